@@ -1,0 +1,236 @@
+"""Verbs and queries on agents."""
+
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict, replace
+
+from deskroster.core import text
+from deskroster.core.access import Caller, Permission, keep_an_administrator
+from deskroster.core.changes import Batch, Change, created, deleted
+from deskroster.core.problems import Conflict, Invalid, NotFound, Problem, Reason, Rule
+from deskroster.core.records import Agent, Channels, Kind, Language, Level, Seat, Secret, State
+from deskroster.core.roster import Page, Roster, Window
+
+MAX_IDS = 10_000  # in a list of ids, and so in a group
+MAX_CHAT_SKILL = 2**31 - 1
+
+
+class AgentFields(Struct, frozen=True, kw_only=True):
+    """What a caller wants of an agent; what is `UNSET` stays as it is, or takes its default on creation."""
+
+    name: str | UnsetType = UNSET
+    email: str | UnsetType = UNSET
+    level: Level | UnsetType = UNSET
+    state: State | UnsetType = UNSET
+    employed: bool | None | UnsetType = UNSET
+    alias: str | UnsetType = UNSET
+    mobile: str | UnsetType = UNSET
+    job_number: str | UnsetType = UNSET
+    group_ids: Iterable[int] | UnsetType = UNSET
+    role_ids: Iterable[int] | UnsetType = UNSET
+    department_ids: Iterable[int] | UnsetType = UNSET
+    permission_set_ids: Iterable[int] | UnsetType = UNSET
+    position_id: int | None | UnsetType = UNSET
+    profile_id: int | None | UnsetType = UNSET
+    seat: Seat | None | UnsetType = UNSET
+    leads: bool | None | UnsetType = UNSET
+    channels: Channels | UnsetType = UNSET
+    chat_skill: int | UnsetType = UNSET
+    auto_assign: bool | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    avatar: str | UnsetType = UNSET
+    welcome: str | UnsetType = UNSET
+    landline: str | UnsetType = UNSET
+    remark: str | UnsetType = UNSET
+    signature: str | UnsetType = UNSET
+    details: str | UnsetType = UNSET
+    notes: str | UnsetType = UNSET
+    starred: bool | UnsetType = UNSET
+    callout_number: str | UnsetType = UNSET
+    sip_number: str | UnsetType = UNSET
+    sip_password: Secret | None | UnsetType = UNSET
+    password: Secret | UnsetType = UNSET  # the Argon2id hash
+
+
+def create(roster: Roster, caller: Caller, fields: AgentFields, at: int) -> list[Change]:
+    """Take on an agent; `name` and `email` are required. Raises Forbidden, Invalid or Conflict."""
+    caller.must(Permission.WRITE_AGENTS)
+    for required in ("name", "email"):
+        if getattr(fields, required) is UNSET:
+            raise Invalid(required, Rule.REQUIRED)
+    agent = Agent(id=roster.next_id("agent"), name="", email="", created_at=at, updated_at=at)
+    return [created(_with(roster, agent, fields))]
+
+
+def update(roster: Roster, caller: Caller, id: int, fields: AgentFields, at: int) -> list[Change]:
+    """Change an agent. Raises Forbidden, NotFound, Invalid or Conflict."""
+    caller.must(Permission.WRITE_AGENTS)
+    before = roster.agents.find(id)
+    after = _with(roster, before, fields)
+    if after == before:
+        return []
+    keep_an_administrator(roster, before, after)
+    return [Change("agent", id, before, replace(after, updated_at=at))]
+
+
+def delete(roster: Roster, caller: Caller, id: int) -> list[Change]:
+    """Delete an agent and its keys. Raises Forbidden, NotFound, or Conflict: oneself, the last administrator."""
+    caller.must(Permission.WRITE_AGENTS)
+    return _deletion(roster, caller, id, frozenset())
+
+
+def delete_many(roster: Roster, caller: Caller, ids: Iterable[int]) -> Batch:
+    """Delete those of the agents that can be deleted, and say of each other why not. Raises Forbidden."""
+    caller.must(Permission.WRITE_AGENTS)
+    changes: list[Change] = []
+    refused: dict[int, Problem] = {}
+    gone: set[int] = set()
+    for id in dict.fromkeys(ids):
+        try:
+            changes += _deletion(roster, caller, id, gone)
+            gone.add(id)
+        except (NotFound, Conflict) as problem:
+            refused[id] = problem
+    return Batch(changes, refused)
+
+
+def get(roster: Roster, caller: Caller, id: int) -> Agent:
+    """Return an agent. Raises Forbidden or NotFound."""
+    caller.must(Permission.READ)
+    return roster.agents.find(id)
+
+
+def find(
+    roster: Roster,
+    caller: Caller,
+    window: Window,
+    *,
+    enabled: bool = False,
+    position_id: int | None = None,
+    levels: frozenset[Level] | None = None,
+) -> Page:
+    """Return a page of the agents: all, or only the enabled, those with a position, or those of some levels."""
+    caller.must(Permission.READ)
+    if position_id is not None:
+        return roster.page(roster.agents_with["position"].get(position_id, ()), window)
+    if levels is not None and len(levels) < 2:
+        if "admin" in levels:
+            return roster.page(roster.administrators, window)
+        administrators = set(roster.administrators)
+        others = [i for i in roster.agents.ids if i not in administrators] if levels else []
+        return roster.page(others, window)
+    return roster.page(roster.enabled if enabled else roster.agents.ids, window)
+
+
+def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
+    """Find, in steps, a page of the agents whose name, e-mail or phone holds `part`, without regard to case."""
+    caller.must(Permission.READ)
+    found = yield from roster.texts.holding(part.casefold())
+    return roster.page(found, window)
+
+
+def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
+    """Return the agent with this e-mail, whatever its case. Raises Forbidden or NotFound."""
+    caller.must(Permission.READ)
+    id = roster.by_email.get(email.lower()) if email.isascii() else None
+    if id is None:
+        raise NotFound("agent", email)
+    return roster.agents[id]
+
+
+def with_mobile(roster: Roster, caller: Caller, mobile: str) -> Agent:
+    """Return the agent of the lowest id with this mobile. Raises Forbidden or NotFound."""
+    caller.must(Permission.READ)
+    ids = roster.by_mobile.get(mobile)
+    if not ids:
+        raise NotFound("agent", mobile)
+    return roster.agents[next(iter(ids))]
+
+
+def with_job_number(roster: Roster, caller: Caller, job_number: str) -> Agent:
+    """Return the agent of the lowest id with this job number. Raises Forbidden or NotFound."""
+    caller.must(Permission.READ)
+    ids = roster.by_job_number.get(job_number)
+    if not ids:
+        raise NotFound("agent", job_number)
+    return roster.agents[next(iter(ids))]
+
+
+def id_set(field: str, ids: Iterable[int], exists: Callable[[int], bool]) -> tuple[int, ...]:
+    """Return ids as a set: ascending, each once. Raises Invalid: TOO_MANY, UNKNOWN."""
+    listed = list(ids)
+    if len(listed) > MAX_IDS:
+        raise Invalid(field, Rule.TOO_MANY, MAX_IDS)
+    if not all(map(exists, listed)):
+        raise Invalid(field, Rule.UNKNOWN)
+    return tuple(sorted(set(listed)))
+
+
+def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | set[int]) -> list[Change]:
+    agent = roster.agents.find(id)
+    if caller.agent_id == id:
+        raise Conflict(Reason.ONESELF)
+    keep_an_administrator(roster, agent, None, gone)
+    return [*(deleted(roster.keys[key]) for key in roster.keys_of.get(id, ())), deleted(agent)]
+
+
+def _with(roster: Roster, agent: Agent, fields: AgentFields) -> Agent:
+    """Return the agent with these fields, every one of them checked. Raises Invalid or Conflict."""
+    wanted = {name: value for name, value in asdict(fields).items() if value is not UNSET}
+    checked = {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in wanted.items()}
+    for name, kind in _REFERENCES.items():
+        if name in wanted:
+            checked[name] = id_set(name, wanted[name], roster.table(kind).rows.__contains__)
+    for name, kind in _REFERENCE.items():
+        if wanted.get(name) is not None and wanted[name] not in roster.table(kind):
+            raise Invalid(name, Rule.UNKNOWN)
+    for joined in set(checked.get("group_ids", ())).difference(agent.group_ids):
+        if len(roster.groups[joined].member_ids) >= MAX_IDS:
+            raise Invalid("group_ids", Rule.TOO_MANY, MAX_IDS)
+    if "email" in checked and roster.by_email.get(checked["email"].lower(), agent.id) != agent.id:
+        raise Conflict(Reason.EMAIL_TAKEN, "email")
+    after: Agent = replace(agent, **checked)
+    if after.employed is False:
+        if wanted.get("state") == "enabled":
+            raise Conflict(Reason.HAS_LEFT, "state")
+        if after.state == "enabled" or ("employed" in wanted and "state" not in wanted):
+            after = replace(after, state="disabled")
+    return after
+
+
+def _line(limit: int) -> Callable[[str, str], str]:
+    return lambda field, value: text.line(field, value, limit)
+
+
+def _chat_skill(field: str, value: int) -> int:
+    if not 0 <= value <= MAX_CHAT_SKILL:
+        raise Invalid(field, Rule.RANGE)
+    return value
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "name": text.name,
+    "email": text.email,
+    "alias": text.line,
+    "remark": text.line,
+    "mobile": _line(text.MAX_PHONE),
+    "landline": _line(text.MAX_PHONE),
+    "callout_number": _line(text.MAX_PHONE),
+    "sip_number": _line(text.MAX_PHONE),
+    "job_number": _line(text.MAX_JOB_NUMBER),
+    "avatar": _line(text.MAX_URL),
+    "welcome": text.text,
+    "signature": text.text,
+    "details": text.text,
+    "notes": text.text,
+    "chat_skill": _chat_skill,
+}
+_REFERENCES: dict[str, Kind] = {
+    "group_ids": "group",
+    "role_ids": "role",
+    "department_ids": "department",
+    "permission_set_ids": "permission_set",
+}
+_REFERENCE: dict[str, Kind] = {"position_id": "position", "profile_id": "profile_record"}

@@ -1,0 +1,100 @@
+"""Verbs on a company: its founding, and its own settings."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import asdict
+
+from deskroster.core import agents, keys, reference, text
+from deskroster.core.access import OPERATOR, Caller, Permission
+from deskroster.core.agents import AgentFields
+from deskroster.core.changes import Change, changed
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import AnyRecord, Company, Language, Secret, SignatureForm
+from deskroster.core.roster import Roster
+
+MAX_CALLS = 1_000_000  # a minute
+
+Step = Callable[[Roster, Caller], list[Change]]
+"""A verb that only creates."""
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class CompanyFields(Struct, frozen=True, kw_only=True):
+    """What is wanted of a company; what is `UNSET` stays as it is."""
+
+    label: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    time_zone: str | UnsetType = UNSET  # of the IANA database; that it is there, the caller has checked
+    signature_forms: Iterable[SignatureForm] | UnsetType = UNSET
+    calls_per_minute: int | UnsetType = UNSET
+
+
+class First(Struct, frozen=True, kw_only=True):
+    """With whom a company starts: its first administrator, the names of a position and a role, and a key."""
+
+    email: str
+    name: str
+    password: Secret  # the Argon2id hash
+    token: Secret
+    position: str
+    role: str
+
+
+def update(roster: Roster, caller: Caller, fields: CompanyFields) -> list[Change]:
+    """Change the settings. Raises Forbidden or Invalid; whether a label is taken, only the database knows."""
+    caller.must(Permission.WRITE_COMPANY)
+    return changed(roster.company, **_checked(fields))
+
+
+def new(fields: CompanyFields, at: int) -> Company:
+    """Return the company that is to be founded; its id is given by who writes it. Raises Invalid."""
+    for required in ("label", "name"):
+        if getattr(fields, required) is UNSET:
+            raise Invalid(required, Rule.REQUIRED)
+    return Company(id=1, **{**_checked(fields), "created_at": at})
+
+
+def first_steps(first: First, at: int) -> list[Step]:
+    """Return the verbs by which a company starts: a position, a role, and an administrator with a key, id 1 each."""
+    administrator = AgentFields(
+        name=first.name, email=first.email, password=first.password, level="admin", role_ids=(1,), position_id=1
+    )
+    return [
+        lambda roster, caller: reference.create(roster, caller, "position", first.position),
+        lambda roster, caller: reference.create(roster, caller, "role", first.role),
+        lambda roster, caller: agents.create(roster, caller, administrator, at),
+        lambda roster, caller: keys.create(roster, caller, 1, "first", first.token, at),
+    ]
+
+
+def founded(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
+    """Return the records that the steps, in their order, make in a company that has none. Raises their Problems."""
+    roster = Roster(company)
+    records: list[AnyRecord] = []
+    for step in steps:
+        for change in step(roster, OPERATOR):
+            assert change.before is None
+            assert change.after is not None
+            roster.apply(change)
+            records.append(change.after)
+    return records
+
+
+def _checked(fields: CompanyFields) -> dict[str, Any]:
+    wanted: dict[str, Any] = {name: value for name, value in asdict(fields).items() if value is not UNSET}
+    if fields.label is not UNSET and not _LABEL.fullmatch(fields.label):
+        raise Invalid("label", Rule.FORM)
+    if fields.name is not UNSET:
+        wanted["name"] = text.name("name", fields.name)
+    if fields.signature_forms is not UNSET:
+        wanted["signature_forms"] = tuple(sorted(set(fields.signature_forms)))
+        if not wanted["signature_forms"]:
+            raise Invalid("signature_forms", Rule.EMPTY)
+    if fields.calls_per_minute is not UNSET and not 0 <= fields.calls_per_minute <= MAX_CALLS:
+        raise Invalid("calls_per_minute", Rule.RANGE)
+    return wanted

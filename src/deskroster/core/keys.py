@@ -1,0 +1,90 @@
+"""Verbs and queries on keys: the secrets by which agents' programs sign and log in."""
+
+from collections.abc import Iterable
+
+from deskroster.core import text
+from deskroster.core.access import Caller, Permission
+from deskroster.core.changes import Change, changed, created
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Access, Agent, Key, Secret
+from deskroster.core.roster import Roster
+
+MAX_KEYS = 100  # of one agent, the revoked included: a signature is tried with each live one
+
+_NOBODY = Agent(id=0, name="", email="")
+_NO_KEY = Key(id=0, agent_id=0, name="", secret=Secret("0" * 36))
+
+
+def create(
+    roster: Roster,
+    caller: Caller,
+    agent_id: int,
+    name: str,
+    secret: Secret,
+    at: int,
+    *,
+    access: Access = "write",
+    dialects: Iterable[str] = (),
+    expires_at: int | None = None,
+) -> list[Change]:
+    """Give an agent a key. Raises Forbidden, NotFound or Invalid."""
+    caller.must(Permission.WRITE_KEYS)
+    roster.agents.find(agent_id)
+    if len(roster.keys_of.get(agent_id, ())) >= MAX_KEYS:
+        raise Invalid("keys", Rule.TOO_MANY, MAX_KEYS)
+    if expires_at is not None and expires_at <= at:
+        raise Invalid("expires_at", Rule.RANGE)
+    key = Key(
+        id=roster.next_id("key"),
+        agent_id=agent_id,
+        name=text.name("name", name),
+        secret=secret,
+        access=access,
+        dialects=tuple(sorted(set(dialects))),
+        created_at=at,
+        expires_at=expires_at,
+    )
+    return [created(key)]
+
+
+def issue(roster: Roster, caller: Caller, agent_id: int, dialect: str, secret: Secret, at: int) -> list[Change]:
+    """See to it that an agent has a live key for a dialect: nothing if there is one. Raises Forbidden, NotFound."""
+    caller.must(Permission.WRITE_KEYS)
+    if live(roster, agent_id, dialect, at):
+        return []
+    return create(roster, caller, agent_id, dialect, secret, at, dialects=())
+
+
+def revoke(roster: Roster, caller: Caller, id: int, at: int) -> list[Change]:
+    """End a key, at once. Raises Forbidden or NotFound."""
+    caller.must(Permission.WRITE_KEYS)
+    key = roster.keys.find(id)
+    return [] if key.revoked_at is not None else changed(key, revoked_at=at)
+
+
+def find(roster: Roster, caller: Caller) -> list[Key]:
+    """Return all keys, by ascending id. Raises Forbidden."""
+    caller.must(Permission.WRITE_KEYS)
+    return list(roster.keys)
+
+
+def live(roster: Roster, agent_id: int, dialect: str, now: int) -> list[Key]:
+    """Return the keys by which an agent may sign in a dialect now, by ascending id."""
+    keys = (roster.keys.rows[i] for i in roster.keys_of.get(agent_id, ()))
+    return [key for key in keys if key.live(now) and (not key.dialects or dialect in key.dialects)]
+
+
+def tried(roster: Roster, email: str, dialect: str, now: int) -> list[Key]:
+    """Return the keys by which whoever has this e-mail may sign in a dialect now, to compare a secret with each.
+
+    There is always one: where there is no such agent, or it may not sign, it is a stand-in of the id 0 that nobody can
+    have proven, found in the same steps, so that a stranger costs as much as a wrong secret.
+    """
+    id = roster.by_email.get(email.lower(), 0) if email.isascii() else 0
+    agent, rows = roster.agents.rows.get(id, _NOBODY), roster.keys.rows
+    live = [
+        key
+        for i in roster.keys_of.get(id, (0,))
+        if (key := rows.get(i, _NO_KEY)).live(now) and (not key.dialects or dialect in key.dialects)
+    ]
+    return live if agent.active and live else [_NO_KEY]

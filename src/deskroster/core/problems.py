@@ -1,0 +1,115 @@
+"""The closed set of refusals: facts, no sentences and no HTTP status. A dialect words them."""
+
+from enum import Enum, auto
+
+from deskroster.core.records import Kind
+
+
+class Rule(Enum):
+    """What a value must be and is not."""
+
+    REQUIRED = auto()  # absent or null
+    EMPTY = auto()
+    TOO_LONG = auto()  # limit: most code points
+    TOO_SHORT = auto()  # limit: least code points
+    TOO_MANY = auto()  # limit: most elements
+    CHARACTERS = auto()  # holds a character that this text may not have
+    TYPE = auto()  # of another JSON type
+    EMAIL = auto()
+    CHOICE = auto()  # none of the values it may have
+    RANGE = auto()  # a number that is too small, too large or not whole
+    FORM = auto()  # text of another form than its field prescribes
+    UNKNOWN = auto()  # points at what does not exist
+    READ_ONLY = auto()
+
+
+class Reason(Enum):
+    """What a write would clash with."""
+
+    EMAIL_TAKEN = auto()
+    NAME_TAKEN = auto()
+    LAST_ADMINISTRATOR = auto()
+    ONESELF = auto()
+    HAS_LEFT = auto()  # cannot be enabled until employed again
+    IN_USE = auto()
+    IDEMPOTENCY_KEY = auto()  # used before with another body
+
+
+class Doubt(Enum):
+    """Why a caller is not believed."""
+
+    MISSING = auto()
+    WRONG = auto()  # unknown account, wrong secret, disabled: not to be told apart
+    TIMESTAMP = auto()  # not a timestamp
+    SKEW = auto()
+    NONCE_MISSING = auto()
+    NONCE_USED = auto()
+
+
+class Refusal(Exception):
+    """What every Problem is: raised by a verb that changes nothing."""
+
+
+class NotFound(Refusal):
+    """No such record. `id` is the number, or the text where a caller sent no number."""
+
+    def __init__(self, kind: Kind, id: int | str) -> None:
+        super().__init__(kind, id)
+        self.kind: Kind = kind
+        self.id = id
+
+
+class Invalid(Refusal):
+    """A value breaks a rule. `field` is the core's name of it; `limit` what the rule counts against."""
+
+    def __init__(self, field: str, rule: Rule, limit: int | None = None) -> None:
+        super().__init__(field, rule, limit)
+        self.field = field
+        self.rule = rule
+        self.limit = limit
+
+
+class Conflict(Refusal):
+    """A write that is well formed clashes with what is."""
+
+    def __init__(self, reason: Reason, field: str = "") -> None:
+        super().__init__(reason, field)
+        self.reason = reason
+        self.field = field
+
+
+class Forbidden(Refusal):
+    """The caller is known and may not."""
+
+
+class Unauthenticated(Refusal):
+    """The caller is not known.
+
+    `signed` says, for whoever debugs a client, which form was tried and the masked string to sign. `guessed` is the
+    account of which a secret was guessed.
+    """
+
+    def __init__(self, doubt: Doubt, signed: str = "", guessed: str = "") -> None:
+        super().__init__(doubt)
+        self.doubt = doubt
+        self.signed = signed
+        self.guessed = guessed
+
+
+class Stale(Refusal):
+    """The record is no longer as the caller last saw it."""
+
+
+class Busy(Refusal):
+    """Surely not done; safe to repeat."""
+
+
+class Damaged(Busy):
+    """Not done, and nothing will be: the data is broken and a backup must be restored. Its text is the operator's."""
+
+
+class Unknown(Refusal):
+    """It cannot be said whether it was done."""
+
+
+Problem = NotFound | Invalid | Conflict | Forbidden | Unauthenticated | Stale | Busy | Unknown

@@ -1,0 +1,65 @@
+"""What text may hold: the characters, lengths and addresses that every field is checked for."""
+
+import re
+
+from email_validator import EmailNotValidError, validate_email
+
+from deskroster.core.problems import Invalid, Rule
+
+MAX_NAME = 255  # code points, as every limit on text
+MAX_PHONE = 32
+MAX_JOB_NUMBER = 64
+MAX_URL = 2_048
+MAX_TEXT = 10_000
+MAX_EMAIL = 254
+
+_WHITE = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
+_REFUSED_IN_LINE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ud800-\udfff"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]"
+)
+_REFUSED_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def line(field: str, value: str, limit: int = MAX_NAME) -> str:
+    """Return single-line text, trimmed. Raises Invalid: CHARACTERS, TOO_LONG."""
+    if not (value.isascii() and value.isprintable()) and _REFUSED_IN_LINE.search(value):
+        raise Invalid(field, Rule.CHARACTERS)
+    value = value.strip(_WHITE)
+    if len(value) > limit:
+        raise Invalid(field, Rule.TOO_LONG, limit)
+    return value
+
+
+def name(field: str, value: str, limit: int = MAX_NAME) -> str:
+    """Return a name: single-line text of at least one character. Raises Invalid: CHARACTERS, EMPTY, TOO_LONG."""
+    value = line(field, value, limit)
+    if not value:
+        raise Invalid(field, Rule.EMPTY)
+    return value
+
+
+def text(field: str, value: str, limit: int = MAX_TEXT) -> str:
+    """Return text of any number of lines, as it was given. Raises Invalid: CHARACTERS, TOO_LONG."""
+    if _REFUSED_IN_TEXT.search(value):
+        raise Invalid(field, Rule.CHARACTERS)
+    if len(value) > limit:
+        raise Invalid(field, Rule.TOO_LONG, limit)
+    return value
+
+
+def email(field: str, value: str) -> str:
+    """Return an e-mail address in the letter case it was given. Raises Invalid: EMPTY, EMAIL.
+
+    ASCII only; the local part at most 64 and the whole at most 254 characters (RFC 5321, section 4.5.3.1).
+    """
+    if not value:
+        raise Invalid(field, Rule.EMPTY)
+    if len(value) > MAX_EMAIL or not value.isascii():
+        raise Invalid(field, Rule.EMAIL)
+    try:
+        validate_email(value, allow_smtputf8=False, strict=True, check_deliverability=False)
+    except EmailNotValidError:
+        raise Invalid(field, Rule.EMAIL) from None
+    return value
