@@ -1,0 +1,190 @@
+"""Check: all that can be said of the data, as facts. `doctor` asks for all of it, and so does a backup of itself."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from sqlalchemy import select
+
+from deskroster.core.problems import Damaged
+from deskroster.core.records import KINDS, Kind
+from deskroster.ledger import installation, loading, log, observations, replies, vault
+from deskroster.ledger.engines import Embedded
+from deskroster.ledger.migrations import HEAD
+from deskroster.ledger.replay import Replay
+from deskroster.ledger.rows import sql
+from deskroster.ledger.tables import changes, companies, secrets
+from deskroster.ledger.tables import replies as kept
+from deskroster.ledger.vault import Vault, WrongKey, bound
+
+What = Literal["integrity", "foreign_key", "version", "log", "roster", "key", "checksum", "secret", "orphan"]
+MAX_FINDINGS = 100  # of one kind
+
+
+class Finding(NamedTuple):
+    """Something that is not as it must be. `company_id` is 0 where no company is meant."""
+
+    what: What
+    company_id: int
+    where: str
+
+
+def examine(folder: Path, engine: type[Embedded] = Embedded) -> list[Finding]:
+    """Look a folder over that nobody serves, however broken it is. Raises FolderInUse, OSError."""
+    try:
+        with closing(engine(folder)) as held:
+            return held.run_now(lambda db: _with_key(db, folder))
+    except (Damaged, sqlite3.Error) as error:
+        return [Finding("integrity", 0, str(error))]
+
+
+def everything(db: sqlite3.Connection, opened: Vault) -> list[Finding]:
+    """Return all that is wrong."""
+    found = damage(db)
+    return found if _hopeless(found) else found + doubts(db, opened)
+
+
+def damage(db: sqlite3.Connection) -> list[Finding]:
+    """Return what is wrong with the file, the tables and the log, and where the two differ. Needs no key."""
+    found = _all("integrity", 0, lambda: _pages(db))
+    if found:
+        return found
+    found = _all("version", 0, lambda: _version(db))
+    if not found:
+        found += _all("foreign_key", 0, lambda: _pointers(db))
+        for company_id in _companies(db):
+            found += _all("log", company_id, lambda: _log(db, company_id))  # noqa: B023 - used up at once
+    return found
+
+
+def doubts(db: sqlite3.Connection, opened: Vault) -> list[Finding]:
+    """Return what is wrong besides: rows without the checksum they were written with, secrets that do not open."""
+    found = _all("version", 0, lambda: _schema(db, opened))
+    for company_id in _companies(db):
+        reader = loading.Reader(db, opened, company_id)
+        for kind in KINDS[1:]:
+            found += _all("checksum", company_id, lambda: _rows(reader, kind))  # noqa: B023 - used up at once
+        found += _all("checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
+    return found + _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
+
+
+def _with_key(db: sqlite3.Connection, folder: Path) -> list[Finding]:
+    found = damage(db)
+    if _hopeless(found):
+        return found
+    try:
+        key = vault.read_key(folder)
+        known = installation.fingerprint(db)
+        opened = None if key is None else Vault(key)
+    except WrongKey as error:
+        return [*found, Finding("key", 0, str(error))]
+    if opened is None or opened.fingerprint != known:
+        return [
+            *found,
+            Finding("key", 0, f"the data was sealed with {known}, the key here is {opened and opened.fingerprint}"),
+        ]
+    return found + doubts(db, opened)
+
+
+def _hopeless(found: list[Finding]) -> bool:
+    return any(finding.what in ("integrity", "version") for finding in found)
+
+
+def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """Return what a look finds; what it cannot read is a finding too. An error of the disk is none, and is raised."""
+    found: list[Finding] = []
+    try:
+        with loading.legible("it"):
+            for finding in islice(look(), MAX_FINDINGS):
+                found.append(finding)  # noqa: PERF402 - what was found before an error counts
+    except Damaged as error:
+        found.append(Finding(what, company_id, str(error)))
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in installation.BROKEN:
+            raise
+        found.append(Finding("integrity", company_id, str(error)))
+    return found
+
+
+def _pages(db: sqlite3.Connection) -> Iterator[Finding]:
+    for (text,) in db.execute(f"PRAGMA integrity_check({MAX_FINDINGS})"):
+        if text != "ok":
+            yield Finding("integrity", 0, text)
+
+
+def _version(db: sqlite3.Connection) -> Iterator[Finding]:
+    version = installation.version(db)
+    if version != HEAD:
+        yield Finding("version", 0, str(version))
+
+
+def _pointers(db: sqlite3.Connection) -> Iterator[Finding]:
+    for table, _, parent, _ in db.execute("PRAGMA foreign_key_check"):
+        yield Finding("foreign_key", 0, f"{table} points at {parent}")
+
+
+def _log(db: sqlite3.Connection, company_id: int) -> Iterator[Finding]:
+    replay = Replay()
+    try:
+        for _, told in log.whole(db, company_id):
+            replay.follow(told)
+    except log.Broken as broken:
+        yield Finding("log", company_id, f"commit {broken.number}")
+        return
+    for where in replay.differences(db, company_id):
+        yield Finding("roster", company_id, where)
+
+
+def _schema(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+    if not installation.schema_is_ours(db, opened):
+        yield Finding("version", 0, "the tables are not declared as they were")
+
+
+def _rows(reader: loading.Reader, kind: Kind) -> Iterable[Finding]:
+    deque(reader.records(kind), maxlen=0)
+    return ()
+
+
+def _rest(db: sqlite3.Connection, opened: Vault, company_id: int) -> Iterable[Finding]:
+    loading.settings(db, opened, company_id)
+    log.verified(db, opened, company_id)
+    observations.load(db, opened, company_id)
+    return ()
+
+
+def _secrets(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+    """Find secrets that the key does not open, and those of records that never were."""
+    known = set(db.execute(_KNOWN))
+    for company_id, kind, id, field, sealed in db.execute(_SECRETS):
+        place = bound(company_id, kind, id, field)
+        if (company_id, kind, id) not in known:
+            yield Finding("orphan", company_id, place)
+        if not _opens(opened, sealed, place):
+            yield Finding("secret", company_id, place)
+
+
+def _replies(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+    for company_id, key, request, at, sealed in db.execute(_REPLIES):
+        if not _opens(opened, sealed, replies.place(company_id, key, request, at)):
+            yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
+
+
+def _opens(opened: Vault, sealed: bytes, place: str) -> bool:
+    try:
+        opened.open(sealed, place)
+    except WrongKey:
+        return False
+    return True
+
+
+def _companies(db: sqlite3.Connection) -> list[int]:
+    return [id for (id,) in db.execute(_COMPANIES)]
+
+
+_COMPANIES = sql(select(companies.c.company_id).order_by(companies.c.company_id))
+_SECRETS, _REPLIES = sql(select(secrets)), sql(select(kept))
+_KNOWN = sql(select(changes.c.company_id, changes.c.kind, changes.c.record_id).distinct())

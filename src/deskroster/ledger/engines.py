@@ -1,0 +1,216 @@
+"""Engines: all that depends on which database holds the data. Here SQLite: one file, one connection, one thread."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Dialect, StaticPool, create_engine, event
+from sqlalchemy.dialects import sqlite
+
+from deskroster.core.problems import Conflict, Damaged, Reason, Refusal
+from deskroster.ledger import torn
+from deskroster.ledger.vault import sync_folder
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+
+DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
+FILE = "deskroster.db"
+LOCK = "lock"
+_PRAGMAS = (
+    "locking_mode = EXCLUSIVE",  # first: so the index of the WAL is kept in memory and no file is shared
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "cache_size = -16384",
+    "wal_autocheckpoint = 4000",
+    "journal_size_limit = 33554432",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between attempts to settle a doubt
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+class FolderInUse(Exception):
+    """Another process serves this folder."""
+
+
+class Embedded:
+    """The database of a folder, held by this process alone. Every job runs in one thread, one after the other.
+
+    After an error the connection is thrown away, and the next job begins by opening another. To read through it needs
+    no room on the disk. Before anything is written, what is in SQLite's log goes into the database file: some of it may
+    be only in the memory of the system, and a disk that has once failed to take it is not asked to again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder. Raises FolderInUse, and Damaged before SQLite could pass over what its log has lost."""
+        self.path = folder / FILE
+        self.damage = ""  # what was found broken; nothing is written any more
+        self.alarm: Callable[[str], None] = lambda damage: None
+        self._lock = lock(folder)
+        log = folder / (FILE + "-wal")
+        if torn.hides_transactions(log):
+            os.close(self._lock)
+            raise Damaged(f"{log}: durable transactions stand behind a broken one")
+        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._connection: sqlite3.Connection | None = None
+        self._hard = False  # what can be read outlives a power failure
+        self.doubtful = False  # it cannot be said whether the last write was done
+
+    def condemn(self, damage: str) -> None:
+        """Write nothing any more, and sound the alarm, once."""
+        if not self.damage:
+            self.damage = damage
+            self.alarm(damage)
+
+    async def write(self, job: Job[T]) -> T:
+        """Run a job in a transaction and make it durable. After an exception it may or may not be: ask."""
+        return await self.run(lambda connection: self._transaction(connection, job))
+
+    async def read(self, job: Job[T]) -> T:
+        """Run a job on one snapshot."""
+        return await self.run(lambda connection: _snapshot(connection, job))
+
+    async def settle(self, find: Job[T | None]) -> T | None:
+        """Return what `find` finds after a failed write, durable now; None if it surely is not there.
+
+        Asks until that can be said. Raises Damaged.
+        """
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    found = await self.read(find)
+                    if found is not None:
+                        await self.run(self._harden)
+                    return found
+                except Damaged:
+                    raise
+                except Exception:  # noqa: BLE001 - whatever it was, there is no answer yet
+                    self.doubtful = True
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self.doubtful = False
+
+    async def run(self, job: Job[T]) -> T:
+        """Run a job outside any transaction. Raises Damaged, or what the job raises."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+
+    def harden_now(self) -> None:
+        """Make all that can be read outlive a power failure, and wait for it."""
+        self.run_now(self._harden)
+
+    def write_now(self, job: Job[T]) -> T:
+        """Run a job in a transaction and wait until it is durable."""
+        return self.run_now(lambda connection: self._transaction(connection, job))
+
+    def run_now(self, job: Job[T]) -> T:
+        """Run a job and wait for it: before there is a loop, and after."""
+        return self._thread.submit(self._do, job).result()
+
+    def close(self) -> None:
+        self._thread.submit(self._drop).result()
+        self._thread.shutdown()
+        os.close(self._lock)
+
+    def _do(self, job: Job[T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = connect(self.path)
+            return job(self._connection)
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            self._drop()
+            if broken(error):
+                self.condemn(f"{self.path}: {error}")
+                raise Damaged(self.damage) from error
+            raise
+        except BaseException:
+            self._drop()
+            raise
+
+    def _transaction(self, connection: sqlite3.Connection, job: Job[T]) -> T:
+        if self.damage:
+            raise Damaged(self.damage)
+        self._harden(connection)
+        connection.execute("BEGIN IMMEDIATE")
+        result = job(connection)
+        self._commit(connection)
+        return result
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        connection.execute("COMMIT")
+
+    def _harden(self, connection: sqlite3.Connection) -> None:
+        if not self._hard:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._hard = True
+
+    def _drop(self) -> None:
+        self._hard = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()  # takes back what was not committed
+
+
+def lock(folder: Path) -> int:
+    """Take the folder for this process, until the descriptor is closed or the process ends. Raises FolderInUse."""
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FolderInUse(f"another process is using {folder}") from None
+    return descriptor
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone."""
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, timeout=1, cached_statements=256)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        sync_folder(path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def core(connection: sqlite3.Connection) -> Connection:
+    """Return the same connection for SQLAlchemy and Alembic."""
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine.connect()
+
+
+def broken(error: Exception) -> bool:
+    """Tell whether an error says that the file is broken, and not just out of reach."""
+    if isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in str(error):
+        return True  # what the driver says of text, and of names in SQLite's own messages, that no one ever wrote
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
+
+
+def clash(error: Exception) -> Refusal | None:
+    """Return what an error says that only the database can know: that another company has this label."""
+    if isinstance(error, sqlite3.IntegrityError) and "companies.label" in str(error):
+        return Conflict(Reason.NAME_TAKEN, "label")
+    return None
+
+
+def _snapshot(connection: sqlite3.Connection, job: Job[T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return job(connection)
+    finally:
+        connection.execute("ROLLBACK")

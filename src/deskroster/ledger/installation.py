@@ -1,0 +1,183 @@
+"""Installation: the version of the tables and the key of a data folder, and a change of that key."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import bindparam, select
+
+from deskroster.core.problems import Damaged
+from deskroster.core.records import KINDS
+from deskroster.ledger import loading, log, observations, tables, vault
+from deskroster.ledger.engines import Embedded, core
+from deskroster.ledger.migrations import HEAD, migrate
+from deskroster.ledger.rows import PUT_SECRET, as_json, putting, sign, sql
+from deskroster.ledger.vault import Vault, WrongKey, bound
+
+NEXT_KEY = vault.FILE + ".next"
+BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+"""SQLite's codes for a broken file. The last: what our own statements name is not there."""
+_KEY, _SCHEMA = "key", "schema"
+
+
+class NewerData(Exception):
+    """A later version of Deskroster has written this folder."""
+
+
+def open_vault(folder: Path, engine: Embedded) -> Vault:
+    """Bring the tables up to date, check them quickly, and return the vault of their key, made with them.
+
+    Raises WrongKey, NewerData, Damaged.
+    """
+    try:
+        return _open_vault(folder, engine)
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in BROKEN:
+            raise
+        raise Damaged(f"{engine.path}: {error}") from error
+
+
+def _open_vault(folder: Path, engine: Embedded) -> Vault:
+    fresh = engine.run_now(prepare)
+    known = engine.run_now(fingerprint)
+    if known is None and not fresh:
+        raise Damaged(f"{engine.path}: it does not tell which key sealed it")
+    finish_rekey(folder, known)
+    key = vault.read_key(folder)
+    if key is None:
+        if known is not None:
+            raise WrongKey(f"the key of this data is missing: {folder / vault.FILE}, or {vault.VARIABLE}")
+        key = vault.new_key()
+        vault.write_key(folder, key)
+    opened = Vault(key)
+    if known is None:
+        engine.write_now(lambda db: _sign(db, opened))
+    elif known != opened.fingerprint:
+        raise WrongKey(f"this data was sealed with the key {known}, not with {opened.fingerprint}")
+    elif not engine.run_now(lambda db: schema_is_ours(db, opened)):
+        raise Damaged(f"{engine.path}: the tables are not declared as they were")
+    return opened
+
+
+def prepare(db: sqlite3.Connection) -> bool:
+    """Bring the tables to this version; return whether nothing was ever sealed in them. Raises NewerData, Damaged."""
+    at = version(db)
+    if at is not None and at > HEAD:
+        raise NewerData(f"the data is of version {at}, this program of {HEAD}")
+    if at is None:
+        if db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
+            raise Damaged("the database does not tell its version")
+        with core(db) as connection:
+            migrate(connection)
+    elif at != HEAD:
+        raise Damaged(f"the database is of version {at}, which never was")
+    for (text,) in db.execute("PRAGMA quick_check(1)").fetchall():
+        if text != "ok":
+            raise Damaged(f"the database is broken: {text}")
+    return fingerprint(db) is None and db.execute(_COMPANIES).fetchone() is None
+
+
+def version(db: sqlite3.Connection) -> str | None:
+    """Return the version of the tables; None of an empty database."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+        return None
+    row = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def fingerprint(db: sqlite3.Connection) -> str | None:
+    """Return that of the key that sealed what is in the tables; None if nothing ever was."""
+    return _read(db, _KEY)
+
+
+def schema_is_ours(db: sqlite3.Connection, opened: Vault) -> bool:
+    """Tell whether the tables, indexes and triggers are declared as when the tables were made."""
+    return _read(db, _SCHEMA) == _schema(db, opened)
+
+
+def rotate_key(folder: Path) -> Vault:
+    """Change the key of a folder that nobody serves. Raises FolderInUse, WrongKey, NewerData, Damaged."""
+    engine = Embedded(folder)
+    try:
+        return change_key(folder, engine, open_vault(folder, engine))
+    finally:
+        engine.close()
+
+
+def change_key(folder: Path, engine: Embedded, old: Vault) -> Vault:
+    """Seal all data with a new key, which stands in the file `key` afterwards, whatever happens in between.
+
+    Raises WrongKey if the key comes from the environment: then it is not ours to change. Raises Damaged.
+    """
+    if vault.VARIABLE in os.environ:
+        raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
+    key = vault.new_key()
+    vault.write_key(folder, key, NEXT_KEY)
+    new = Vault(key)
+    engine.write_now(lambda db: rekey(db, old, new))
+    finish_rekey(folder, new.fingerprint)
+    return new
+
+
+def rekey(db: sqlite3.Connection, old: Vault, new: Vault) -> None:
+    """Seal every secret and sign every row again, with a new key, and drop the kept replies. Raises Damaged.
+
+    In one transaction of the caller's.
+    """
+    for (company_id,) in db.execute(_COMPANIES).fetchall():
+        _sign_company(db, old, new, company_id)
+    for company_id, kind, id, field, sealed in db.execute(_SECRETS).fetchall():
+        place = bound(company_id, kind, id, field)
+        with loading.legible(place):
+            db.execute(PUT_SECRET, (company_id, kind, id, field, new.seal(old.open(sealed, place), place)))
+    db.execute(f"DELETE FROM {tables.replies.name}")
+    _sign(db, new)
+
+
+def finish_rekey(folder: Path, known: str | None) -> None:
+    """Put the next key in its place if the data is sealed with it already; remove it if not."""
+    key = vault.read_key(folder, NEXT_KEY)
+    if key is None:
+        return
+    if Vault(key).fingerprint == known:
+        os.replace(folder / NEXT_KEY, folder / vault.FILE)
+    else:
+        os.remove(folder / NEXT_KEY)
+    vault.sync_folder(folder)
+
+
+def _sign_company(db: sqlite3.Connection, old: Vault, new: Vault, company_id: int) -> None:
+    """Give every row of a company its checksum by the new key, once it was found to have that by the old one."""
+    roster, head = loading.settings(db, old, company_id)
+    seen, verified = observations.load(db, old, company_id), log.verified(db, old, company_id)
+    with loading.legible(f"company {company_id}"):
+        reader = loading.Reader(db, old, company_id)
+        sign(new, company_id, [roster.company]).execute(db)
+        for kind in KINDS[1:]:
+            sign(new, company_id, list(reader.records(kind))).execute(db)
+    log.move_head(db, new, company_id, (roster.number, as_json(roster.next_ids), head))
+    log.note_verified(db, new, company_id, verified)
+    observations.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()])
+
+
+def _sign(db: sqlite3.Connection, opened: Vault) -> None:
+    db.execute(_PUT, (_KEY, opened.fingerprint))
+    db.execute(_PUT, (_SCHEMA, _schema(db, opened)))
+
+
+def _schema(db: sqlite3.Connection, opened: Vault) -> str:
+    return opened.digest("schema", *(text for (text,) in db.execute(_DECLARED))).hex()
+
+
+def _read(db: sqlite3.Connection, name: str) -> str | None:
+    row = db.execute(_GET, (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+_PUT = putting(tables.installation)
+_GET = sql(select(tables.installation.c.value).where(tables.installation.c.name == bindparam("key_")))
+_SECRETS = sql(select(tables.secrets))
+_COMPANIES = sql(select(tables.companies.c.company_id))
+_DECLARED = (
+    "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_master ORDER BY type, name"
+)

@@ -1,0 +1,183 @@
+"""The log: every commit with what was before and after, and the hash of the commit before it. It holds no secret."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from sqlalchemy import bindparam, insert, select, update
+
+from deskroster.core.changes import Change, Commit
+from deskroster.core.problems import Damaged
+from deskroster.core.records import AnyRecord, Kind, Secret
+from deskroster.ledger import tables
+from deskroster.ledger.rows import FIRST_HASH, Row, as_json, putting, sql
+from deskroster.ledger.vault import Vault
+
+
+def append(
+    connection: sqlite3.Connection,
+    vault: Vault,
+    company_id: int,
+    commits: Sequence[Commit],
+    previous: bytes,
+    next_ids: dict[Kind, int],
+) -> bytes:
+    """Write commits that follow the one with the hash `previous`; return the hash of the last."""
+    commit_rows: list[Row] = []
+    change_rows: list[Row] = []
+    for number, at, origin, changes in commits:
+        note = None if origin.note is None else as_json(origin.note)
+        facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, origin.request_id, note)
+        told = [_told(change) for change in changes]
+        hash = _hash(previous, facts, told)
+        commit_rows.append((*facts, previous, hash))
+        change_rows += [(company_id, number, ordinal, *change) for ordinal, change in enumerate(told)]
+        previous = hash
+    connection.executemany(_INSERT_COMMIT, commit_rows)
+    connection.executemany(_INSERT_CHANGE, change_rows)
+    move_head(connection, vault, company_id, (commits[-1].number, as_json(next_ids), previous))
+    return previous
+
+
+def move_head(connection: sqlite3.Connection, vault: Vault, company_id: int, end: Row) -> None:
+    """Write where the log ends: number, next ids, hash."""
+    connection.execute(_MOVE_HEAD, (*end, anchor(vault, company_id, end), company_id))
+
+
+def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
+    """Return the checksum of where the log ends, so that one that was cut off is noticed."""
+    return vault.checksums(company_id, "anchor")(end)
+
+
+def find(connection: sqlite3.Connection, company_id: int, commit: Commit) -> bytes | None:
+    """Return the hash of the commit with this number and this request id, if the log has it."""
+    row = connection.execute(_REQUEST, (company_id, commit.number)).fetchone()
+    return row[1] if row is not None and row[0] == commit.origin.request_id else None
+
+
+def head(connection: sqlite3.Connection, company_id: int) -> tuple[int, str]:
+    """Return the number of the last commit and its hash in hex."""
+    number, hash = connection.execute(_HEAD, (company_id,)).fetchone()
+    return number, hash.hex()
+
+
+class Broken(Damaged):
+    """A commit is missing, or not as it was written."""
+
+    def __init__(self, company_id: int, number: int) -> None:
+        super().__init__(f"the log of company {company_id} is broken at commit {number}")
+        self.number = number
+
+
+def whole(connection: sqlite3.Connection, company_id: int, since: int = 0) -> Iterator[tuple[int, list[Row]]]:
+    """Yield every commit after the one numbered `since`, as number and changes. Raises Broken, at the end as well."""
+    previous, expected = _hash_of(connection, company_id, since), since + 1
+    changes = connection.execute(_CHANGES, (company_id, since))
+    change = changes.fetchone()
+    for *facts, before, hash in connection.execute(_COMMITS, (company_id, since)):
+        number: int = facts[1]
+        told: list[Row] = []
+        while change is not None and change[0] <= number:
+            if change[1] != len(told):
+                raise Broken(company_id, expected)
+            told.append(change[2:])
+            change = changes.fetchone()
+        if number != expected or before != previous or hash != _hash(previous, facts, told):
+            raise Broken(company_id, expected)
+        yield number, told
+        previous, expected = hash, expected + 1
+    stored = connection.execute(_HEAD, (company_id,)).fetchone()
+    if change is not None or stored != (expected - 1, previous):
+        raise Broken(company_id, expected)
+
+
+def read_on(connection: sqlite3.Connection, company_id: int, since: int, most: int | None = None) -> int:
+    """Read the log again after the commit `since`, all or until `most` changes were read; return how far it got.
+
+    Raises Broken.
+    """
+    seen = 0
+    for number, told in whole(connection, company_id, since):
+        since, seen = number, seen + len(told)
+        if most is not None and seen >= most:
+            break
+    return since
+
+
+def verified(connection: sqlite3.Connection, vault: Vault, company_id: int) -> int:
+    """Return the number of the last commit that was read again. Raises Damaged."""
+    row = connection.execute(_VERIFIED, (company_id,)).fetchone()
+    if row is None:
+        return 0
+    _, number, checksum = row
+    if checksum != vault.checksums(company_id, "verified")((number,)):
+        raise Damaged(f"how far the log of company {company_id} was verified is not as it was written")
+    return int(number)
+
+
+def note_verified(connection: sqlite3.Connection, vault: Vault, company_id: int, number: int) -> None:
+    """Remember how far the log was read again."""
+    connection.execute(_VERIFY, (company_id, number, vault.checksums(company_id, "verified")((number,))))
+
+
+def _hash_of(connection: sqlite3.Connection, company_id: int, number: int) -> bytes:
+    if number == 0:
+        return FIRST_HASH
+    row = connection.execute(_REQUEST, (company_id, number)).fetchone()
+    if row is None:
+        raise Broken(company_id, number)
+    hash: bytes = row[1]
+    return hash
+
+
+def _told(change: Change) -> Row:
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return change.kind, change.id, _encode(before), _encode(after)
+    names = [name for name in before.__struct_fields__ if getattr(before, name) != getattr(after, name)]
+    old, new = ({name: getattr(record, name) for name in names} for record in (before, after))
+    return change.kind, change.id, _encode(old), _encode(new)
+
+
+def _encode(what: AnyRecord | dict[str, Any] | None) -> str | None:
+    return None if what is None else _ENCODER.encode(what).decode()
+
+
+def _mark(secret: object) -> dict[str, bool]:
+    if isinstance(secret, Secret):
+        return {"secret": True}
+    raise NotImplementedError(type(secret))
+
+
+def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
+    return sha256(previous + msgspec.json.encode((facts, told))).digest()
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_mark)
+_commits, _changes, _companies = tables.commits.c, tables.changes.c, tables.companies.c
+_INSERT_COMMIT, _INSERT_CHANGE = sql(insert(tables.commits)), sql(insert(tables.changes))
+_MOVE_HEAD = sql(
+    update(tables.companies)
+    .where(_companies.company_id == bindparam("key"))
+    .values({name: bindparam(name) for name in ("number", "next_ids", "head", "anchor")})
+)
+_REQUEST = sql(
+    select(_commits.request_id, _commits.hash).where(
+        _commits.company_id == bindparam("key"), _commits.number == bindparam("at_number")
+    )
+)
+_COMMITS = sql(
+    select(tables.commits)
+    .where(_commits.company_id == bindparam("key"), _commits.number > bindparam("since"))
+    .order_by(_commits.number)
+)
+_CHANGES = sql(
+    select(*(_changes[name] for name in ("number", "ordinal", "kind", "record_id", "before", "after")))
+    .where(_changes.company_id == bindparam("key"), _changes.number > bindparam("since"))
+    .order_by(_changes.number, _changes.ordinal)
+)
+_HEAD = sql(select(_companies.number, _companies.head).where(_companies.company_id == bindparam("key")))
+_VERIFIED = sql(select(tables.verified).where(tables.verified.c.company_id == bindparam("key")))
+_VERIFY = putting(tables.verified)

@@ -1,0 +1,128 @@
+"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file beside the database."""
+
+import mmap
+import os
+import struct
+from collections import deque
+from hashlib import sha256
+from pathlib import Path
+
+from deskroster.core.problems import Busy
+
+LIFETIME = 900  # seconds that a spent nonce is remembered
+MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
+_FAR = 86_400  # seconds: an expiry this far ahead was written by a clock that has been set back since
+_SEGMENT = 1 << 14  # entries by which the file grows
+_FORGOTTEN_AT_ONCE = 8  # expired entries for each nonce that is spent, so that none of them waits for all
+_HEADER = struct.Struct("<8s24x")  # what file this is
+_MARK = b"drnonce1"
+_ENTRY = struct.Struct("<16sQ")  # digest, and the second from which the nonce may be used again; 0: free
+
+
+class Nonces:
+    """Digests on file in the order of their use, and the same in memory to look them up.
+
+    What is written to the map is the kernel's, and so outlives the process. The file is made anew when it is opened and
+    put in place by renaming, so it is never half there. Then it grows by a segment at a time, and a segment of which
+    every nonce may be used again is written again. It needs no secret: a nonce is none.
+    """
+
+    def __init__(self, path: Path, now: int) -> None:
+        entries = list(_live(path, now).items())[-MAX_NONCES:]
+        self._spent = dict(entries)  # digest: expiry
+        self._bytes = _ENTRY.size * _SEGMENT  # of a segment
+        self._file = _written(path, entries)
+        self._map = mmap.mmap(self._file, 0)
+        self._order = deque(range(_HEADER.size, len(self._map), self._bytes))  # the segments' places, in use's order
+        self._free: list[int] = []  # the places of segments that hold nothing any more
+        self._first = self._order[0]  # the place of the entry used longest ago
+        self._next = _HEADER.size + _ENTRY.size * len(entries)
+        self._until = self._order[-1] + self._bytes
+        self._oldest = entries[0][1] if entries else 0  # the expiry at `_first`
+
+    def spend(self, company_id: int, nonce: str, now: int) -> bool:
+        """Use a nonce up; False if it was used within `LIFETIME`. It is on file when this returns. Raises Busy."""
+        digest = sha256(f"{company_id}/{nonce}".encode("utf-8", "surrogatepass")).digest()[:16]
+        spent, far = self._spent, now + _FAR
+        if now < spent.get(digest, 0) < far:
+            return False
+        if self._next == self._until:
+            self._turn_over(now)
+        expiry = now + LIFETIME
+        _ENTRY.pack_into(self._map, self._next, digest, expiry)
+        self._next += _ENTRY.size
+        spent[digest] = expiry
+        if not now < self._oldest < far:
+            self._forget(now, _FORGOTTEN_AT_ONCE)
+        return True
+
+    def close(self) -> None:
+        self._map.close()
+        os.close(self._file)
+
+    def _forget(self, now: int, most: int) -> None:
+        """Forget up to so many of the entries used longest ago, as far as they have expired."""
+        for _ in range(most):
+            if self._first == self._order[0] + self._bytes and len(self._order) > 1:
+                self._free.append(self._order.popleft())
+                self._first = self._order[0]
+            if self._first == self._next:
+                return
+            digest, self._oldest = _ENTRY.unpack_from(self._map, self._first)
+            if now < self._oldest < now + _FAR:
+                return
+            if self._spent.get(digest) == self._oldest:
+                del self._spent[digest]
+            self._first += _ENTRY.size
+
+    def _turn_over(self, now: int) -> None:
+        """Go on in another segment. Raises Busy if there is none: all are in use, or the disk is full."""
+        if not self._free and len(self._order) * _SEGMENT >= MAX_NONCES:
+            self._forget(now, _SEGMENT + 1)
+        if not self._free:
+            self._grow()
+        self._order.append(self._free.pop())
+        self._next = self._order[-1]
+        self._until = self._next + self._bytes
+
+    def _grow(self) -> None:
+        size = len(self._map)
+        if size >= _HEADER.size + _ENTRY.size * MAX_NONCES:
+            raise Busy
+        try:
+            if os.pwrite(self._file, bytes(self._bytes), size) < self._bytes:
+                raise Busy
+            longer = mmap.mmap(self._file, size + self._bytes)
+        except OSError:
+            raise Busy from None
+        self._map.close()
+        self._map = longer
+        self._free.append(size)
+
+
+def _live(path: Path, now: int) -> dict[bytes, int]:
+    """Return the entries of a file that may still count, in their order; none of one that is absent or foreign."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MARK:
+        return {}
+    body = memoryview(content)[_HEADER.size :]
+    whole = body[: len(body) // _ENTRY.size * _ENTRY.size]
+    entries = [entry for entry in _ENTRY.iter_unpack(whole) if now < entry[1] < now + _FAR]
+    return dict(sorted(entries, key=lambda entry: entry[1]))
+
+
+def _written(path: Path, entries: list[tuple[bytes, int]]) -> int:
+    """Put a new file in place that holds these entries in whole segments, and return its descriptor."""
+    segments = max(1, -(-len(entries) // _SEGMENT))
+    content = _HEADER.pack(_MARK) + b"".join(_ENTRY.pack(*entry) for entry in entries)
+    content = content.ljust(_HEADER.size + _ENTRY.size * _SEGMENT * segments, b"\0")
+    fresh = path.with_name(path.name + ".new")
+    with open(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+        fresh.replace(path)
+        return os.dup(file.fileno())

@@ -1,0 +1,74 @@
+"""Observations: when a key was last used, an agent last logged in. In memory, saved now and then, never logged."""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+from sqlalchemy import bindparam, select
+
+from deskroster.core.problems import Damaged
+from deskroster.ledger import tables
+from deskroster.ledger.rows import Row, putting, sql
+from deskroster.ledger.vault import Vault
+
+Observed = Literal["key", "agent"]
+
+
+class Last(NamedTuple):
+    """When it was last seen, in Unix seconds, and for a key the form of the signature."""
+
+    at: int
+    form: str
+
+
+class Observations:
+    """Those of one company. `stir` is called when there is something to save that there was not."""
+
+    def __init__(self, seen: dict[tuple[Observed, int], Last], stir: Callable[[], None]) -> None:
+        self._seen: dict[Observed, dict[int, Last]] = {"key": {}, "agent": {}}
+        for (kind, id), last in seen.items():
+            self._seen[kind][id] = last
+        self._stir = stir
+        self._unsaved: set[tuple[Observed, int]] = set()
+
+    def note(self, kind: Observed, id: int, at: int, form: str) -> None:
+        if self._seen[kind].get(id) == (at, form):
+            return
+        if not self._unsaved:
+            self._stir()
+        self._seen[kind][id] = Last(at, form)
+        self._unsaved.add((kind, id))
+
+    def last(self, kind: Observed, id: int) -> Last | None:
+        return self._seen[kind].get(id)
+
+    def among(self, kind: Observed, ids: Iterable[int]) -> dict[int, Last]:
+        """Return those of the ids that were ever seen, at little cost for those that were not."""
+        seen = self._seen[kind]
+        return {id: seen[id] for id in seen.keys() & ids}
+
+    def take(self, company_id: int) -> list[Row]:
+        """Return the rows to save; they count as saved."""
+        rows: list[Row] = [(company_id, kind, id, *self._seen[kind][id]) for kind, id in self._unsaved]
+        self._unsaved.clear()
+        return rows
+
+
+def load(db: sqlite3.Connection, vault: Vault, company_id: int) -> dict[tuple[Observed, int], Last]:
+    """Return what was saved of a company. Raises Damaged."""
+    checksum = vault.checksums(company_id, "observation")
+    seen: dict[tuple[Observed, int], Last] = {}
+    for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
+        if checksum((kind, id, at, form)) != written:
+            raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
+        seen[kind, id] = Last(at, form)
+    return seen
+
+
+def save(db: sqlite3.Connection, vault: Vault, rows: list[Row]) -> None:
+    """Write what `take` gave."""
+    db.executemany(_PUT, [(*row, vault.checksums(row[0], "observation")(row[1:])) for row in rows])
+
+
+_SELECT = sql(select(tables.observations).where(tables.observations.c.company_id == bindparam("key")))
+_PUT = putting(tables.observations)

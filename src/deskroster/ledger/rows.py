@@ -1,0 +1,200 @@
+"""Rows: what is written to the tables for the changes of a batch, each row once."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Table, bindparam, delete, insert, update
+from sqlalchemy.sql import ClauseElement
+
+from deskroster.core.changes import Change
+from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
+from deskroster.ledger import tables
+from deskroster.ledger.engines import DIALECT
+from deskroster.ledger.tables import STORED, Stored
+from deskroster.ledger.vault import Vault, bound
+
+FIRST_HASH = bytes(32)  # what the first commit of a company follows
+
+Row = tuple[Any, ...]
+Checksum = Callable[[Row], bytes]
+
+
+class Step(IntEnum):
+    """In which order statements run: what is unique is given up before it is taken."""
+
+    REMOVE = 0
+    CHANGE = 1
+    ADD = 2
+
+
+class Rows:
+    """The rows of one transaction by statement."""
+
+    def __init__(self) -> None:
+        self._steps: dict[Step, defaultdict[str, list[Row]]] = {step: defaultdict(list) for step in Step}
+
+    def add(self, step: Step, statement: str, row: Row) -> None:
+        self._steps[step][statement].append(row)
+
+    def execute(self, connection: sqlite3.Connection) -> None:
+        for statements in self._steps.values():
+            for statement, rows in statements.items():
+                connection.executemany(statement, rows)
+
+
+def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:
+    """Return what brings the tables from before these changes to after them."""
+    rows = Rows()
+    net: dict[tuple[Kind, int], tuple[AnyRecord | None, AnyRecord | None]] = {}
+    members: dict[tuple[int, int], bool] = {}  # (agent, group): whether the agent is in it in the end
+    for kind, id, before, after in changes:
+        net[kind, id] = (net[kind, id][0] if (kind, id) in net else before), after
+        if kind == "agent":
+            members.update({(id, other): joined for other, joined in _moved(before, after, "group_ids")})
+        elif kind == "group":
+            members.update({(other, id): joined for other, joined in _moved(before, after, "member_ids")})
+    for (kind, id), (before, after) in net.items():
+        _put_record(rows, PLANS[kind], vault.checksums(company_id, kind), _key(company_id, kind, id), before, after)
+        _put_secrets(rows, vault, (company_id, kind, id), before, after)
+        for field, table in STORED[kind].links.items():
+            for other, joined in _moved(before, after, field):
+                _put_link(rows, table, (company_id, id, other), joined)
+    for (agent_id, group_id), joined in members.items():
+        _put_link(rows, tables.memberships, (company_id, agent_id, group_id), joined)
+    return rows
+
+
+def sign(vault: Vault, company_id: int, records: Iterable[AnyRecord]) -> Rows:
+    """Return what gives records that stand in the tables their checksums by the key of this vault."""
+    rows = Rows()
+    for record in records:
+        plan, key = PLANS[record.kind], _key(company_id, record.kind, record.id)
+        values = (key[-1], *plan.values(record), *plan.beside(record))
+        rows.add(Step.CHANGE, plan.sign, (vault.checksums(company_id, record.kind)(values), *key))
+    return rows
+
+
+def _key(company_id: int, kind: Kind, id: int) -> Row:
+    return (company_id,) if kind == "company" else (company_id, id)
+
+
+def _put_record(
+    rows: Rows, plan: "Plan", checksum: Checksum, key: Row, before: AnyRecord | None, after: AnyRecord | None
+) -> None:
+    if after is None:
+        rows.add(Step.REMOVE, plan.delete, key)
+        return
+    values, beside = plan.values(after), plan.beside(after)
+    if before is None:
+        rows.add(Step.ADD, plan.insert, (*key, *values, *plan.rest, checksum((key[-1], *values, *beside))))
+    elif values != plan.values(before) or beside != plan.beside(before):
+        rows.add(Step.CHANGE, plan.update, (*values, checksum((key[-1], *values, *beside)), *key))
+
+
+def _put_secrets(
+    rows: Rows, vault: Vault, place: tuple[int, Kind, int], before: AnyRecord | None, after: AnyRecord | None
+) -> None:
+    for field in STORED[place[1]].secrets if after is not None else ():
+        old: Secret | None = getattr(before, field, None)
+        new: Secret | None = getattr(after, field)
+        if new is None and old is not None:
+            rows.add(Step.REMOVE, FORGET_SECRET, (*place, field))
+        elif new is not None and new != old:
+            rows.add(Step.ADD, PUT_SECRET, (*place, field, vault.seal(new.reveal().encode(), bound(*place, field))))
+
+
+def _put_link(rows: Rows, table: Table, row: Row, joined: bool) -> None:
+    if joined:
+        rows.add(Step.ADD, _JOIN[table], row)
+    else:
+        rows.add(Step.REMOVE, _PART[table], row)
+
+
+def _moved(before: AnyRecord | None, after: AnyRecord | None, field: str) -> list[tuple[int, bool]]:
+    old, new = getattr(before, field, ()), getattr(after, field, ())
+    if old == new:
+        return []
+    return [*((id, True) for id in set(new).difference(old)), *((id, False) for id in set(old).difference(new))]
+
+
+def sql(statement: ClauseElement) -> str:
+    """Return the text of a statement for the driver. Its values come in the order of the table's columns."""
+    return str(statement.compile(dialect=DIALECT))
+
+
+def putting(table: Table) -> str:
+    """Return the statement that writes a row over the one with its key, if there is one."""
+    key = [column.name for column in table.primary_key.columns]
+    rest = [column.name for column in table.columns if column.name not in key]
+    what = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
+    return f"{sql(insert(table))} ON CONFLICT ({', '.join(key)}) DO {what}"
+
+
+def removing(table: Table) -> str:
+    """Return the statement that deletes the row with a key."""
+    return sql(delete(table).where(*(c == bindparam(f"key_{c.name}") for c in table.primary_key.columns)))
+
+
+class Plan(NamedTuple):
+    """How the record of a kind is written."""
+
+    insert: str
+    update: str  # values first, then the key
+    delete: str
+    sign: str  # checksum first, then the key
+    values: Callable[[AnyRecord], Row]
+    beside: Callable[[AnyRecord], Row]  # what stands in other tables and under the same checksum: links, then secrets
+    rest: Row  # columns of a new row that are no field
+
+
+def _plan(kind: Kind, stored: Stored) -> Plan:
+    table, fields = stored.table, stored.fields
+    one = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
+    return Plan(
+        sql(insert(table)),
+        sql(update(table).where(*one).values({name: bindparam(name) for name in (*fields, "checksum")})),
+        removing(table),
+        sql(update(table).where(*one).values(checksum=bindparam("checksum"))),
+        _reader(table, fields),
+        lambda record: (
+            *(getattr(record, field) for field in stored.links),
+            *(_revealed(getattr(record, field)) for field in stored.secrets),
+        ),
+        (0, "{}", FIRST_HASH, b"") if kind == "company" else (),
+    )
+
+
+def _reader(table: Table, fields: tuple[str, ...]) -> Callable[[AnyRecord], Row]:
+    plain: Callable[[AnyRecord], Row] = attrgetter(*fields) if len(fields) > 1 else lambda r: (getattr(r, fields[0]),)
+    packed: dict[int, Callable[[Any], Any]] = {
+        at: as_json for at, name in enumerate(fields) if table.c[name].info.get("json")
+    }
+    packed |= {at: _as_number for at, name in enumerate(fields) if table.c[name].info.get("flag")}
+    if not packed:
+        return plain
+    return lambda record: tuple(packed[at](v) if at in packed else v for at, v in enumerate(plain(record)))
+
+
+def _as_number(flag: bool | None) -> int | None:
+    return None if flag is None else int(flag)
+
+
+def _revealed(secret: Secret | None) -> str | None:
+    return None if secret is None else secret.reveal()
+
+
+def as_json(value: Any) -> str:
+    """Return a value as the tables keep it where it is no column."""
+    return msgspec.json.encode(value).decode()
+
+
+PLANS: dict[Kind, Plan] = {kind: _plan(kind, STORED[kind]) for kind in KINDS}
+PUT_SECRET, FORGET_SECRET = putting(tables.secrets), removing(tables.secrets)
+_LINKS = (tables.memberships, *STORED["agent"].links.values())
+_JOIN = {table: putting(table) for table in _LINKS}
+_PART = {table: removing(table) for table in _LINKS}

@@ -1,0 +1,207 @@
+"""Store: the data folder of an installation, and the ledgers of its companies."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from time import time
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+from sqlalchemy import bindparam, func, select
+
+from deskroster.core.changes import Change, Commit, Origin, created
+from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
+from deskroster.core.records import AnyRecord, Company
+from deskroster.core.roster import Roster
+from deskroster.ledger import backup, check, installation, loading, log, observations, replies, tables
+from deskroster.ledger.check import Finding
+from deskroster.ledger.engines import Embedded, clash
+from deskroster.ledger.ledger import PATIENCE, Ledger
+from deskroster.ledger.nonces import Nonces
+from deskroster.ledger.observations import Observations
+from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
+from deskroster.ledger.vault import Vault
+
+SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
+MOST_AGAIN = 10_000  # changes of the log that are read again each time
+NONCES = "nonces"
+
+Clock = Callable[[], float]
+T = TypeVar("T")
+Alarm = Callable[[str], None]
+"""Called with what was found broken."""
+
+
+class Reach(NamedTuple):
+    """How far the log of a company was read again: as noted in the database, and in truth."""
+
+    noted: int
+    reached: int
+
+
+def _ignore(damage: str) -> None:
+    pass
+
+
+class Store:
+    """An open data folder. It belongs to this process until `close`."""
+
+    def __init__(self, engine: Embedded, vault: Vault, nonces: Nonces, clock: Clock) -> None:
+        self.vault = vault
+        self.nonces = nonces
+        self._engine = engine
+        self._clock = clock
+        self._companies = {company.id: company for company in engine.run_now(loading.companies)}
+        self._ledgers: dict[int, Ledger] = {}
+        self._read_again: dict[int, Reach] = {}  # by company
+        self._loading = asyncio.Lock()
+        self._saving: asyncio.TimerHandle | None = None
+        self._save: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(
+        cls, folder: Path, clock: Clock = time, engine: type[Embedded] = Embedded, alarm: Alarm = _ignore
+    ) -> "Store":
+        """Open a data folder, made if it is absent, its tables brought up to date and quickly checked.
+
+        `alarm` is called, once and perhaps in another thread, when damage is found later on: writing has stopped then.
+        Raises FolderInUse, WrongKey, Damaged, or NewerData for a folder that a later version has written.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = engine(folder)
+        try:
+            held.harden_now()  # what a killed process left must be durable before it is shown
+            vault = installation.open_vault(folder, held)
+            held.alarm = alarm
+            return cls(held, vault, Nonces(folder / NONCES, int(clock())), clock)
+        except BaseException:
+            held.close()
+            raise
+
+    @property
+    def writable(self) -> bool:
+        """Whether every company that is loaded can be written to."""
+        return not self._engine.damage and all(ledger.writable for ledger in self._ledgers.values())
+
+    def companies(self) -> list[Company]:
+        """Return the settings of every company, by id."""
+        return [self._ledgers[id].roster.company if id in self._ledgers else c for id, c in self._companies.items()]
+
+    async def companies_with_email(self, email: str) -> list[int]:
+        """Return the ids of the companies that have an agent with this address (in lower case). Raises Busy."""
+        return await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))])
+
+    async def create_company(self, company: Company, records: Iterable[AnyRecord], origin: Origin) -> Ledger:
+        """Write the first commit of a new company: its settings, under an id of their own, and its first records.
+
+        Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
+        """
+        async with self._loading:
+            self._companies = {one.id: one for one in await self._read(loading.companies)}  # one may have been in doubt
+            if any(other.label == company.label for other in self.companies()):
+                raise Conflict(Reason.NAME_TAKEN, "label")
+            company = replace(company, id=max(self._companies, default=0) + 1)
+            await self._write_first(company, [created(company), *map(created, records)], origin)
+            self._companies[company.id] = company
+        return await self.load(company.id)
+
+    async def load(self, company_id: int) -> Ledger:
+        """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy."""
+        async with self._loading:
+            if company_id not in self._ledgers:
+                self._ledgers[company_id] = await self._load(company_id)
+        return self._ledgers[company_id]
+
+    async def backup(self, folder: Path) -> backup.Manifest:
+        """Write a verified backup to `folder`, which must not exist. Raises BadBackup, OSError."""
+        await self._engine.run(lambda db: backup.copy(db, folder))
+        manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), self.vault)
+        backup.remember(self._engine.path.parent, folder, manifest)
+        return manifest
+
+    async def check(self) -> list[Finding]:
+        """Return what is not as it must be in the data; if anything, writing stops. Writes wait meanwhile."""
+        found = await self._engine.read(lambda db: check.everything(db, self.vault))
+        if found:
+            self._engine.condemn("; ".join(f"{what}: {where}" for what, _, where in found))
+        return found
+
+    async def close(self) -> None:
+        """Finish what is queued, save what was observed, and leave the folder to others."""
+        for ledger in self._ledgers.values():
+            await ledger.close()
+        if self._saving is not None:
+            self._saving.cancel()
+        await self._save_observed()
+        self._engine.close()
+        self.nonces.close()
+
+    async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._engine.read(job)
+        except (sqlite3.Error, OSError) as error:
+            raise Busy from error
+
+    async def _load(self, company_id: int) -> Ledger:
+        def job(db: sqlite3.Connection) -> tuple[loading.Loaded, Any, Reach]:
+            loaded = loading.load(db, self.vault, company_id)
+            noted = log.verified(db, self.vault, company_id)
+            reach = Reach(noted, log.read_on(db, company_id, noted))
+            return loaded, observations.load(db, self.vault, company_id), reach
+
+        try:
+            loaded, seen, self._read_again[company_id] = await self._read(job)
+        except Damaged as error:
+            self._engine.condemn(str(error))
+            raise
+        return Ledger(self._engine, self.vault, loaded, Observations(seen, self._stir), self._clock)
+
+    async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
+        roster = Roster(company)
+        for change in changes:
+            roster.apply(change)
+        commit = Commit(1, int(self._clock()), origin, changes)
+
+        def job(db: sqlite3.Connection) -> None:
+            rows_of(self.vault, company.id, changes).execute(db)
+            log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids)
+
+        try:
+            await self._engine.write(job)
+        except Exception as error:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    durable = await self._engine.settle(lambda db: log.find(db, company.id, commit))
+            except (TimeoutError, Damaged):
+                raise Unknown from error
+            if durable is None:
+                raise clash(error) or Busy() from error
+
+    def _stir(self) -> None:
+        if self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._start_saving)
+
+    def _start_saving(self) -> None:
+        self._saving = None
+        self._save = asyncio.get_running_loop().create_task(self._save_observed())
+
+    async def _save_observed(self) -> None:
+        rows = [row for id, ledger in self._ledgers.items() for row in ledger.observed.take(id)]
+        if not rows and all(self._ledgers[id].roster.number == noted for id, (noted, _) in self._read_again.items()):
+            return
+
+        def job(db: sqlite3.Connection) -> dict[int, Reach]:
+            observations.save(db, self.vault, rows)
+            replies.forget(db, int(self._clock()) - replies.LIFETIME)
+            reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
+            for id, number in reached.items():
+                log.note_verified(db, self.vault, id, number)
+            return {id: Reach(number, number) for id, number in reached.items()}
+
+        with suppress(sqlite3.Error, OSError, Damaged):  # an observation is not worth more than the next one
+            self._read_again |= await self._engine.write(job)
+
+
+_WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

@@ -1,0 +1,122 @@
+"""The installation key: sealing and opening secrets, and what else is derived from it."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+VARIABLE = "DESKROSTER_KEY"
+FILE = "key"
+KEY_BYTES = 32
+CHECKSUM_BYTES = 16
+_NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D): random, so a key is good for 2^32 sealings
+
+
+class WrongKey(Exception):
+    """The installation key is missing, ill-formed, open to others, or not the one that sealed this data."""
+
+
+class Vault:
+    """Seals with AES-256-GCM. What a value is bound to must be said again, the same, to open it."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise WrongKey(f"an installation key has {KEY_BYTES} bytes, this one {len(key)}")
+        self._key = key
+        self._cipher = AESGCM(self.derive("seal", 32))
+        self._digest_key = self.derive("digest", 32)
+        self.fingerprint = self.derive("fingerprint", 8).hex()
+
+    def seal(self, value: bytes, bound: str) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, value, bound.encode())
+
+    def open(self, sealed: bytes, bound: str) -> bytes:
+        """Return the value. Raises WrongKey if it was sealed with another key, for another place, or was altered."""
+        try:
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound.encode())
+        except (InvalidTag, ValueError):
+            raise WrongKey(f"the sealed value {bound} cannot be opened") from None
+
+    def digest(self, purpose: str, *parts: bytes | str) -> bytes:
+        """Return the HMAC-SHA256 of the parts, each with its length, so that no two lists of parts are alike."""
+        message = bytearray()
+        for part in (purpose, *parts):
+            data = part.encode() if isinstance(part, str) else part
+            message += len(data).to_bytes(8, "big") + data
+        return hmac.digest(self._digest_key, message, hashlib.sha256)
+
+    def checksums(self, company_id: int, of: str) -> Callable[[tuple[Any, ...]], bytes]:
+        """Return what gives a row its checksum: keyed BLAKE2b (RFC 7693), so only this installation can make one."""
+        key, encode = self.digest("row", str(company_id), of), msgspec.msgpack.encode
+        return lambda row: hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
+
+    def derive(self, purpose: str, length: int) -> bytes:
+        """Return `length` bytes that follow from the installation key and the purpose (HKDF, RFC 5869)."""
+        info = b"deskroster " + purpose.encode()
+        return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(self._key)
+
+
+def bound(company_id: int, kind: str, id: int | str, field: str) -> str:
+    """Return what a sealed value of a record is bound to."""
+    return f"{company_id}/{kind}/{id}/{field}"
+
+
+def parse_key(text: str) -> bytes:
+    """Return the key written as 64 hex digits or as base64. Raises WrongKey."""
+    text = text.strip()
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise WrongKey(f"an installation key is {KEY_BYTES} bytes in hex or base64")
+    return key
+
+
+def read_key(folder: Path, name: str = FILE) -> bytes | None:
+    """Return the key of the environment, else of the folder's file, else None. Raises WrongKey."""
+    given = os.environ.get(VARIABLE)
+    if given is not None and name == FILE:
+        return parse_key(given)
+    path = folder / name
+    try:
+        if path.stat().st_mode & 0o077:
+            raise WrongKey(f"{path} must be readable by its owner only (mode 0600)")
+        return parse_key(path.read_text("ascii", "replace"))
+    except FileNotFoundError:
+        return None
+
+
+def new_key() -> bytes:
+    """Return a random installation key."""
+    return os.urandom(KEY_BYTES)
+
+
+def write_key(folder: Path, key: bytes, name: str = FILE) -> None:
+    """Write a key to a file of mode 0600 that did not exist, durably."""
+    descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

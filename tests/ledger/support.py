@@ -1,0 +1,95 @@
+"""What the tests of the ledger share: a small company, works on it, and engines that fail when they are told to."""
+
+import itertools
+import sqlite3
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from deskroster.core import groups
+from deskroster.core.access import Caller, Identity, Verb
+from deskroster.core.changes import Batch, Change, Origin
+from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
+from deskroster.core.roster import Roster
+from deskroster.ledger import Ledger, Once, Store, Work
+from deskroster.ledger.engines import Embedded
+
+PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$never-in-the-log"
+TOKEN = "11111111-2222-3333-4444-never-in-the-log"
+NOW = 1_700_000_000
+
+_requests = itertools.count()
+
+
+def origin() -> Origin:
+    return Origin(None, "own", "127.0.0.1", f"request-{next(_requests)}")
+
+
+def first_records() -> list[AnyRecord]:
+    return [
+        Position(id=1, name="客服"),
+        Role(id=1, name="Service"),
+        Agent(
+            id=1, name="Zhao Feng", email="zhaofeng@Udesk.cn", level="admin", position_id=1, role_ids=(1,),
+            password=Secret(PASSWORD_HASH),
+        ),
+        Key(id=1, agent_id=1, name="token", secret=Secret(TOKEN), dialects=("udesk",)),
+    ]  # fmt: skip
+
+
+@asynccontextmanager
+async def opened(folder: Path, engine: type[Embedded] = Embedded, clock: Callable[[], float] = lambda: NOW):
+    """Open the folder and its first company, made if there is none."""
+    store = Store.open(folder, clock, engine)
+    try:
+        if store.companies():
+            yield store, await store.load(1)
+        else:
+            yield store, await store.create_company(Company(id=0, label="demo", name="Demo"), first_records(), origin())
+    finally:
+        await store.close()
+
+
+def work(verb: Verb, once: Once | None = None, identity: Identity | None = None) -> Work:
+    return Work(identity, origin(), verb, first_id, once)
+
+
+def first_id(roster: Roster, result: list[Change] | Batch) -> bytes:
+    changes = result.changes if isinstance(result, Batch) else result
+    return str(changes[0].id if changes else 0).encode()
+
+
+def new_group(name: str, member_ids: tuple[int, ...] = ()) -> Verb:
+    def verb(roster: Roster, caller: Caller) -> list[Change]:
+        return groups.create(roster, caller, name, member_ids, NOW)
+
+    return verb
+
+
+def names(ledger: Ledger) -> list[str]:
+    return [group.name for group in ledger.roster.groups]
+
+
+def state(roster: Roster) -> dict[str, Any]:
+    """All that a roster is."""
+    records = {kind: list(roster.table(kind)) for kind in KINDS[1:]}
+    return {"company": roster.company, "number": roster.number, "next_ids": dict(roster.next_ids), **records}
+
+
+class Failing(Embedded):
+    """Fails when `faults` says so: each commit takes the next of them."""
+
+    faults: list[str]
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.faults = []
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        fault = self.faults.pop(0) if self.faults else ""
+        if fault == "before":
+            raise sqlite3.OperationalError("disk I/O error")
+        super()._commit(connection)
+        if fault == "after":
+            raise sqlite3.OperationalError("disk I/O error")
