@@ -1,0 +1,221 @@
+"""Desk: what a dialect is handed for one company. Desks: finds a company and loads it on first use."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from msgspec import Struct
+
+from deskroster.core import access
+from deskroster.core.access import Caller, Identity, Verb
+from deskroster.core.changes import Done, Origin
+from deskroster.core.problems import Doubt, Unauthenticated
+from deskroster.core.records import Company, Secret
+from deskroster.core.roster import Roster
+from deskroster.core.text import MAX_EMAIL
+from deskroster.ledger import Last, Ledger, Store, Work
+from deskroster.ledger.observations import Observed
+from deskroster.passwords import Passwords
+
+MINUTE = 60  # seconds
+MAX_HOSTS = 10_000  # remembered with their company
+
+Shape = Callable[[Roster, Done], bytes]
+"""Makes the reply to a verb, of what it did."""
+
+Clock = Callable[[], float]
+"""Unix time in seconds."""
+
+
+class Signed(Struct, frozen=True, gc=False):
+    """Proof that a request was made with a key. Its nonce, if it has one, is still to be spent."""
+
+    identity: Identity
+    nonce: str | None = None
+    form: str = ""
+
+
+class Keyed(NamedTuple):
+    """An idempotency key: whose it is, and with which request it came."""
+
+    caller: str
+    key: str
+    request: bytes
+
+
+class Login(Struct, frozen=True, gc=False):
+    """The claim that a password is an agent's, still to be verified."""
+
+    email: str
+    password: str
+
+
+Proof = Signed | Login
+
+
+class Asked(Protocol):
+    """What is asked: from which address."""
+
+    @property
+    def address(self) -> str: ...
+
+
+A = TypeVar("A", bound=Asked)
+
+
+class Desk:
+    """One company: its roster to read, `submit` for verbs, `authenticate`, and the clock."""
+
+    def __init__(self, ledger: Ledger, store: Store, passwords: Passwords, clock: Clock) -> None:
+        self.roster = ledger.roster
+        self._ledger = ledger
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+        self._calls: deque[float] = deque()  # of the last minute, where they are limited
+
+    def now(self) -> int:
+        return int(self._clock())
+
+    def authenticate(
+        self, prove: Callable[[A, Roster, int], Proof], asked: A
+    ) -> Identity | Coroutine[Any, Any, Identity]:
+        """Return who asks; where that is a password's to say, what will tell it. Raises Unauthenticated or Busy.
+
+        `prove` is a dialect's pure reading of the credentials; the nonce of a right signature is spent here.
+        """
+        now = int(self._clock())
+        roster = self.roster
+        try:
+            proof = prove(asked, roster, now)
+        except Unauthenticated as problem:
+            if problem.guessed:
+                self._passwords.failed(self._account(problem.guessed), asked.address, now)
+            raise
+        if isinstance(proof, Login):
+            return self.log_in(proof, asked.address)
+        if proof.nonce is not None and not self._store.nonces.spend(roster.company.id, proof.nonce, now):
+            raise Unauthenticated(Doubt.NONCE_USED)
+        if proof.identity.key_id is not None:
+            self._ledger.key_used(proof.identity.key_id, proof.form, now)
+        return proof.identity
+
+    async def log_in(self, login: Login, address: str) -> Identity:
+        """Verify a password; return whose it is. Raises Unauthenticated or TooManyGuesses."""
+        roster = self.roster
+        agent = roster.agents.get(roster.by_email.get(login.email.lower(), 0)) if login.email.isascii() else None
+        stored = agent.password if agent is not None and agent.active else None
+        right = await self._passwords.verify(self._account(login.email), login.password, stored, address, self._clock())
+        if not right or agent is None or stored is None:
+            raise Unauthenticated(Doubt.WRONG)
+        self._ledger.logged_in(agent.id, self.now())
+        return Identity(agent_id=agent.id, password_hash=stored.reveal())
+
+    def caller(self, identity: Identity) -> Caller:
+        """Return what the identity may now. Raises Unauthenticated."""
+        return access.resolve(self.roster, identity, int(self._clock()))
+
+    def count_call(self) -> int:
+        """Count a call against the company's limit a minute; return the seconds until there is room, 0 if there is."""
+        limit = self.roster.company.calls_per_minute
+        if not limit:
+            return 0
+        now = self._clock()
+        while self._calls and now - self._calls[0] >= MINUTE:
+            self._calls.popleft()
+        if len(self._calls) >= limit:
+            return max(1, math.ceil(self._calls[0] + MINUTE - now))
+        self._calls.append(now)
+        return 0
+
+    async def submit(
+        self, identity: Identity | None, origin: Origin, verb: Verb, shape: Shape, once: Keyed | None = None
+    ) -> bytes:
+        """Run a verb and return its reply, shaped on the roster as the verb left it, once it is durable.
+
+        Without an identity it is the operator's. Raises the verb's Problem, Busy or Unknown.
+        """
+        kept = None if once is None else self._ledger.once(*once)
+        return await self._ledger.submit(Work(identity, origin, verb, shape, kept))
+
+    def last_logins(self, agent_ids: Iterable[int]) -> dict[int, int]:
+        """Return when those of the agents that ever did last logged in by password, in Unix seconds."""
+        return {id: last.at for id, last in self._ledger.observed.among("agent", agent_ids).items()}
+
+    def last(self, kind: Observed, id: int) -> Last | None:
+        """Return when a key was last used, or an agent last logged in."""
+        return self._ledger.observed.last(kind, id)
+
+    async def hash_password(self, password: str) -> Secret:
+        return await self._passwords.hash(password)
+
+    def _account(self, email: str) -> tuple[str, int, str]:
+        return ("account", self.roster.company.id, email[: MAX_EMAIL + 1].lower())  # the limit bounds what is kept
+
+
+class Desks:
+    """All companies of the installation."""
+
+    def __init__(self, store: Store, passwords: Passwords, clock: Clock) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._clock = clock
+        self._desks: dict[int, Desk] = {}
+        self._of_host: dict[bytes, Desk] = {}
+        self.only: Desk | None = None  # where there is one company, and it is loaded
+        self._loading = asyncio.Lock()
+
+    def at_hand(self, host: bytes) -> Desk | None:
+        """Return the company of a host, as sent, that was found before."""
+        return self._of_host.get(host)
+
+    async def of_host(self, host: str) -> Desk | None:
+        """Return the company that the first label of a host names, or the only one there is."""
+        companies = self._store.companies()
+        label = host.partition(":")[0].partition(".")[0].lower()
+        found = companies[0] if len(companies) == 1 else next((c for c in companies if c.label == label), None)
+        if found is None:
+            return None
+        desk = await self.of_company(found)
+        if len(self._of_host) >= MAX_HOSTS:
+            self._of_host.clear()
+        self._of_host[host.encode("latin-1")] = desk
+        return desk
+
+    async def of_email(self, email: str) -> list[Desk]:
+        """Return the companies that have an agent with this e-mail; where none has, one to say so at the same cost."""
+        companies = self._store.companies()
+        if len(companies) == 1:
+            return [await self.of_company(companies[0])]
+        elsewhere: list[int] = []
+        if any(company.id not in self._desks for company in companies):
+            elsewhere = await self._store.companies_with_email(email.lower())
+        found = [company for company in companies if self._has(company.id, email.lower(), elsewhere)]
+        return [await self.of_company(company) for company in found or companies[:1]]
+
+    async def of_company(self, company: Company) -> Desk:
+        """Return the desk of a company, loaded on first use."""
+        desk = self._desks.get(company.id)
+        if desk is None:
+            async with self._loading:
+                desk = self._desks.get(company.id)
+                if desk is None:
+                    ledger = await self._store.load(company.id)
+                    desk = self._desks[company.id] = Desk(ledger, self._store, self._passwords, self._clock)
+                    self._see_whether_only()
+        return desk
+
+    def _see_whether_only(self) -> None:
+        alone = len(self._store.companies()) == 1
+        self.only = next(iter(self._desks.values()), None) if alone else None
+
+    def _has(self, company_id: int, email: str, elsewhere: list[int]) -> bool:
+        desk = self._desks.get(company_id)
+        return company_id in elsewhere if desk is None else email in desk.roster.by_email
+
+    def companies_changed(self) -> None:
+        """Forget which host belongs to which company: one was added, or has another label."""
+        self._see_whether_only()
+        self._of_host.clear()
