@@ -1,0 +1,56 @@
+"""What a dialect is: one outside language, as a value. `app` runs it; `openapi` describes it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from deskroster.core.access import Permission
+from deskroster.core.problems import Problem
+from deskroster.core.roster import Roster
+from deskroster.desk import Desk, Proof
+from deskroster.dialect.problems import AnyRejection
+from deskroster.dialect.request import FORM, JSON, Reply, Request
+
+__all__ = ["FORM", "JSON", "Dialect", "Handler", "Reply", "Request", "Route"]
+
+Handler = Callable[[Request, Desk], Reply | Awaitable[Reply]]
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One call: what it is, who may make it, what it reads and what it answers."""
+
+    method: str
+    path: str  # below the dialect's prefix; `{id}` stands for a part that varies
+    handler: Handler
+    summary: str
+    needs: Permission | None  # None: anyone, unsigned
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    media: tuple[str, ...] = (JSON,)
+    empty_body: bool = False  # may the body be left out
+    names: Mapping[str, str] = {}  # the core's name of a field → the dialect's, where they differ
+    reply: type[Struct] | None = None  # of a success
+    status: int = 200
+    creates: bool = False  # and so takes an Idempotency-Key
+
+
+class Dialect(Struct, frozen=True, kw_only=True):
+    """One outside language. Its folder holds routes, shapes, auth, problems, and a README of what it covers."""
+
+    name: str
+    title: str
+    prefix: str
+    routes: tuple[Route, ...]
+    authenticate: Callable[[Request, Roster, int], Proof]
+    render: Callable[[Request, Problem | AnyRejection], Reply]
+    suffix: str = ""  # that every path ends with
+    account: Callable[[Request], str] | None = None  # the e-mail by which the company is found, instead of the host
+    signature: frozenset[str] = frozenset()  # parameters that sign a request and are no part of what it asks
+    signs_in_body: bool = False  # whether these may stand at the top level of the body instead of the query
+    counted: bool = False  # against the company's limit of calls a minute
+    security: dict[str, Any] = {}  # OpenAPI security schemes
+    requires: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes that it takes together
+    refusal: type[Struct] | None = None  # the body of a refusal
+    refuses_in_success: bool = False  # whether what a call has judged is refused under the status of a success
+    refusal_media: str = JSON

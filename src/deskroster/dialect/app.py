@@ -1,0 +1,198 @@
+"""The thin ASGI app of a dialect: reads a request in a fixed order, answers it, words what is refused.
+
+Path, method, Host, size, media type, credentials, level, form of the body; then the route's own code. The first to
+object has the word.
+"""
+
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import cast
+
+import msgspec
+
+from deskroster.core.access import Identity
+from deskroster.core.problems import Busy, Doubt, Problem, Refusal, Unauthenticated
+from deskroster.desk import Desk, Desks, Keyed
+from deskroster.dialect import Dialect, Route
+from deskroster.dialect.problems import (
+    AnyRejection,
+    Incident,
+    Malformed,
+    MediaType,
+    MethodNotAllowed,
+    Rejection,
+    TooLarge,
+    TooMany,
+    UnknownCompany,
+)
+from deskroster.dialect.request import Receive, Reply, Request, Scope, Send
+from deskroster.dialect.routing import Router
+from deskroster.passwords import TooManyGuesses
+from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
+
+MAX_IDEMPOTENCY_KEY = 255  # characters
+
+
+class DialectApp:
+    """One dialect as an ASGI app over all companies."""
+
+    def __init__(self, dialect: Dialect, desks: Desks, settings: Settings, telemetry: Telemetry) -> None:
+        self._dialect = dialect
+        self._desks = desks
+        self._settings = settings
+        self._telemetry = telemetry
+        self._router = Router(dialect.routes, dialect.suffix)
+        self._prefix = len(dialect.prefix)
+        self._explains = settings.explain_signatures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = perf_counter()
+        request = Request(scope, self._dialect.name)
+        request.explains = self._explains
+        try:
+            reply = await self._answer(request, receive)
+        except (Refusal, Rejection) as problem:
+            request.desk = request.desk or self._desks.only  # whose language a refusal is worded in
+            reply = self._dialect.render(request, cast("Problem | AnyRejection", problem))
+        except TooManyGuesses as problem:
+            reply = self._dialect.render(request, TooMany(problem.seconds))
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - the edge: whatever failed is logged, and the caller gets its shape
+            self._telemetry.incident(request.id, error, self._dialect.name, request.method, request.path)
+            reply = self._dialect.render(request, Incident(request.id))
+        self._telemetry.answered(self._dialect.name, request.method, request.path, reply.status, perf_counter() - began)
+        headers = [
+            (b"content-type", reply.media),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
+        if reply.headers:
+            headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
+
+    def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
+        """Word what was refused before this app was asked; which methods a path has instead, it says itself."""
+        request = Request({"raw_path": path, "method": method, "query_string": b"", "headers": []}, self._dialect.name)
+        request.desk = self._desks.only
+        if isinstance(problem, MethodNotAllowed):
+            try:
+                self._router.match(method, request.path[self._prefix :])
+                problem = Malformed("HTTP")  # it is not the method
+            except Rejection as judged:
+                problem = judged
+        return self._dialect.render(request, cast("Problem | AnyRejection", problem))
+
+    async def _answer(self, request: Request, receive: Receive) -> Reply:
+        request.route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
+        route, dialect = request.route, self._dialect
+        desk = request.desk = self._at_hand(request) or await self._company(request)
+        if route.body is not None:
+            await self._receive_body(request, route, receive)
+        elif request.method not in ("GET", "HEAD"):
+            await _whole(receive)
+        if route.needs is None:
+            request.desk = desk = desk or await self._of_host(request.host)
+        else:
+            if desk is not None:
+                found = self._ask(desk, request)
+                self._admit(request, desk, found if isinstance(found, Identity) else await found)
+            else:
+                desk = await self._find(request)
+            request.caller.must(route.needs)
+            if dialect.counted and (seconds := desk.count_call()):
+                raise TooMany(seconds)
+        if route.body is not None:
+            _ = request.json  # its form is judged before anything in it
+        if route.creates:
+            self._read_idempotency_key(request)
+        reply = route.handler(request, desk)
+        return reply if isinstance(reply, Reply) else await reply
+
+    def _at_hand(self, request: Request) -> Desk | None:
+        """Return the company of a host that was judged before."""
+        hosts = [value for name, value in request.scope["headers"] if name == b"host"]
+        desk = self._desks.at_hand(hosts[0]) if len(hosts) == 1 else None
+        return desk if self._dialect.account is None or desk is self._desks.only else None
+
+    async def _company(self, request: Request) -> Desk | None:
+        """Return the company that the host names; None where it is the credentials that do. Raises BadHost."""
+        host = request.host
+        by_account = self._dialect.account is not None and self._desks.only is None
+        return None if by_account else await self._of_host(host)
+
+    async def _of_host(self, host: str) -> Desk:
+        desk = await self._desks.of_host(host)
+        if desk is None:
+            raise UnknownCompany
+        return desk
+
+    def _ask(self, desk: Desk, request: Request) -> Identity | Awaitable[Identity]:
+        """Find out who asks."""
+        return desk.authenticate(self._dialect.authenticate, request)
+
+    def _admit(self, request: Request, desk: Desk, identity: Identity) -> None:
+        request.desk, request.identity, request.caller = desk, identity, desk.caller(identity)
+
+    async def _find(self, request: Request) -> Desk:
+        """Find out who asks, and the company: the one whose credentials verify."""
+        refusal = Unauthenticated(Doubt.WRONG)
+        for candidate in await self._desks.of_email(self._account(request)):
+            try:
+                found = self._ask(candidate, request)
+                self._admit(request, candidate, found if isinstance(found, Identity) else await found)
+            except Unauthenticated as problem:
+                refusal = problem
+                continue
+            return candidate
+        raise refusal
+
+    def _account(self, request: Request) -> str:
+        return self._dialect.account(request) if self._dialect.account else ""
+
+    async def _receive_body(self, request: Request, route: Route, receive: Receive) -> None:
+        """Read the body. Raises TooLarge as soon as that is known, MediaType."""
+        limit = self._settings.limits.body_bytes
+        if len(length := request.header(b"content-length") or "0") > 15 or int(length) > limit:
+            raise TooLarge
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise TooLarge
+            parts.append(part)
+            if not message.get("more_body"):
+                break
+        request.body = b"".join(parts)
+        if request.media not in route.media:
+            raise MediaType
+
+    def _read_idempotency_key(self, request: Request) -> None:
+        key = request.header(b"idempotency-key")
+        if key is None:
+            return
+        if not 1 <= len(key) <= MAX_IDEMPOTENCY_KEY:
+            raise Malformed("Idempotency-Key")
+        signed = self._dialect.signature if self._dialect.signs_in_body else ()
+        asked = {name: value for name, value in request.json.items() if name not in signed}
+        body = msgspec.json.encode(asked, order="deterministic")
+        request.once = Keyed(str(request.caller.agent_id), key, request.path.encode() + b"\0" + body)
+
+
+async def _whole(receive: Receive) -> None:
+    """Wait for the end of a body that nobody wants: before it, a request may still turn out to be none."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if not message.get("more_body"):
+            return
+
+
+class ClientGone(Exception):
+    """The client left, or was refused, before its request was whole."""

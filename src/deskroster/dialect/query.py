@@ -1,0 +1,50 @@
+"""Query strings, as these vendors' clients write them: values raw or percent-encoded, in any order."""
+
+import re
+from urllib.parse import unquote
+
+from deskroster.core.problems import NotFound
+from deskroster.core.records import Kind
+
+REPEATED = "\0"
+"""What a parameter reads as that came twice: nothing that any parameter may be."""
+
+_PLUS_STAYS = frozenset({"email", "nonce", "sign"})
+
+
+def parse(raw: bytes) -> dict[str, str]:
+    """Return the parameters of a query string. A `+` is a space, except in `email`, `nonce` and `sign`."""
+    text = raw.decode("utf-8", "replace")
+    encoded = "%" in text or "+" in text
+    query: dict[str, str] = {}
+    for part in text.split("&"):
+        name, _, value = part.partition("=")
+        if encoded:
+            name = unquote(name.replace("+", " "))
+            value = unquote(value if name in _PLUS_STAYS else value.replace("+", " "))
+        query[name] = REPEATED if name in query else value
+    query.pop("", None)
+    return query
+
+
+def clamped(query: dict[str, str], name: str, default: int, most: int) -> int:
+    """Return a number from 1 to `most`; the default for what is absent or no number."""
+    sent = query.get(name)
+    if sent is None:
+        return default
+    if sent.isascii() and sent.isdigit():
+        digits = sent.lstrip("0")
+        number = int(digits or 0) if len(digits) < 20 else most
+        return most if number > most else number or 1
+    digits = sent.removeprefix("-")
+    return 1 if digits.isascii() and digits.isdigit() else default
+
+
+ID = re.compile(r"[1-9][0-9]{0,18}")
+
+
+def parse_id(kind: Kind, sent: str) -> int:
+    """Return the id that was sent as text. Raises NotFound, with the text (64 characters at most), if it is none."""
+    if not ID.fullmatch(sent) or int(sent) >= 2**63:
+        raise NotFound(kind, sent[:64])
+    return int(sent)

@@ -1,0 +1,196 @@
+"""Request and Reply: one call, as a dialect's code reads and answers it."""
+
+import itertools
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from deskroster.core.access import Caller, Identity, Verb
+from deskroster.core.changes import Done, Origin
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Kind, Language
+from deskroster.core.roster import Roster
+from deskroster.desk import Desk, Keyed
+from deskroster.dialect import query, words
+from deskroster.dialect.problems import BadHost, TooLarge
+from deskroster.dialect.strict_json import decode_object
+
+if TYPE_CHECKING:
+    from deskroster.dialect import Route
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+T = TypeVar("T")
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MAX_FORM = 65_536  # bytes
+
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}))(?::[0-9]{1,5})?")
+
+
+class Reply(msgspec.Struct, frozen=True, gc=False):
+    """What is answered: status, body, and the headers beside content type and length."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    media: bytes = b"application/json; charset=utf-8"
+
+
+class Request:
+    """One call. Its parts are read when asked for; the app fills in `route`, `desk` and `caller` on its way."""
+
+    route: "Route"
+    parameters: dict[str, str]  # parts of the path, as sent
+    body = b""
+    identity: Identity | None = None
+    caller: Caller
+    desk: Desk | None = None
+    explains = False  # whether a refused signature says what was tried
+    once: Keyed | None = None
+
+    def __init__(self, scope: Scope, dialect: str = "") -> None:
+        self.scope = scope
+        self.path: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        self.method: str = scope["method"]
+        self.query = query.parse(scope["query_string"])
+        self.dialect = dialect
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value by its lower-case name; the first, if there are several."""
+        headers: Iterable[tuple[bytes, bytes]] = self.scope["headers"]
+        for key, value in headers:
+            if key == name:
+                return value.decode("latin-1")
+        return None
+
+    @property
+    def media(self) -> str:
+        """The media type of the body; one that is not said is JSON."""
+        return (self.header(b"content-type") or JSON).partition(";")[0].strip().lower()
+
+    @cached_property
+    def json(self) -> dict[str, Any]:
+        """The body as data. Raises Malformed; an empty one is, where the route needs one; TooLarge."""
+        if not self.body and self.route.empty_body:
+            return {}
+        if self.media == FORM:
+            if len(self.body) > MAX_FORM:
+                raise TooLarge
+            return dict(query.parse(self.body))
+        return decode_object(self.body)
+
+    @cached_property
+    def host(self) -> str:
+        """The Host header. Raises BadHost if there is none, more than one, or it is no host."""
+        headers: Iterable[tuple[bytes, bytes]] = self.scope["headers"]
+        hosts = [value.decode("latin-1") for key, value in headers if key == b"host"]
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            raise BadHost
+        return hosts[0]
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port as the client used them."""
+        return f"{self.scope['scheme']}://{self.host}"
+
+    @property
+    def address(self) -> str:
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
+    def language(self) -> Language:
+        """The language of messages: what the client accepts, else the company's."""
+        return words.preferred(self.header(b"accept-language")) or (
+            self.desk.roster.company.language if self.desk else "zh"
+        )
+
+    @cached_property
+    def id(self) -> str:
+        """A name for this request, in the log and in the commit that it leads to."""
+        return new_request_id()
+
+    def path_id(self, kind: Kind, name: str = "id") -> int:
+        """Return the id in the path. Raises NotFound, with what was sent (64 characters at most), if it is none."""
+        return query.parse_id(kind, self.parameters[name])
+
+    def path_text(self, name: str) -> str:
+        """Return a part of the path, percent-decoded."""
+        return unquote(self.parameters[name])
+
+    def read(self, shape: type[T], inside: str | None = None) -> T:
+        """Return the body, or the object `inside` it, as a type, and keep nothing else of it. Raises Invalid."""
+        value: Any = self.json
+        if inside is not None:
+            if value.get(inside) is None:
+                raise Invalid(inside, Rule.REQUIRED)
+            value = value[inside]
+            if type(value) is not dict:
+                raise Invalid(inside, Rule.TYPE)
+        found = converted(value, shape)
+        del self.json  # which takes many times as much memory as its bytes, while the handler may wait
+        return found
+
+    async def submit(
+        self, verb: Verb, shape: Callable[[Roster, Done], Reply], note: Mapping[str, int] | None = None
+    ) -> Reply:
+        """Run a verb; return its reply, shaped on the roster as the verb left it, once it is durable.
+
+        Raises the verb's Problem, Busy or Unknown.
+        """
+        assert self.desk is not None
+        origin = Origin(
+            agent_id=self.caller.agent_id, dialect=self.dialect, address=self.address, request_id=self.id, note=note
+        )
+        packed = await self.desk.submit(
+            self.identity,
+            origin,
+            verb,
+            lambda roster, done: msgspec.msgpack.encode(shape(roster, done)),
+            self.once,
+        )
+        return _unpack(packed)
+
+
+def converted(value: Any, shape: type[T]) -> T:
+    """Return JSON data as a type. Raises Invalid, naming the path to the field that is not of it."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+
+
+def new_request_id() -> str:
+    """Return a name that no other request has: random for the process, then counted."""
+    return f"{_PROCESS}{next(_NUMBERS):08x}"
+
+
+_PROCESS = secrets.token_hex(8)
+_NUMBERS = itertools.count()
+_unpack = msgspec.msgpack.Decoder(Reply).decode
+_PLACE = re.compile(r" - at `\$\.?(.*)`$")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+
+
+def _invalid(error: str) -> Invalid:
+    """Return what msgspec found wrong as a fact. Its messages are the only form in which it says so."""
+    place = _PLACE.search(error)
+    path = place.group(1).replace("[...]", "[]") if place else ""
+    missing = _MISSING.search(error)
+    if missing:
+        return Invalid(f"{path}.{missing.group(1)}".lstrip("."), Rule.REQUIRED)
+    if error.startswith("Invalid enum value"):
+        return Invalid(path, Rule.CHOICE)
+    if "got `null`" in error:
+        return Invalid(path, Rule.REQUIRED)
+    return Invalid(path, Rule.RANGE if ">=" in error or "<=" in error else Rule.TYPE)

@@ -1,0 +1,37 @@
+"""Signed query strings: what Udesk and ServiceGo, of one family, have in common."""
+
+from hashlib import sha1, sha256
+from hmac import compare_digest
+
+from deskroster.core import keys
+from deskroster.core.access import Identity
+from deskroster.core.problems import Doubt, Unauthenticated
+from deskroster.core.roster import Roster
+
+MAX_SKEW = 300  # seconds
+
+_DIGESTS = {64: sha256, 40: sha1}  # by the hex digits of a signature
+
+
+def check_time(timestamp: str | None, now: int) -> None:
+    """Raise Unauthenticated unless a timestamp is Unix seconds (of 13 digits: milliseconds) of about now."""
+    if timestamp is None or not (1 <= len(timestamp) <= 13 and timestamp.isascii() and timestamp.isdigit()):
+        raise Unauthenticated(Doubt.TIMESTAMP)
+    seconds = int(timestamp) // 1000 if len(timestamp) == 13 else int(timestamp)
+    if abs(seconds - now) > MAX_SKEW:
+        raise Unauthenticated(Doubt.SKEW)
+
+
+def signer(roster: Roster, dialect: str, email: str, rest: str, sign: str, now: int) -> Identity | None:
+    """Return who signed `email&token&rest`, or None: an unknown e-mail costs the same as a wrong signature.
+
+    The length of `sign` says by which hash; the case of its hex digits does not count.
+    """
+    hashed = _DIGESTS.get(len(sign), sha256)
+    given = sign.lower().encode()
+    found = None
+    for key in keys.tried(roster, email, dialect, now):
+        made = hashed(f"{email}&{key.secret.reveal()}&{rest}".encode()).hexdigest().encode()
+        if compare_digest(made, given):
+            found = key
+    return Identity(agent_id=found.agent_id, key_id=found.id) if found is not None and found.id else None

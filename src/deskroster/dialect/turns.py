@@ -1,0 +1,43 @@
+"""Turns: long work on the loop is done a little at a time, so that others are answered in between."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from time import perf_counter
+from typing import TypeVar, cast
+
+from deskroster.core import groups
+from deskroster.core.pieces import Shape
+from deskroster.core.roster import Page, Roster
+from deskroster.dialect.request import Reply
+
+T = TypeVar("T")
+
+TURN = 0.005  # seconds
+
+
+def groups_page(
+    roster: Roster, shape: Shape, page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes] = bytes
+) -> Reply | Awaitable[Reply]:
+    """Answer with a page of groups, of their finished pieces; in turns if they have very many members."""
+    if groups.crowded(roster, page):
+        return _crowded_page(roster, shape, page, answer, finish)
+    return answer(finish(roster.pieces.join("group", shape, page.ids)))
+
+
+async def _crowded_page(
+    roster: Roster, shape: Shape, page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes]
+) -> Reply:
+    return answer(await in_turns(roster.pieces.joined("group", shape, page.ids, finish)))
+
+
+async def in_turns(steps: Generator[None, None, T]) -> T:
+    """Take steps until the last, and return what they came to."""
+    until = perf_counter() + TURN
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(T, end.value)
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + TURN
