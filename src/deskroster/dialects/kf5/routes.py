@@ -1,0 +1,202 @@
+"""The calls of KF5 apiv2: the vendor's page "Groups 客服组接口", and its users."""
+
+from collections.abc import Awaitable
+
+from msgspec import UNSET, UnsetType
+
+from deskroster.core import agents, groups, text
+from deskroster.core.access import Permission
+from deskroster.core.changes import Done
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Level, Secret
+from deskroster.core.roster import Roster
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect.query import ID
+from deskroster.dialect.turns import in_turns
+from deskroster.dialects.kf5 import shapes
+
+LEVELS: tuple[Level, ...] = ("agent", "admin")
+MAX_SHOWN = 100  # ids of `show_many`
+
+
+def list_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    number, window = shapes.window(request)
+    page = groups.find(desk.roster, request.caller, window)
+    return shapes.groups_page(request, desk.roster, page, number, window.limit)
+
+
+def list_groups_of_user(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    number, window = shapes.window(request)
+    page = groups.of_agent(desk.roster, request.caller, request.path_id("agent"), window)
+    return shapes.groups_page(request, desk.roster, page, number, window.limit)
+
+
+def get_group(request: Request, desk: Desk) -> Reply:
+    found = groups.get(desk.roster, request.caller, request.path_id("group"))
+    return shapes.addressed(request, shapes.group(desk.roster, found.id))
+
+
+async def create_group(request: Request, desk: Desk) -> Reply:
+    body, now = request.read(shapes.NewGroupBody), desk.now()
+    wanted = shapes.member_ids(body)
+    member_ids = [] if wanted is UNSET else wanted
+    reply = await request.submit(
+        lambda roster, caller: groups.create(roster, caller, body.group.name, member_ids, now),
+        lambda roster, done: shapes.created(shapes.group(roster, _first(done)), "groups", _first(done)),
+    )
+    return shapes.addressed(request, reply)
+
+
+async def update_group(request: Request, desk: Desk) -> Reply:
+    id = groups.get(desk.roster, request.caller, request.path_id("group")).id
+    body, now = request.read(shapes.GroupBody), desk.now()
+    reply = await request.submit(
+        lambda roster, caller: groups.update(
+            roster, caller, id, now, name=body.group.name, member_ids=shapes.member_ids(body)
+        ),
+        lambda roster, done: shapes.group(roster, id),
+    )
+    return shapes.addressed(request, reply)
+
+
+async def delete_group(request: Request, desk: Desk) -> Reply:
+    id = request.path_id("group")
+    return await request.submit(
+        lambda roster, caller: groups.delete(roster, caller, id), lambda roster, done: shapes.NOTHING
+    )
+
+
+def list_users(request: Request, desk: Desk) -> Reply:
+    number, window = shapes.window(request)
+    page = agents.find(desk.roster, request.caller, window, levels=_levels(request))
+    return shapes.users_page(request, desk, page, number, window.limit)
+
+
+def show_many_users(request: Request, desk: Desk) -> Reply:
+    request.caller.must(Permission.READ)
+    number, window = shapes.window(request)
+    page = desk.roster.page(_known_ids(request, desk.roster), window)
+    return shapes.users_page(request, desk, page, number, window.limit)
+
+
+async def search_users(request: Request, desk: Desk) -> Reply:
+    number, window = shapes.window(request)
+    page = await in_turns(agents.search(desk.roster, request.caller, _required(request, "query"), window))
+    return shapes.users_page(request, desk, page, number, window.limit)
+
+
+def get_user(request: Request, desk: Desk) -> Reply:
+    found = agents.get(desk.roster, request.caller, request.path_id("agent"))
+    return shapes.addressed(request, shapes.user(desk.roster, desk, found.id))
+
+
+def get_me(request: Request, desk: Desk) -> Reply:
+    assert request.identity is not None
+    found = agents.get(desk.roster, request.caller, request.identity.agent_id)
+    return shapes.addressed(request, shapes.user(desk.roster, desk, found.id))
+
+
+async def create_user(request: Request, desk: Desk) -> Reply:
+    wanted, now = request.read(shapes.NewUserBody).user, desk.now()
+    fields = shapes.agent_fields(wanted, await _login_password(desk, wanted.password))
+    reply = await request.submit(
+        lambda roster, caller: agents.create(roster, caller, fields, now),
+        lambda roster, done: shapes.created(shapes.user(roster, desk, _first(done)), "users", _first(done)),
+    )
+    return shapes.addressed(request, reply)
+
+
+async def update_user(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    wanted, now = request.read(shapes.UserBody).user, desk.now()
+    fields = shapes.agent_fields(wanted, await _login_password(desk, wanted.password))
+    reply = await request.submit(
+        lambda roster, caller: agents.update(roster, caller, id, fields, now),
+        lambda roster, done: shapes.user(roster, desk, id),
+    )
+    return shapes.addressed(request, reply)
+
+
+async def delete_user(request: Request, desk: Desk) -> Reply:
+    id = request.path_id("agent")
+    return await request.submit(
+        lambda roster, caller: agents.delete(roster, caller, id), lambda roster, done: shapes.NOTHING
+    )
+
+
+def _levels(request: Request) -> frozenset[Level] | None:
+    """Return the levels that `role` wants; None is all. Nobody here is an `end_user`. Raises Invalid."""
+    sent = request.query.get("role")
+    if not sent:
+        return None
+    roles = sent.split(",")
+    if not {*LEVELS, "end_user"}.issuperset(roles):
+        raise Invalid("role", Rule.CHOICE)
+    return frozenset(level for level in LEVELS if level in roles)
+
+
+def _known_ids(request: Request, roster: Roster) -> list[int]:
+    """Return which of the `ids` are agents', ascending. Raises Invalid."""
+    sent = _required(request, "ids").split(",")
+    if len(sent) > MAX_SHOWN:
+        raise Invalid("ids", Rule.TOO_MANY, MAX_SHOWN)
+    ids = {int(one) for one in sent if ID.fullmatch(one)}
+    return sorted(id for id in ids if id in roster.agents)
+
+
+def _required(request: Request, name: str) -> str:
+    sent = request.query.get(name)
+    if sent is None:
+        raise Invalid(name, Rule.REQUIRED)
+    return sent
+
+
+def _first(done: Done) -> int:
+    assert isinstance(done, list)
+    return done[0].id
+
+
+async def _login_password(desk: Desk, sent: str | UnsetType) -> Secret | UnsetType:
+    """Hash the password that a body sets. Raises Invalid."""
+    if sent is UNSET:
+        return UNSET
+    if not sent:
+        raise Invalid("password", Rule.EMPTY)
+    return await desk.hash_password(text.text("password", sent, shapes.MAX_PASSWORD))
+
+
+_READ, _AGENTS, _GROUPS = Permission.READ, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
+_GROUP, _USER = shapes.GROUP_NAMES, shapes.USER_NAMES
+
+ROUTES = (
+    Route(method="GET", path="/groups.json", handler=list_groups, needs=_READ, summary="List groups",
+          query=shapes.Paging, reply=shapes.GroupsReply),
+    Route(method="POST", path="/groups.json", handler=create_group, needs=_GROUPS, summary="Create a group",
+          body=shapes.NewGroupBody, reply=shapes.GroupReply, status=201, names=_GROUP, creates=True),
+    Route(method="GET", path="/groups/{id}.json", handler=get_group, needs=_READ, summary="Show a group",
+          reply=shapes.GroupReply),
+    Route(method="PUT", path="/groups/{id}.json", handler=update_group, needs=_GROUPS,
+          summary="Rename a group, or replace its agents", body=shapes.GroupBody, reply=shapes.GroupReply,
+          names=_GROUP),
+    Route(method="DELETE", path="/groups/{id}.json", handler=delete_group, needs=_GROUPS,
+          summary="Delete a group; its agents stay", reply=shapes.Nothing),
+    Route(method="GET", path="/users.json", handler=list_users, needs=_READ, summary="List users",
+          query=shapes.UsersQuery, reply=shapes.UsersReply),
+    Route(method="POST", path="/users.json", handler=create_user, needs=_AGENTS, summary="Create a user",
+          body=shapes.NewUserBody, reply=shapes.UserReply, status=201, names=_USER, creates=True),
+    Route(method="GET", path="/users/me.json", handler=get_me, needs=_READ, summary="Show the caller",
+          reply=shapes.UserReply),
+    Route(method="GET", path="/users/show_many.json", handler=show_many_users, needs=_READ,
+          summary="Show the users with these ids", query=shapes.ShowManyQuery, reply=shapes.UsersReply),
+    Route(method="GET", path="/users/search.json", handler=search_users, needs=_READ,
+          summary="Search users by part of name, e-mail or phone", query=shapes.SearchQuery, reply=shapes.UsersReply),
+    Route(method="GET", path="/users/{id}.json", handler=get_user, needs=_READ, summary="Show a user",
+          reply=shapes.UserReply),
+    Route(method="PUT", path="/users/{id}.json", handler=update_user, needs=_AGENTS, summary="Change a user",
+          body=shapes.UserBody, reply=shapes.UserReply, names=_USER),
+    Route(method="DELETE", path="/users/{id}.json", handler=delete_user, needs=_AGENTS, summary="Delete a user",
+          reply=shapes.Nothing),
+    Route(method="GET", path="/users/{id}/groups.json", handler=list_groups_of_user, needs=_READ,
+          summary="List the groups of a user", query=shapes.Paging, reply=shapes.GroupsReply),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The calls of our own API, by resource."""

@@ -1,0 +1,67 @@
+"""Agents: what the operator of an installation does for them. Their daily business is the vendors' calls."""
+
+from deskroster.core import agents
+from deskroster.core.access import Permission
+from deskroster.core.agents import AgentFields
+from deskroster.core.problems import NotFound
+from deskroster.core.roster import Page
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialects.own import shapes
+from deskroster.dialects.own.shapes.agents import (
+    AgentList,
+    AgentOut,
+    AgentPatch,
+    AgentsQuery,
+    PasswordBody,
+    agent_fields,
+    agent_piece,
+    checked_password,
+)
+
+
+def list_agents(request: Request, desk: Desk) -> Reply:
+    email = request.query.get("email")
+    if email is None:
+        page = agents.find(desk.roster, request.caller, shapes.window(request))
+    else:
+        try:
+            page = Page([agents.with_email(desk.roster, request.caller, email).id], 1)
+        except NotFound:
+            page = Page([], 0)
+    return shapes.listed(desk.roster, "agent", agent_piece, page)
+
+
+def get_agent(request: Request, desk: Desk) -> Reply:
+    agent = agents.get(desk.roster, request.caller, request.path_id("agent"))
+    return shapes.one(desk.roster, "agent", agent_piece, agent.id)
+
+
+async def update_agent(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    return await _write(request, id, agent_fields(request.read(AgentPatch)), desk.now())
+
+
+async def set_password(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    password = await desk.hash_password(checked_password(request.read(PasswordBody).password))
+    return await _write(request, id, AgentFields(password=password), desk.now())
+
+
+async def _write(request: Request, id: int, wanted: AgentFields, now: int) -> Reply:
+    return await request.submit(
+        lambda roster, caller: agents.update(roster, caller, id, wanted, now),
+        lambda roster, done: shapes.one(roster, "agent", agent_piece, id),
+    )
+
+
+ROUTES = (
+    Route(method="GET", path="/agents", handler=list_agents, needs=Permission.READ, summary="List agents",
+          query=AgentsQuery, reply=AgentList),
+    Route(method="GET", path="/agents/{id}", handler=get_agent, needs=Permission.READ, summary="Show an agent",
+          reply=AgentOut),
+    Route(method="PATCH", path="/agents/{id}", handler=update_agent, needs=Permission.WRITE_AGENTS,
+          summary="Set an agent's level or SIP account", body=AgentPatch, reply=AgentOut),
+    Route(method="PUT", path="/agents/{id}/password", handler=set_password, needs=Permission.WRITE_AGENTS,
+          summary="Set an agent's login password", body=PasswordBody, reply=AgentOut),
+)  # fmt: skip

@@ -1,0 +1,64 @@
+"""Keys: the secrets by which agents' programs sign and log in."""
+
+import uuid
+from collections.abc import Collection
+
+from deskroster.core import keys
+from deskroster.core.access import Caller, Permission
+from deskroster.core.changes import Done
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Secret
+from deskroster.core.roster import Roster
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialects.own import shapes
+from deskroster.dialects.own.shapes.keys import KeyBody, KeyList, KeyOut, NewKey, key_out, new_key
+
+
+def list_keys(request: Request, desk: Desk) -> Reply:
+    found, window = keys.find(desk.roster, request.caller), shapes.window(request)
+    items = [key_out(key, desk) for key in found[window.start : window.start + window.limit]]
+    return shapes.written(KeyList(items, len(found)))
+
+
+async def revoke_key(request: Request, desk: Desk) -> Reply:
+    id, now = request.path_id("key"), desk.now()
+    return await request.submit(
+        lambda roster, caller: keys.revoke(roster, caller, id, now),
+        lambda roster, done: shapes.written(key_out(roster.keys[id], desk)),
+    )
+
+
+def routes(known: Collection[str]) -> tuple[Route, ...]:
+    """Return the routes; a key can be confined to the `known` dialects."""
+
+    async def create_key(request: Request, desk: Desk) -> Reply:
+        wanted, now = request.read(KeyBody), desk.now()
+        if not set(wanted.dialects) <= set(known):
+            raise Invalid("dialects", Rule.CHOICE)
+        secret = Secret(str(uuid.uuid4()))
+
+        def shape(roster: Roster, done: Done) -> Reply:
+            key = roster.keys[shapes.first(done).id]
+            return shapes.created(request, key.id, shapes.encode(new_key(key, desk)))
+
+        def verb(roster: Roster, caller: Caller) -> Done:
+            if wanted.agent_id not in roster.agents:
+                raise Invalid("agent_id", Rule.UNKNOWN)
+            ends = None if wanted.expires_at is None else int(wanted.expires_at.timestamp())
+            may, where = wanted.access, wanted.dialects
+            return keys.create(
+                roster, caller, wanted.agent_id, wanted.name, secret, now, access=may, dialects=where, expires_at=ends
+            )
+
+        return await request.submit(verb, shape)
+
+    return (
+        Route(method="GET", path="/keys", handler=list_keys, needs=Permission.WRITE_KEYS,
+              summary="List keys, without their secrets", query=shapes.Paging, reply=KeyList),
+        Route(method="POST", path="/keys", handler=create_key, needs=Permission.WRITE_KEYS,
+              summary="Give an agent a key; its secret is shown this once", body=KeyBody, reply=NewKey, status=201,
+              creates=True),
+        Route(method="DELETE", path="/keys/{id}", handler=revoke_key, needs=Permission.WRITE_KEYS,
+              summary="Revoke a key; it stays listed", reply=KeyOut),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Both directions of the mapping between the roster and the JSON of our own API, by resource; here what all share."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from deskroster.core.changes import Change, Done
+from deskroster.core.pieces import Shape
+from deskroster.core.records import Kind
+from deskroster.core.roster import Page, Roster, Window
+from deskroster.dialect import Reply, Request
+from deskroster.dialect.query import clamped
+
+PER_PAGE, MOST_PER_PAGE = 100, 1_000
+_MAX_PAGE = 2**31
+
+encode = msgspec.json.Encoder().encode
+
+
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: int | UnsetType = UNSET
+    per_page: int | UnsetType = UNSET
+
+
+class Nothing(Struct, frozen=True):
+    """What is left to say of a record that was removed."""
+
+
+def window(request: Request) -> Window:
+    """Return the part of a list that was asked for, by ascending id."""
+    page = clamped(request.query, "page", 1, _MAX_PAGE)
+    per_page = clamped(request.query, "per_page", PER_PAGE, MOST_PER_PAGE)
+    return Window((page - 1) * per_page, per_page)
+
+
+def listed(roster: Roster, kind: Kind, shape: Shape, page: Page) -> Reply:
+    """Answer with records that have pieces."""
+    return Reply(200, b'{"items":[%b],"total":%d}' % (roster.pieces.join(kind, shape, page.ids), page.total))
+
+
+def one(roster: Roster, kind: Kind, shape: Shape, id: int) -> Reply:
+    return Reply(200, roster.pieces.get(kind, shape, id))
+
+
+def created(request: Request, id: int, record: bytes) -> Reply:
+    """Answer with a record that is new, and with its address."""
+    return Reply(201, record, (("Location", f"{request.path}/{id}"),))
+
+
+def first(done: Done) -> Change:
+    """Return the change of a verb that creates one record."""
+    assert isinstance(done, list)
+    return done[0]
+
+
+def written(record: Any) -> Reply:
+    return Reply(200, encode(record))
+
+
+def moment(at: int) -> datetime:
+    """Return a time as it is shown (RFC 3339, in UTC)."""
+    return datetime.fromtimestamp(at, UTC)

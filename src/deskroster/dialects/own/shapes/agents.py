@@ -1,0 +1,103 @@
+"""Agents as JSON: what the operator of an installation needs of them. Secrets are written, never read."""
+
+from datetime import datetime
+
+from msgspec import UNSET, Struct, UnsetType
+
+from deskroster.core.agents import AgentFields
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Agent, Level, Secret, State
+from deskroster.core.roster import Roster
+from deskroster.dialects.own.shapes import Paging, encode, moment
+
+MIN_PASSWORD, MAX_PASSWORD = 8, 128  # characters
+
+
+class AgentsQuery(Paging, frozen=True):
+    """All, or the one that has this e-mail in whatever case."""
+
+    email: str | UnsetType = UNSET
+
+
+class AgentPatch(Struct, frozen=True):
+    """What can be set here: the level, and the SIP account that no vendor's call sets."""
+
+    level: Level | UnsetType = UNSET
+    sip_number: str | UnsetType = UNSET
+    sip_password: str | None | UnsetType = UNSET
+
+
+class PasswordBody(Struct, frozen=True):
+    password: str
+
+
+class AgentOut(Struct, frozen=True, kw_only=True):
+    id: int
+    name: str
+    email: str
+    level: Level
+    state: State
+    employed: bool
+    alias: str
+    mobile: str
+    job_number: str
+    group_ids: tuple[int, ...]
+    role_ids: tuple[int, ...]
+    department_ids: tuple[int, ...]
+    permission_set_ids: tuple[int, ...]
+    position_id: int | None
+    profile_id: int | None
+    sip_number: str
+    has_password: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class AgentList(Struct, frozen=True):
+    items: list[AgentOut]
+    total: int
+
+
+def agent_fields(wanted: AgentPatch) -> AgentFields:
+    """Return what a body wants of an agent."""
+    sip = wanted.sip_password
+    return AgentFields(
+        level=wanted.level,
+        sip_number=wanted.sip_number,
+        sip_password=UNSET if sip is UNSET else Secret(sip) if sip else None,
+    )
+
+
+def checked_password(password: str) -> str:
+    """Return a login password that may be set. Raises Invalid: TOO_SHORT, TOO_LONG."""
+    if len(password) < MIN_PASSWORD:
+        raise Invalid("password", Rule.TOO_SHORT, MIN_PASSWORD)
+    if len(password) > MAX_PASSWORD:
+        raise Invalid("password", Rule.TOO_LONG, MAX_PASSWORD)
+    return password
+
+
+def agent_piece(roster: Roster, agent: Agent) -> bytes:
+    return encode(
+        AgentOut(
+            id=agent.id,
+            name=agent.name,
+            email=agent.email,
+            level=agent.level,
+            state=agent.state,
+            employed=agent.employed is not False,
+            alias=agent.alias,
+            mobile=agent.mobile,
+            job_number=agent.job_number,
+            group_ids=agent.group_ids,
+            role_ids=agent.role_ids,
+            department_ids=agent.department_ids,
+            permission_set_ids=agent.permission_set_ids,
+            position_id=agent.position_id,
+            profile_id=agent.profile_id,
+            sip_number=agent.sip_number,
+            has_password=agent.password is not None,
+            created_at=moment(agent.created_at),
+            updated_at=moment(agent.updated_at),
+        )
+    )

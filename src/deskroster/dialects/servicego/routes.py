@@ -1,0 +1,226 @@
+"""The calls of ServiceGo v1: the vendor's page on staff (员工), and what stands beside it (README.md)."""
+
+from collections.abc import Awaitable
+
+from deskroster.core import agents, groups, reference
+from deskroster.core import profiles as records
+from deskroster.core.access import Permission
+from deskroster.core.changes import Done
+from deskroster.core.problems import Invalid, Rule
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect.query import REPEATED, parse_id
+from deskroster.dialects.servicego import envelope, profiles, shapes
+
+
+def list_users(request: Request, desk: Desk) -> Reply:
+    number, window = envelope.window(request)
+    position_id = envelope.query_id(request, "positionId")
+    page = agents.find(desk.roster, request.caller, window, position_id=position_id)
+    return shapes.staff_page(desk.roster, page, number, window.limit)
+
+
+def get_user(request: Request, desk: Desk) -> Reply:
+    return shapes.staff(desk.roster, agents.get(desk.roster, request.caller, request.path_id("agent")).id)
+
+
+def look_up_user(request: Request, desk: Desk) -> Reply:
+    kind, value = request.query.get("type"), request.query.get("value")
+    for name, sent in (("type", kind), ("value", value)):
+        if sent is None:
+            raise Invalid(name, Rule.REQUIRED)
+    assert value is not None
+    if value == REPEATED:
+        raise Invalid("value", Rule.FORM)
+    match kind:
+        case "1":
+            found = agents.get(desk.roster, request.caller, parse_id("agent", value))
+        case "2":
+            found = agents.with_email(desk.roster, request.caller, value)
+        case "3":
+            found = agents.with_mobile(desk.roster, request.caller, value)
+        case "4":
+            found = agents.with_job_number(desk.roster, request.caller, value)
+        case _:
+            raise Invalid("type", Rule.CHOICE)
+    return shapes.staff_with_status(desk.roster, found)
+
+
+async def create_user(request: Request, desk: Desk) -> Reply:
+    wanted, now = request.read(shapes.NewStaffBody), desk.now()
+    password = shapes.login_password(wanted.password)
+    fields = shapes.new_agent(wanted, await desk.hash_password(password))
+    return await request.submit(
+        lambda roster, caller: agents.create(roster, caller, fields, now),
+        lambda roster, done: shapes.new_staff(roster, _first(done)),
+    )
+
+
+async def update_user(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    fields, now = shapes.agent_fields(request.read(shapes.StaffBody)), desk.now()
+    return await request.submit(
+        lambda roster, caller: agents.update(roster, caller, id, fields, now),
+        lambda roster, done: envelope.done(),
+    )
+
+
+async def delete_users(request: Request, desk: Desk) -> Reply:
+    listed = envelope.listed_ids(request)
+    ids = envelope.possible_ids(listed)
+    return await request.submit(
+        lambda roster, caller: agents.delete_many(roster, caller, ids),
+        lambda roster, done: envelope.deletion("agent", listed, done),
+    )
+
+
+def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    number, window = envelope.window(request)
+    page = groups.find(desk.roster, request.caller, window)
+    return shapes.user_group_page(desk.roster, page, number, window.limit)
+
+
+def get_user_group(request: Request, desk: Desk) -> Reply:
+    return shapes.user_group(desk.roster, groups.get(desk.roster, request.caller, request.path_id("group")).id)
+
+
+async def create_user_group(request: Request, desk: Desk) -> Reply:
+    wanted, now = request.read(shapes.NewUserGroupBody), desk.now()
+    members = shapes.member_ids(wanted.user_list) or []
+    return await request.submit(
+        lambda roster, caller: groups.create(roster, caller, wanted.name, members, now),
+        lambda roster, done: shapes.user_group(roster, _first(done)),
+    )
+
+
+async def update_user_group(request: Request, desk: Desk) -> Reply:
+    id = groups.get(desk.roster, request.caller, request.path_id("group")).id
+    wanted, now = request.read(shapes.UserGroupBody), desk.now()
+    members = shapes.member_ids(wanted.user_list)
+    return await request.submit(
+        lambda roster, caller: groups.update(roster, caller, id, now, name=wanted.name, member_ids=members),
+        lambda roster, done: envelope.done(),
+    )
+
+
+async def delete_user_groups(request: Request, desk: Desk) -> Reply:
+    listed = envelope.listed_ids(request)
+    ids = envelope.possible_ids(listed)
+    return await request.submit(
+        lambda roster, caller: groups.delete_many(roster, caller, ids),
+        lambda roster, done: envelope.deletion("group", listed, done),
+    )
+
+
+def list_positions(request: Request, desk: Desk) -> Reply:
+    return _list(request, desk, "position")
+
+
+def list_roles(request: Request, desk: Desk) -> Reply:
+    return _list(request, desk, "role")
+
+
+def list_authorization_sets(request: Request, desk: Desk) -> Reply:
+    return _list(request, desk, "permission_set")
+
+
+def list_fields(request: Request, desk: Desk) -> Reply:
+    profiles.check_object(request)
+    return profiles.fields(records.fields(desk.roster, request.caller))
+
+
+def get_record(request: Request, desk: Desk) -> Reply:
+    return profiles.record(desk.roster, records.get(desk.roster, request.caller, _record_id(request)))
+
+
+async def create_record(request: Request, desk: Desk) -> Reply:
+    values = profiles.values(request.read(profiles.NewRecordBody).field_data_list)
+    return await request.submit(
+        lambda roster, caller: records.create(roster, caller, values),
+        lambda roster, done: envelope.id_only(_first(done)),
+    )
+
+
+async def update_record(request: Request, desk: Desk) -> Reply:
+    wanted = request.read(profiles.RecordBody)
+    values = profiles.values(wanted.field_data_list)
+    return await request.submit(
+        lambda roster, caller: records.update(roster, caller, wanted.id, values),
+        lambda roster, done: envelope.done(),
+    )
+
+
+async def delete_record(request: Request, desk: Desk) -> Reply:
+    id = _record_id(request)
+    return await request.submit(
+        lambda roster, caller: records.delete(roster, caller, id),
+        lambda roster, done: envelope.done(),
+    )
+
+
+def _list(request: Request, desk: Desk, kind: reference.Reference) -> Reply:
+    number, window = envelope.window(request)
+    page = reference.find(desk.roster, request.caller, kind, window)
+    return shapes.named_page(desk.roster, kind, page, number, window.limit)
+
+
+def _record_id(request: Request) -> int:
+    profiles.check_object(request)
+    id = envelope.query_id(request, "id")
+    if id is None:
+        raise Invalid("id", Rule.REQUIRED)
+    return id
+
+
+def _first(done: Done) -> int:
+    assert isinstance(done, list)
+    return done[0].id
+
+
+_READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
+_PROFILES = Permission.WRITE_PROFILES
+_STAFF, _GROUP = shapes.STAFF_NAMES, shapes.USER_GROUP_NAMES
+
+ROUTES = (
+    Route(method="POST", path="/v1/user", handler=create_user, needs=_AGENTS, summary="Create a member of staff",
+          body=shapes.NewStaffBody, reply=shapes.StaffReply, names=_STAFF, creates=True),
+    Route(method="PUT", path="/v1/user/{id}", handler=update_user, needs=_AGENTS, summary="Change a member of staff",
+          body=shapes.StaffBody, reply=envelope.DoneReply, names=_STAFF),
+    Route(method="GET", path="/v1/user/{id}", handler=get_user, needs=_READ, summary="Show a member of staff",
+          reply=shapes.StaffReply),
+    Route(method="DELETE", path="/v1/user/{id}", handler=delete_users, needs=_AGENTS,
+          summary="Delete members of staff: one id, or several with commas between them", reply=envelope.DeletionReply),
+    Route(method="GET", path="/v1/user", handler=list_users, needs=_READ, summary="List members of staff",
+          query=shapes.StaffQuery, reply=shapes.StaffPageReply),
+    Route(method="GET", path="/v2/user", handler=look_up_user, needs=_READ,
+          summary="Find a member of staff by id (1), e-mail (2), mobile (3) or job number (4)",
+          query=shapes.LookUpQuery, reply=shapes.StaffWithStatusReply),
+    Route(method="POST", path="/v1/userGroup", handler=create_user_group, needs=_GROUPS, summary="Create a group",
+          body=shapes.NewUserGroupBody, reply=shapes.UserGroupReply, names=_GROUP, creates=True),
+    Route(method="PUT", path="/v1/userGroup/{id}", handler=update_user_group, needs=_GROUPS,
+          summary="Rename a group or replace its members", body=shapes.UserGroupBody, reply=envelope.DoneReply,
+          names=_GROUP),
+    Route(method="GET", path="/v1/userGroup/{id}", handler=get_user_group, needs=_READ, summary="Show a group",
+          reply=shapes.UserGroupReply),
+    Route(method="DELETE", path="/v1/userGroup/{id}", handler=delete_user_groups, needs=_GROUPS,
+          summary="Delete groups, one or several; their members stay", reply=envelope.DeletionReply),
+    Route(method="GET", path="/v1/userGroup", handler=list_user_groups, needs=_READ, summary="List groups",
+          query=envelope.Paging, reply=shapes.UserGroupPageReply),
+    Route(method="GET", path="/v1/position", handler=list_positions, needs=_READ, summary="List positions",
+          query=envelope.Paging, reply=shapes.NamedPageReply),
+    Route(method="GET", path="/v1/role", handler=list_roles, needs=_READ, summary="List roles",
+          query=envelope.Paging, reply=shapes.NamedPageReply),
+    Route(method="GET", path="/v1/authorizationSet", handler=list_authorization_sets, needs=_READ,
+          summary="List authorization sets", query=envelope.Paging, reply=shapes.NamedPageReply),
+    Route(method="GET", path="/v1/fields", handler=list_fields, needs=_READ, summary="List the profile fields",
+          query=profiles.ObjectQuery, reply=profiles.FieldsReply),
+    Route(method="GET", path="/v1/data", handler=get_record, needs=_READ, summary="Show a profile record",
+          query=profiles.RecordQuery, reply=profiles.RecordReply),
+    Route(method="POST", path="/v1/data", handler=create_record, needs=_PROFILES, summary="Create a profile record",
+          body=profiles.NewRecordBody, reply=envelope.IdReply, creates=True),
+    Route(method="PUT", path="/v1/data", handler=update_record, needs=_PROFILES, summary="Change a profile record",
+          body=profiles.RecordBody, reply=envelope.DoneReply),
+    Route(method="DELETE", path="/v1/data", handler=delete_record, needs=_PROFILES,
+          summary="Delete a profile record that nothing points at", query=profiles.RecordQuery,
+          reply=envelope.DoneReply),
+)  # fmt: skip

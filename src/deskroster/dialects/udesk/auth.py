@@ -1,0 +1,47 @@
+"""Who signed? The three signature forms of the Udesk Open API (README.md: A, B and C)."""
+
+from deskroster.core.problems import Doubt, Unauthenticated
+from deskroster.core.records import SignatureForm
+from deskroster.core.roster import Roster
+from deskroster.desk import Proof, Signed
+from deskroster.dialect import Request
+from deskroster.dialect.query import REPEATED
+from deskroster.dialect.signing import check_time, signer
+
+PARAMETERS = ("email", "timestamp", "sign", "nonce", "sign_version")
+MAX_NONCE = 255  # characters
+
+_FORMS: dict[tuple[str | None, int], SignatureForm] = {("v2", 64): "A", ("v2", 40): "B", (None, 40): "C"}
+"""By the version that is said and the hex digits of the signature."""
+
+
+def authenticate(request: Request, roster: Roster, now: int) -> Proof:
+    """Return whose signature it is. Raises Unauthenticated, or Malformed where the body had to be looked into.
+
+    In this order: timestamp form, skew, nonce present, signature; the desk spends the nonce.
+    """
+    email, timestamp, sign, nonce, version = parameters = list(map(request.query.get, PARAMETERS))
+    if request.route.body is not None and None in parameters:
+        email, timestamp, sign, nonce, version = parameters = [_parameter(request, name) for name in PARAMETERS]
+    if REPEATED in parameters:
+        raise Unauthenticated(Doubt.WRONG)
+    check_time(timestamp, now)
+    if version == "v2" and not nonce:
+        raise Unauthenticated(Doubt.NONCE_MISSING)
+    if email is None or sign is None or version not in (None, "v2") or len(nonce or "") > MAX_NONCE:
+        raise Unauthenticated(Doubt.WRONG)
+    form = _FORMS.get((version, len(sign)))
+    rest = f"{timestamp}&{nonce}&{version}" if version else f"{timestamp}"
+    identity = signer(roster, "udesk", email, rest, sign, now)
+    if identity is None or form not in roster.company.signature_forms:
+        raise Unauthenticated(Doubt.WRONG, f"form {form or '?'}: {email}&****&{rest}" if request.explains else "")
+    return Signed(identity, nonce if version else None, form)
+
+
+def _parameter(request: Request, name: str) -> str | None:
+    """Look in the query, then at the top level of the body, where some clients put their signature."""
+    value = request.query.get(name)
+    if value is not None:
+        return value
+    inside = request.json.get(name)
+    return str(inside) if type(inside) in (str, int) else None

@@ -1,0 +1,202 @@
+"""The calls of the Udesk Open API v2: the vendor's page on agent groups, and what stands beside it (README.md)."""
+
+import uuid
+from collections.abc import Awaitable
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from deskroster.core import agents, groups, keys, reference, text
+from deskroster.core.access import Caller, Permission
+from deskroster.core.changes import Done
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Agent, Secret
+from deskroster.core.roster import Roster
+from deskroster.desk import Desk, Login
+from deskroster.dialect import FORM, JSON, Reply, Request, Route
+from deskroster.dialect.query import REPEATED, parse_id
+from deskroster.dialects.udesk import shapes
+
+
+def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    number, window = shapes.window(request)
+    page = groups.find(desk.roster, request.caller, window)
+    return shapes.groups_page(desk.roster, page, number, window.limit)
+
+
+def list_group_agents(request: Request, desk: Desk) -> Reply:
+    group = groups.get(desk.roster, request.caller, request.path_id("group"))
+    number, window = shapes.window(request)
+    page = groups.members(desk.roster, request.caller, group.id, window)
+    return shapes.group_agents(desk.roster, group, page, number, window.limit)
+
+
+async def create_user_group(request: Request, desk: Desk) -> Reply:
+    name, now = request.read(shapes.GroupBody).name, desk.now()
+    return await request.submit(
+        lambda roster, caller: groups.create(roster, caller, name, (), now),
+        lambda roster, done: shapes.id_only(_first(done)),
+    )
+
+
+async def update_user_group(request: Request, desk: Desk) -> Reply:
+    id = groups.get(desk.roster, request.caller, request.path_id("group")).id
+    name, now = request.read(shapes.GroupBody).name, desk.now()
+    return await request.submit(
+        lambda roster, caller: groups.update(roster, caller, id, now, name=name),
+        lambda roster, done: shapes.group_written(roster, id),
+    )
+
+
+async def delete_user_group(request: Request, desk: Desk) -> Reply:
+    id = request.path_id("group")
+    return await request.submit(
+        lambda roster, caller: groups.delete(roster, caller, id),
+        lambda roster, done: shapes.message(f"The customer service group with ID {id} was successfully deleted"),
+    )
+
+
+def list_agents(request: Request, desk: Desk) -> Reply:
+    number, window = shapes.window(request)
+    everyone = request.query.get("with_disabled", "").lower() == "true"
+    page = agents.find(desk.roster, request.caller, window, enabled=not everyone)
+    return shapes.agents_page(desk.roster, page, number, window.limit)
+
+
+def get_agent(request: Request, desk: Desk) -> Reply:
+    kind, content = request.query.get("type"), request.query.get("content")
+    if content is None or content == REPEATED:
+        raise Invalid("content", Rule.REQUIRED if content is None else Rule.FORM)
+    if kind == "id":
+        found = agents.get(desk.roster, request.caller, parse_id("agent", content))
+    elif kind == "email":
+        found = agents.with_email(desk.roster, request.caller, content)
+    else:
+        raise Invalid("type", Rule.REQUIRED if kind is None else Rule.CHOICE)
+    return shapes.agent(desk.roster, found.id)
+
+
+async def create_agent(request: Request, desk: Desk) -> Reply:
+    wanted, now = request.read(shapes.AgentIn, inside="agent"), desk.now()
+    for required in ("email", "password", "nick_name"):
+        if getattr(wanted, required) is UNSET:
+            raise Invalid(required, Rule.REQUIRED)
+    password = await _login_password(desk, wanted.password, None)
+    return await request.submit(
+        lambda roster, caller: agents.create(roster, caller, shapes.agent_fields(roster, wanted, password, None), now),
+        lambda roster, done: shapes.agent_written(roster, _first(done)),
+    )
+
+
+async def update_agent(request: Request, desk: Desk) -> Reply:
+    before = agents.get(desk.roster, request.caller, request.path_id("agent"))
+    wanted, now = request.read(shapes.AgentIn, inside="agent"), desk.now()
+    password = await _login_password(desk, wanted.password, before)
+    return await request.submit(
+        lambda roster, caller: agents.update(
+            roster,
+            caller,
+            before.id,
+            shapes.agent_fields(roster, wanted, password, agents.get(roster, caller, before.id)),
+            now,
+        ),
+        lambda roster, done: shapes.agent_written(roster, before.id),
+    )
+
+
+async def delete_agent(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    successor = request.read(shapes.SuccessorBody)
+    note = {key: value for key, value in msgspec.structs.asdict(successor).items() if value is not None}
+
+    def verb(roster: Roster, caller: Caller) -> Done:
+        if successor.owner_group_id is not None:
+            groups.get(roster, caller, successor.owner_group_id)
+        if successor.owner_id is not None:
+            agents.get(roster, caller, successor.owner_id)
+        return agents.delete(roster, caller, id)
+
+    return await request.submit(
+        verb, lambda roster, done: shapes.message(f"The agent with ID {id} was successfully deleted"), note or None
+    )
+
+
+def list_agent_roles(request: Request, desk: Desk) -> Reply:
+    request.caller.must(Permission.READ)
+    return shapes.roles(desk.roster)
+
+
+def list_departments(request: Request, desk: Desk) -> Reply:
+    request.caller.must(Permission.READ)
+    return shapes.departments(desk.roster)
+
+
+async def create_department(request: Request, desk: Desk) -> Reply:
+    wanted = request.read(shapes.DepartmentBody)
+    return await request.submit(
+        lambda roster, caller: reference.create(roster, caller, "department", wanted.name, parent_id=wanted.parent_id),
+        lambda roster, done: shapes.id_only(_first(done)),
+    )
+
+
+async def log_in(request: Request, desk: Desk) -> Reply:
+    """Answer with the caller's token: a live one, or one that is made now."""
+    wanted, now = request.read(shapes.LoginBody), desk.now()
+    login = Login(wanted.email, wanted.password)
+    request.identity = await desk.log_in(login, request.address)
+    request.caller = desk.caller(request.identity)
+    request.caller.must(Permission.WRITE_KEYS)
+    agent_id, fresh = request.identity.agent_id, Secret(str(uuid.uuid4()))
+    return await request.submit(
+        lambda roster, caller: keys.issue(roster, caller, agent_id, "udesk", fresh, now),
+        lambda roster, done: shapes.token(keys.live(roster, agent_id, "udesk", now)[0].secret),
+    )
+
+
+def _first(done: Done) -> int:
+    assert isinstance(done, list)
+    return done[0].id
+
+
+async def _login_password(desk: Desk, sent: str | UnsetType, before: Agent | None) -> Secret | UnsetType:
+    """Hash the login password that a body sets. On update one that is empty or the SIP password sets none."""
+    if sent is UNSET or (before is not None and sent in ("", shapes.sip_password(before))):
+        return UNSET
+    if not sent:
+        raise Invalid("password", Rule.EMPTY)
+    return await desk.hash_password(text.text("password", sent, shapes.MAX_PASSWORD))
+
+
+_READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
+_GROUP, _AGENT = shapes.GROUP_NAMES, shapes.AGENT_NAMES
+
+ROUTES = (
+    Route(method="GET", path="/user_groups", handler=list_user_groups, needs=_READ, summary="List groups",
+          query=shapes.Paging, reply=shapes.GroupsReply),
+    Route(method="POST", path="/user_groups", handler=create_user_group, needs=_GROUPS, summary="Create a group",
+          body=shapes.GroupBody, reply=shapes.IdReply, names=_GROUP, creates=True),
+    Route(method="PUT", path="/user_groups/{id}", handler=update_user_group, needs=_GROUPS, summary="Rename a group",
+          body=shapes.GroupBody, reply=shapes.GroupReply, names=_GROUP),
+    Route(method="DELETE", path="/user_groups/{id}", handler=delete_user_group, needs=_GROUPS,
+          summary="Delete a group; its agents stay", reply=shapes.MessageReply),
+    Route(method="GET", path="/user_groups/{id}/agents", handler=list_group_agents, needs=_READ,
+          summary="List the agents of a group", query=shapes.Paging, reply=shapes.GroupAgentsReply),
+    Route(method="GET", path="/agents", handler=list_agents, needs=_READ, summary="List agents",
+          query=shapes.AgentsQuery, reply=shapes.AgentsReply),
+    Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ,
+          summary="Find an agent by id or e-mail", query=shapes.AgentQuery, reply=shapes.AgentReply),
+    Route(method="POST", path="/agents", handler=create_agent, needs=_AGENTS, summary="Create an agent",
+          body=shapes.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT, creates=True),
+    Route(method="PUT", path="/agents/{id}", handler=update_agent, needs=_AGENTS, summary="Change an agent",
+          body=shapes.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT),
+    Route(method="DELETE", path="/agents/{id}", handler=delete_agent, needs=_AGENTS, summary="Delete an agent",
+          body=shapes.SuccessorBody, empty_body=True, reply=shapes.MessageReply),
+    Route(method="GET", path="/agent_roles", handler=list_agent_roles, needs=_READ, summary="List roles",
+          reply=shapes.RolesReply),
+    Route(method="GET", path="/departments", handler=list_departments, needs=_READ,
+          summary="List departments as a tree", reply=shapes.DepartmentsReply),
+    Route(method="POST", path="/departments", handler=create_department, needs=Permission.WRITE_REFERENCE,
+          summary="Create a department", body=shapes.DepartmentBody, reply=shapes.IdReply, creates=True),
+    Route(method="POST", path="/log_in", handler=log_in, needs=None, summary="Exchange a password for the API token",
+          body=shapes.LoginBody, media=(JSON, FORM), reply=shapes.TokenReply),
+)  # fmt: skip

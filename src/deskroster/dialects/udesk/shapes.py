@@ -1,0 +1,393 @@
+"""Both directions of the mapping between the roster and the Udesk Open API's JSON (choices: README.md, "Quirks")."""
+
+from collections.abc import Awaitable, Iterable
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from deskroster.core.agents import AgentFields
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
+from deskroster.core.roster import Page, Roster, Window
+from deskroster.dialect import Reply, Request, turns
+from deskroster.dialect.query import clamped
+
+MAX_PAGE = 2**63 - 1
+PER_PAGE, MOST_PER_PAGE = 20, 100
+MAX_PASSWORD = 128  # characters
+
+Lang = Literal["zh-cn", "en-us"]
+_LANGS: dict[Language, Lang] = {"zh": "zh-cn", "en": "en-us"}
+_LANGUAGES: dict[Lang, Language] = {"zh-cn": "zh", "en-us": "en"}
+
+_encode = msgspec.json.Encoder().encode
+
+
+# ── what is asked ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: int | UnsetType = UNSET
+    per_page: int | UnsetType = UNSET
+
+
+class AgentsQuery(Paging, frozen=True):
+    with_disabled: Literal["true", "false"] | UnsetType = UNSET
+
+
+class AgentQuery(Struct, frozen=True):
+    type: Literal["id", "email"]
+    content: str
+
+
+class GroupBody(Struct, frozen=True):
+    name: str
+
+
+class DepartmentBody(Struct, frozen=True):
+    name: str
+    parent_id: int | None = None
+
+
+class LoginBody(Struct, frozen=True):
+    email: str
+    password: str
+
+
+class SuccessorBody(Struct, frozen=True):
+    """To whom a deleted agent's work goes; recorded with the deletion."""
+
+    owner_group_id: int | None = None
+    owner_id: int | None = None
+
+
+class AgentIn(Struct, frozen=True, kw_only=True):
+    """The writable fields of an agent. Others that a client sends back as it read them have no effect."""
+
+    email: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    nick_name: str | UnsetType = UNSET
+    aliase: str | None | UnsetType = UNSET
+    cellphone: str | None | UnsetType = UNSET
+    work_id: str | None | UnsetType = UNSET
+    profile: Channels | UnsetType = UNSET
+    duty: str | None | UnsetType = UNSET
+    agent_role_ids: list[int] | None | UnsetType = UNSET
+    user_group_ids: list[int] | None | UnsetType = UNSET
+    department_ids: list[int] | None | UnsetType = UNSET
+    im_ability_value: int | UnsetType = UNSET
+    im_welcomes: str | None | UnsetType = UNSET
+    availability: bool | UnsetType = UNSET
+    avatar: str | None | UnsetType = UNSET
+    lang: Lang | UnsetType = UNSET
+    disable_status: Literal["enable", "disable"] | UnsetType = UNSET
+
+
+class AgentBody(Struct, frozen=True):
+    agent: AgentIn
+
+
+GROUP_NAMES = {"member_ids": "agents"}
+AGENT_NAMES = {
+    "name": "nick_name", "alias": "aliase", "mobile": "cellphone", "job_number": "work_id", "channels": "profile",
+    "position_id": "duty", "role_ids": "agent_role_ids", "group_ids": "user_group_ids", "welcome": "im_welcomes",
+    "chat_skill": "im_ability_value",
+    "auto_assign": "availability", "language": "lang", "state": "disable_status",
+}  # fmt: skip
+
+
+def window(request: Request) -> tuple[int, Window]:
+    """Return the page that was asked for, by number and as a window."""
+    page = clamped(request.query, "page", 1, MAX_PAGE)
+    per_page = clamped(request.query, "per_page", PER_PAGE, MOST_PER_PAGE)
+    return page, Window((page - 1) * per_page, per_page)
+
+
+def agent_fields(roster: Roster, wanted: AgentIn, password: Secret | UnsetType, before: Agent | None) -> AgentFields:
+    """Return what a body wants of an agent. Raises Invalid for a `duty` that is no position's name."""
+    state: Literal["enabled", "disabled"] | UnsetType = UNSET
+    if wanted.disable_status is not UNSET and (before is None or _status(before) != wanted.disable_status):
+        state = "enabled" if wanted.disable_status == "enable" else "disabled"
+    return AgentFields(
+        name=wanted.nick_name,
+        email=wanted.email,
+        password=password,
+        alias=_text(wanted.aliase),
+        mobile=_text(wanted.cellphone),
+        job_number=_text(wanted.work_id),
+        channels=wanted.profile,
+        position_id=_position(roster, wanted.duty, before),
+        role_ids=_ids(wanted.agent_role_ids),
+        group_ids=_ids(wanted.user_group_ids),
+        department_ids=_ids(wanted.department_ids),
+        chat_skill=wanted.im_ability_value,
+        welcome=_text(wanted.im_welcomes),
+        auto_assign=wanted.availability,
+        avatar=_text(wanted.avatar),
+        language=UNSET if wanted.lang is UNSET else _LANGUAGES[wanted.lang],
+        state=state,
+    )
+
+
+def _text(value: str | None | UnsetType) -> str | UnsetType:
+    return "" if value is None else value
+
+
+def _ids(value: list[int] | None | UnsetType) -> list[int] | UnsetType:
+    return [] if value is None else value
+
+
+def _position(roster: Roster, duty: str | None | UnsetType, before: Agent | None) -> int | None | UnsetType:
+    """Return the position of this name: the one that the agent has, so that what was read can be sent back."""
+    if duty is UNSET:
+        return UNSET
+    if not duty:
+        return None
+    if before is not None and before.position_id is not None and roster.positions[before.position_id].name == duty:
+        return before.position_id
+    found = next((position.id for position in roster.positions if position.name == duty), None)
+    if found is None:
+        raise Invalid("position_id", Rule.UNKNOWN)
+    return found
+
+
+# ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Meta(Struct, frozen=True):
+    current_page: int
+    total_pages: int
+    total_count: int
+
+
+class AgentName(Struct, frozen=True):
+    id: int
+    nick_name: str
+
+
+class Named(Struct, frozen=True):
+    id: int
+    name: str
+
+
+class RoleOut(Struct, frozen=True):
+    id: int
+    name: str
+    description: str
+
+
+class GroupOut(Struct, frozen=True):
+    id: int
+    name: str
+    agents: list[AgentName]
+
+
+class AgentOut(Struct, frozen=True, kw_only=True):
+    id: int
+    nick_name: str
+    email: str
+    cellphone: str
+    work_id: str
+    im_ability_value: int
+    profile: Channels
+    aliase: str
+    role_name: Literal["agent", "admin"]
+    duty: str | None
+    user_group_ids: tuple[int, ...]
+    disable_status: Literal["enable", "disable"]
+    avatar: str
+    lang: Lang
+    availability: bool
+    im_welcomes: str
+    user_groups: list[Named]
+    agent_roles: list[RoleOut]
+    departments: list[Named]
+    agent_callout_display_number: str
+    number: str
+    password: str
+
+
+class GroupAgentsOut(Struct, frozen=True):
+    id: int
+    name: str
+    agents: list[AgentOut]
+
+
+class DepartmentOut(Struct, frozen=True):
+    id: int
+    name: str
+    sub_department: list["DepartmentOut"]
+
+
+class GroupsReply(Struct, frozen=True):
+    code: int
+    user_groups: list[GroupOut]
+    meta: Meta
+
+
+class GroupAgentsReply(Struct, frozen=True):
+    code: int
+    user_group: GroupAgentsOut
+    user_groups: list[GroupAgentsOut]
+    meta: Meta
+
+
+class IdReply(Struct, frozen=True):
+    code: int
+    id: int
+
+
+class GroupReply(Struct, frozen=True):
+    code: int
+    id: int
+    user_group: GroupOut
+
+
+class MessageReply(Struct, frozen=True):
+    message: str
+    code: int
+
+
+class AgentsReply(Struct, frozen=True):
+    code: int
+    agents: list[AgentOut]
+    meta: Meta
+
+
+class AgentReply(Struct, frozen=True):
+    code: int
+    agent: AgentOut
+
+
+class AgentWrittenReply(Struct, frozen=True):
+    code: int
+    id: int
+    agent: AgentOut
+
+
+class RolesReply(Struct, frozen=True):
+    code: int
+    agent_roles: list[RoleOut]
+
+
+class DepartmentsReply(Struct, frozen=True):
+    code: int
+    departments: list[DepartmentOut]
+
+
+class TokenReply(Struct, frozen=True):
+    code: int
+    open_api_auth_token: str
+
+
+def groups_page(roster: Roster, page: Page, number: int, per_page: int) -> Reply | Awaitable[Reply]:
+    head = b'{"code":1000,"user_groups":['
+    return turns.groups_page(roster, group_piece, page, lambda groups: _page(head, groups, page, number, per_page))
+
+
+def group_agents(roster: Roster, group: Group, page: Page, number: int, per_page: int) -> Reply:
+    """Answer under both keys that the vendor's page names: `user_group` and `user_groups`."""
+    agents = roster.pieces.join("agent", agent_piece, page.ids)
+    one = b'{"id":%d,"name":%b,"agents":[%b]}' % (group.id, _encode(group.name), agents)
+    return _page(b'{"code":1000,"user_group":%b,"user_groups":[' % one, one, page, number, per_page)
+
+
+def agents_page(roster: Roster, page: Page, number: int, per_page: int) -> Reply:
+    return _page(b'{"code":1000,"agents":[', roster.pieces.join("agent", agent_piece, page.ids), page, number, per_page)
+
+
+def agent(roster: Roster, id: int) -> Reply:
+    return Reply(200, b'{"code":1000,"agent":%b}' % roster.pieces.get("agent", agent_piece, id))
+
+
+def agent_written(roster: Roster, id: int) -> Reply:
+    return Reply(200, b'{"code":1000,"id":%d,"agent":%b}' % (id, roster.pieces.get("agent", agent_piece, id)))
+
+
+def group_written(roster: Roster, id: int) -> Reply:
+    return Reply(200, b'{"code":1000,"id":%d,"user_group":%b}' % (id, roster.pieces.get("group", group_piece, id)))
+
+
+def id_only(id: int) -> Reply:
+    return Reply(200, b'{"code":1000,"id":%d}' % id)
+
+
+def message(text: str) -> Reply:
+    return Reply(200, _encode(MessageReply(text, 1000)))
+
+
+def token(secret: Secret) -> Reply:
+    return Reply(200, _encode(TokenReply(1000, secret.reveal())))
+
+
+def roles(roster: Roster) -> Reply:
+    return Reply(
+        200, _encode(RolesReply(1000, [RoleOut(role.id, role.name, role.description) for role in roster.roles]))
+    )
+
+
+def departments(roster: Roster) -> Reply:
+    return Reply(200, _encode(DepartmentsReply(1000, _tree(roster.departments))))
+
+
+def group_piece(roster: Roster, group: Group) -> bytes:
+    agents = [AgentName(i, roster.agents.rows[i].name) for i in group.member_ids]
+    return _encode(GroupOut(group.id, group.name, agents))
+
+
+def agent_piece(roster: Roster, agent: Agent) -> bytes:
+    position = roster.positions.get(agent.position_id) if agent.position_id else None
+    return _encode(
+        AgentOut(
+            id=agent.id,
+            nick_name=agent.name,
+            email=agent.email,
+            cellphone=agent.mobile,
+            work_id=agent.job_number,
+            im_ability_value=agent.chat_skill,
+            profile=agent.channels,
+            aliase=agent.alias,
+            role_name=agent.level,
+            duty=position.name if position else None,
+            user_group_ids=agent.group_ids,
+            disable_status=_status(agent),
+            avatar=agent.avatar,
+            lang=_LANGS[agent.language],
+            availability=agent.auto_assign,
+            im_welcomes=agent.welcome,
+            user_groups=[Named(i, roster.groups.rows[i].name) for i in agent.group_ids],
+            agent_roles=[
+                RoleOut(role.id, role.name, role.description) for role in map(roster.roles.__getitem__, agent.role_ids)
+            ],
+            departments=[Named(i, roster.departments.rows[i].name) for i in agent.department_ids],
+            agent_callout_display_number=agent.callout_number,
+            number=agent.sip_number,
+            password=sip_password(agent),
+        )
+    )
+
+
+def sip_password(agent: Agent) -> str:
+    return agent.sip_password.reveal() if agent.sip_password else ""
+
+
+def _status(agent: Agent) -> Literal["enable", "disable"]:
+    return "enable" if agent.state == "enabled" else "disable"
+
+
+def _page(head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> Reply:
+    pages = -(-page.total // per_page)
+    tail = b'],"meta":{"current_page":%d,"total_pages":%d,"total_count":%d}}' % (number, pages, page.total)
+    return Reply(200, head + elements + tail)
+
+
+def _tree(departments: Iterable[Department]) -> list[DepartmentOut]:
+    nodes = {one.id: DepartmentOut(one.id, one.name, []) for one in departments}
+    top: list[DepartmentOut] = []
+    for one in departments:
+        siblings = top if one.parent_id is None else nodes[one.parent_id].sub_department
+        siblings.append(nodes[one.id])
+    return top

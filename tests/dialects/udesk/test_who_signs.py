@@ -1,0 +1,187 @@
+"""Signatures of the Udesk Open API, and logging in for its token."""
+
+import shutil
+from hashlib import sha256
+
+import pytest
+
+from deskroster.core import company, keys
+from deskroster.core.company import CompanyFields
+from deskroster.core.records import Secret
+from deskroster.settings import Settings
+from deskroster.testing import UdeskSignature
+from tests.answers import check
+from tests.in_process import InProcess
+from tests.world import ADMIN, AGENT, STRANGER
+
+
+def parameters(desk, form="A", account=ADMIN):
+    return UdeskSignature(account, desk.clock, form).parameters()
+
+
+def log_in(desk, account=ADMIN, **changed):
+    body = {"email": account.email, "password": account.password, **changed}
+    return desk.plain().post("/open_api_v1/log_in", json=body)
+
+
+@pytest.mark.parametrize("form", ["A", "B", "C"])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/user_groups"), ("PUT", "/user_groups/1")])
+def test_a_signature_may_stand_in_the_body(desk, form, method, path):
+    body = {"name": "新", **parameters(desk, form)}
+
+    check("udesk", desk.plain().request(method, f"/open_api_v1{path}", json=body), "ok")
+
+
+def test_each_parameter_is_looked_for_by_itself_in_the_query_first(desk):
+    signed = parameters(desk, "C")
+    body = {"name": "新", "sign": signed.pop("sign"), "email": "wrong@udesk.cn"}
+
+    check("udesk", desk.plain().post("/open_api_v1/user_groups", params=signed, json=body), "ok")
+
+
+def test_a_timestamp_in_the_body_may_be_a_number(desk):
+    body = {"name": "新", **parameters(desk, "C")}
+
+    check("udesk", desk.plain().post("/open_api_v1/user_groups", json={**body, "timestamp": 1_700_000_000}), "ok")
+
+
+@pytest.mark.parametrize("value", [True, 1.0, [], {}, None])
+def test_a_parameter_in_the_body_of_another_type_is_none(desk, value):
+    body = {"name": "新", **parameters(desk, "C"), "timestamp": value}
+
+    assert 20621 == check("udesk", desk.plain().post("/open_api_v1/user_groups", json=body), "unauth")["code"]
+
+
+def test_where_the_query_lacks_one_a_malformed_body_is_400(desk):
+    signed = parameters(desk)
+    del signed["sign"]
+
+    check("udesk", desk.plain().post("/open_api_v1/user_groups", params=signed, content="{"), "syntax")
+
+
+def test_where_the_query_has_all_a_wrong_signature_comes_before_a_malformed_body(desk):
+    signed = parameters(desk) | {"sign": "0" * 64}
+
+    check("udesk", desk.plain().post("/open_api_v1/user_groups", params=signed, content="{"), "unauth")
+
+
+def test_on_a_get_nothing_is_looked_for_in_a_body(desk):
+    response = desk.plain().request("GET", "/open_api_v1/user_groups", json=parameters(desk))
+
+    assert 20621 == check("udesk", response, "unauth")["code"]
+
+
+@pytest.mark.parametrize("accepted", [("A",), ("B",), ("C",), ("A", "B")])
+def test_a_company_accepts_the_forms_that_it_wants(desk, accepted):
+    desk.operate(lambda roster, caller: company.update(roster, caller, CompanyFields(signature_forms=accepted)))
+
+    for form in ("A", "B", "C"):
+        response = desk.plain().get("/open_api_v1/agent_roles", params=parameters(desk, form))
+        check("udesk", response, "ok" if form in accepted else "unauth")
+
+
+@pytest.mark.parametrize("form", ["A", "B", "C"])
+def test_the_form_of_a_signature_is_noted_in_the_keys_last_use(desk, form):
+    desk.plain().get("/open_api_v1/agent_roles", params=parameters(desk, form))
+    desk.restart()
+
+    ledger = desk.run(desk.app.store.load(1))
+    assert (1_700_000_000, form) == ledger.observed.last("key", 1)
+
+
+def test_the_checks_come_in_the_order_of_the_contract(desk):
+    """Timestamp form, skew, nonce, signature, reuse, administrator."""
+    signed, agents = parameters(desk), parameters(desk, account=AGENT)
+    wrong = {**signed, "timestamp": "x", "nonce": "", "sign": "0"}
+
+    def code(query):
+        return desk.plain().get("/open_api_v1/agent_roles", params=query).json()["code"]
+
+    assert 20621 == code(wrong)
+    assert 20622 == code({**wrong, "timestamp": "1600000000"})
+    assert 20624 == code({**wrong, "timestamp": signed["timestamp"]})
+    assert 2059 == code({**signed, "sign": "0"})
+    assert 2015 == code(agents)
+    assert 20623 == code(agents)
+
+
+def test_a_sha_256_signature_without_a_nonce_is_not_known(desk):
+    at = "1700000000"
+    sign = sha256(f"{ADMIN.email}&{ADMIN.token}&{at}".encode()).hexdigest()
+
+    response = desk.plain().get("/open_api_v1/agents", params={"email": ADMIN.email, "timestamp": at, "sign": sign})
+    check("udesk", response, "unauth")
+
+
+def test_in_the_demo_a_refused_signature_says_what_was_signed_and_no_token(prepared, tmp_path, clock):
+    shutil.copytree(prepared, tmp_path / "demo")
+    desk = InProcess(tmp_path / "demo", clock, explain_signatures=True)
+    signed = parameters(desk) | {"sign": "0" * 64, "nonce": "n"}
+
+    refusal = check("udesk", desk.plain().get("/open_api_v1/agents", params=signed), "unauth")
+
+    assert "open api签名不对" == refusal["message"]
+    assert f"form A: {ADMIN.email}&****&1700000000&n&v2" == refusal["exception"]
+    desk.close()
+    assert not Settings(data=tmp_path).explain_signatures
+
+
+def test_the_token_of_an_administrator_is_the_same_each_time(desk):
+    before = desk.roster().number
+
+    for _ in range(3):
+        assert {"code": 1000, "open_api_auth_token": ADMIN.token} == check("udesk", log_in(desk), "ok")
+
+    assert before == desk.roster().number
+
+
+def test_a_token_is_made_at_first_use_and_after_the_old_one_ended(desk):
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 1, 0))
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 7, 0))
+
+    made = check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+    assert made not in (ADMIN.token, "")
+    assert made == check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+    fresh = ADMIN.__class__(id=1, email=ADMIN.email, password="", token=made)
+    check("udesk", desk.of(fresh).udesk.get("/agents"), "ok")
+    desk.restart()
+    assert made == check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+
+def test_a_key_that_is_good_for_another_dialect_only_is_no_token_here(desk):
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 1, 0))
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 7, 0))
+    secret = Secret("for kf5 only")
+    desk.operate(lambda roster, caller: keys.create(roster, caller, 1, "k", secret, 0, dialects=("kf5",)))
+
+    assert "for kf5 only" != check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+
+@pytest.mark.parametrize("body", [{}, {"email": "a@b.cn"}, {"password": "p"}, {"email": 1, "password": "p"}])
+def test_logging_in_needs_an_email_and_a_password(quiet_desk, body):
+    check("udesk", quiet_desk.plain().post("/open_api_v1/log_in", json=body), "invalid")
+
+
+def test_guessing_is_slowed_for_an_account_and_for_an_address(desk):
+    for _ in range(20):
+        assert 2005 == log_in(desk, AGENT, password="wrong").json()["code"]
+
+    desk.address = "10.0.0.9"
+    check("udesk", log_in(desk, AGENT, password="wrong"), "toomany")
+    check("udesk", log_in(desk, AGENT), "toomany")
+    check("udesk", log_in(desk), "ok")
+    desk.address = "127.0.0.1"
+    check("udesk", log_in(desk, STRANGER), "toomany")
+    desk.clock.now += 60
+    check("udesk", log_in(desk, AGENT), "forbidden")
+
+
+def test_a_password_verified_lately_and_a_signature_are_served_while_others_guess(desk):
+    check("udesk", log_in(desk), "ok")
+    for _ in range(25):
+        log_in(desk, password="wrong")
+
+    check("udesk", log_in(desk), "ok")
+    check("udesk", desk.udesk.get("/agents"), "ok")
+    check("udesk", log_in(desk, password="wrong"), "toomany")
