@@ -1,0 +1,115 @@
+"""The companies of an installation: list, add, settings."""
+
+from msgspec import UNSET, Struct, UnsetType
+
+from deskroster.admin.installation import Installation, Start, checked_zone, first_steps
+from deskroster.core import company
+from deskroster.core.access import Permission
+from deskroster.core.company import CompanyFields
+from deskroster.core.records import Company, Language, SignatureForm
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialects.own.shapes import encode, written
+
+
+class CompanyIn(Struct, frozen=True, kw_only=True):
+    """The settings of a company."""
+
+    label: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    time_zone: str | UnsetType = UNSET
+    signature_forms: list[SignatureForm] | UnsetType = UNSET
+    calls_per_minute: int | UnsetType = UNSET
+
+
+class CompanyBody(CompanyIn, frozen=True, kw_only=True):
+    """A new company, and its first administrator."""
+
+    administrator: Start
+
+
+class CompanyOut(Struct, frozen=True, kw_only=True):
+    """The settings of a company, all of them."""
+
+    label: str
+    name: str
+    language: Language
+    time_zone: str
+    signature_forms: tuple[SignatureForm, ...]
+    calls_per_minute: int
+
+
+class CompanyList(Struct, frozen=True):
+    """Every company of the installation."""
+
+    items: list[CompanyOut]
+    total: int
+
+
+class Administrator(Struct, frozen=True):
+    """A new company's first administrator, with the secrets that are shown this once."""
+
+    id: int
+    email: str
+    password: str
+    token: str
+
+
+class NewCompany(Struct, frozen=True):
+    """The label of a company that was founded, and who administers it."""
+
+    company: str
+    admin: Administrator
+
+
+def routes(installation: Installation) -> tuple[Route, ...]:
+    """Return the routes that have to do with companies."""
+
+    def list_companies(request: Request, desk: Desk) -> Reply:
+        companies = [company_out(one) for one in installation.store.companies()]
+        return written(CompanyList(companies, len(companies)))
+
+    async def create_company(request: Request, desk: Desk) -> Reply:
+        wanted = request.read(CompanyBody)
+        made = await found(installation, company_fields(wanted), wanted.administrator, request.id)
+        return Reply(201, encode(made))
+
+    async def update_company(request: Request, desk: Desk) -> Reply:
+        request.desk = await installation.desk(request.path_text("label"))
+        fields = company_fields(request.read(CompanyIn))
+        checked_zone(fields)
+        try:
+            return await request.submit(
+                lambda roster, caller: company.update(roster, caller, fields),
+                lambda roster, done: written(company_out(roster.company)),
+            )
+        finally:
+            installation.desks.companies_changed()
+
+    needs = Permission.WRITE_COMPANY
+    return (
+        Route(method="GET", path="/companies", handler=list_companies, needs=needs, summary="List companies",
+              reply=CompanyList),
+        Route(method="POST", path="/companies", handler=create_company, needs=needs, summary="Found a company",
+              body=CompanyBody, reply=NewCompany, status=201),
+        Route(method="PATCH", path="/companies/{label}", handler=update_company, needs=needs,
+              summary="Change the settings of a company", body=CompanyIn, reply=CompanyOut),
+    )  # fmt: skip
+
+
+async def found(installation: Installation, fields: CompanyFields, start: Start, request_id: str) -> NewCompany:
+    """Found a company with one administrator, one position and one role. Raises Invalid, Conflict, Busy, Unknown."""
+    steps, secrets = await first_steps(installation, start)
+    desk = await installation.found(fields, steps, request_id)
+    return NewCompany(desk.roster.company.label, Administrator(1, start.email, secrets.password, secrets.token))
+
+
+def company_fields(wanted: CompanyIn) -> CompanyFields:
+    """Return what a body wants of a company."""
+    return CompanyFields(**{name: getattr(wanted, name) for name in CompanyFields.__struct_fields__})
+
+
+def company_out(one: Company) -> CompanyOut:
+    """Return the settings of a company as they are shown."""
+    return CompanyOut(**{name: getattr(one, name) for name in CompanyOut.__struct_fields__})

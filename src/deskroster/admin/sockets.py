@@ -1,0 +1,72 @@
+"""The socket file itself: bound with mode 0600, reached however long the path of its folder is."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+FILE = "admin.sock"
+MAX_PATH = 100  # bytes that fit an AF_UNIX address on every system (sun_path has 104 or 108)
+
+_HANDLES = Path("/proc/self/fd")  # a folder that is open has a short name here, on Linux
+
+
+class PathTooLong(Exception):
+    """The folder's path does not fit a socket's address, and this system has no way around."""
+
+
+def bind(folder: Path) -> socket.socket:
+    """Listen on the folder's socket. Only who holds the folder's lock may: a file left by a killed server is replaced.
+
+    Raises PathTooLong or OSError.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with reachable(folder) as path:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            mask = os.umask(0o177)
+            try:
+                listening.bind(path)
+            finally:
+                os.umask(mask)
+        listening.listen(64)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def unbind(listening: socket.socket, folder: Path) -> None:
+    """Stop listening, and leave no file behind."""
+    listening.close()
+    with suppress(FileNotFoundError):
+        os.unlink(folder / FILE)
+
+
+def answers(folder: Path) -> bool:
+    """Tell whether a server listens on the folder's socket: the file may be there without one. Raises PathTooLong."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, reachable(folder) as path:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            return False
+        return True
+
+
+@contextmanager
+def reachable(folder: Path) -> Iterator[str]:
+    """Give a path to the folder's socket that is short enough to bind or connect to. Raises PathTooLong."""
+    path = str(folder / FILE)
+    if len(os.fsencode(path)) <= MAX_PATH:
+        yield path
+        return
+    if not _HANDLES.is_dir():
+        raise PathTooLong(f"the path of {folder} is too long for a socket: {MAX_PATH - len(FILE) - 1} bytes at most")
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield str(_HANDLES / str(handle) / FILE)
+    finally:
+        os.close(handle)

@@ -1,0 +1,152 @@
+"""The upkeep of an installation: is it well, back it up, look it over."""
+
+import os
+import platform
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+from deskroster import __version__
+from deskroster.admin.installation import Installation
+from deskroster.core.access import Permission
+from deskroster.core.problems import Invalid, Rule
+from deskroster.desk import Desk
+from deskroster.dialect import Reply, Request, Route
+from deskroster.dialects import own
+from deskroster.dialects.own.shapes import written
+from deskroster.ledger import BadBackup, Finding, Manifest, Vault, WrongKey
+from deskroster.ledger.check import What
+from deskroster.ledger.migrations import HEAD
+from deskroster.ledger.vault import FILE, VARIABLE, read_key
+
+_CLOCK_STARTS = 1_700_000_000  # a clock that shows less has not been set (November 2023)
+_CLOCK_SLACK = 60  # seconds
+_MOST_SHOWN = 5  # findings of one kind
+
+
+class Health(Struct, frozen=True):
+    """Whether writes can be taken, and what was found damaged."""
+
+    writable: bool
+    version: str
+
+
+class BackupBody(Struct, frozen=True):
+    """The absolute path of a folder that does not exist yet."""
+
+    folder: str
+
+
+class BackupOut(Struct, frozen=True):
+    """Where a backup is, and what it says of itself."""
+
+    folder: str
+    manifest: Manifest
+
+
+class Check(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    what: What | Literal["clock"]
+    ok: bool
+    detail: str
+
+
+class Report(Struct, frozen=True):
+    """Whether all is well, and each thing that was looked at."""
+
+    ok: bool
+    checks: list[Check]
+
+
+_FIRST: tuple[What, ...] = ("integrity", "version", "key")
+"""What keeps the rest from being looked at when it is wrong."""
+_WELL: dict[What, str] = {
+    "integrity": "every page of the database reads as it was written",
+    "foreign_key": "every row points at rows that are there",
+    "log": "every commit follows from the one before",
+    "roster": "the tables are what the log says",
+    "checksum": "every row has the checksum that it was written with",
+    "secret": "the installation key opens every one",
+    "orphan": "no secret is left of a record that never was",
+}
+
+
+def routes(installation: Installation) -> tuple[Route, ...]:
+    """Return the routes of the upkeep."""
+
+    def health(request: Request, desk: Desk) -> Reply:
+        return written(Health(installation.store.writable, __version__))
+
+    async def back_up(request: Request, desk: Desk) -> Reply:
+        folder = Path(request.read(BackupBody).folder)
+        if not folder.is_absolute():
+            raise Invalid("folder", Rule.FORM)
+        try:
+            return written(BackupOut(str(folder), await installation.store.backup(folder)))
+        except (BadBackup, OSError, sqlite3.Error) as error:
+            return own.refused(409 if isinstance(error, BadBackup) else 500, "backup-failed", str(error))
+
+    async def check(request: Request, desk: Desk) -> Reply:
+        labels = {company.id: company.label for company in installation.store.companies()}
+        findings = await installation.store.check()
+        return written(report(findings, labels, installation.settings.data, installation.clock()))
+
+    needs = Permission.WRITE_COMPANY
+    return (
+        Route(method="GET", path="/health", handler=health, needs=needs, summary="Is it well?", reply=Health),
+        Route(method="POST", path="/backups", handler=back_up, needs=needs, summary="Back up while serving",
+              body=BackupBody, reply=BackupOut),
+        Route(method="GET", path="/check", handler=check, needs=needs, summary="Look everything over", reply=Report),
+    )  # fmt: skip
+
+
+def report(findings: list[Finding], labels: dict[int, str], data: Path, now: float) -> Report:
+    """Return what there is to say of a folder, given what was found in its database."""
+    found: dict[What, list[str]] = {what: [] for what in get_args(What)}
+    for what, company_id, where in findings:
+        found[what].append(f"{labels.get(company_id, '')} {where}".strip())
+    cut_short = any(found[what] for what in _FIRST)
+    checks = [
+        _checked("version", found.pop("version"), _versions()),
+        _key(found.pop("key"), data),
+        _clock(data, now),
+        *(_checked(what, wrong, _WELL[what]) for what, wrong in found.items() if wrong or not cut_short),
+    ]
+    return Report(all(check.ok for check in checks), checks)
+
+
+def _checked(what: What, wrong: list[str], well: str) -> Check:
+    if not wrong:
+        return Check(what, True, well)
+    more = f" and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
+    return Check(what, False, "; ".join(wrong[:_MOST_SHOWN]) + more)
+
+
+def _versions() -> str:
+    return f"deskroster {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, data {HEAD}"
+
+
+def _key(wrong: list[str], data: Path) -> Check:
+    if wrong:
+        return _checked("key", wrong, "")
+    try:
+        key = read_key(data)
+    except WrongKey as error:
+        return Check("key", False, str(error))
+    if key is None:
+        return Check("key", False, f"{data / FILE} is missing: put it back before the server stops")
+    where = f"from {VARIABLE}" if VARIABLE in os.environ else str(data / FILE)
+    return Check("key", True, f"fingerprint {Vault(key).fingerprint}, {where}")
+
+
+def _clock(data: Path, now: float) -> Check:
+    if now < _CLOCK_STARTS:
+        return Check("clock", False, "it has not been set: signatures will be refused")
+    newest = max((path.stat().st_mtime for path in data.iterdir()), default=now)
+    if newest > now + _CLOCK_SLACK:
+        return Check("clock", False, f"it is {newest - now:.0f} s behind the files of this folder")
+    return Check("clock", True, datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))

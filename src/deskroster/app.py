@@ -1,0 +1,110 @@
+"""The application: everything built and joined. It knows all below it."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from deskroster.core.problems import Busy
+from deskroster.desk import Clock, Desks
+from deskroster.dialect import reference
+from deskroster.dialect.app import DialectApp
+from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
+from deskroster.dialect.request import Receive, Reply, Scope, Send
+from deskroster.dialects import DIALECTS
+from deskroster.ledger import Store, advice
+from deskroster.passwords import Passwords
+from deskroster.settings import Settings
+from deskroster.telemetry import METRICS_MEDIA, Telemetry
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+_BAD_HOST = JSONResponse({"error": "the Host header is missing or repeated"}, status_code=400)  # RFC 9112, section 3.2
+
+
+class App:
+    """The ASGI application: a dialect by the first part of the path, and Starlette for all that is not hot."""
+
+    def __init__(self, settings: Settings, store: Store, telemetry: Telemetry, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.telemetry = telemetry
+        self.passwords = Passwords()
+        self.desks = Desks(store, self.passwords, clock)
+        self.clock = clock
+        self._dialects = {
+            dialect.prefix[1:].encode(): DialectApp(dialect, self.desks, settings, telemetry) for dialect in DIALECTS
+        }
+        self._others = Starlette(
+            routes=[
+                Route("/live", self._live),
+                Route("/ready", self._ready),
+                Route("/metrics", self._metrics),
+                *reference.routes(DIALECTS),
+            ],
+            exception_handlers={404: _not_found, 405: _not_allowed},
+        )
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "http":
+            path: bytes = scope.get("raw_path") or scope["path"].encode()
+            if path.startswith(b"//"):  # clients that join a base address with a slash to a path with one
+                path = scope["raw_path"] = path[1:]
+            dialect = self._dialects.get(path[1:].partition(b"/")[0])
+            if dialect is not None:
+                return dialect(scope, receive, send)
+            if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:
+                return _BAD_HOST(scope, receive, send)
+        return self._others(scope, receive, send)
+
+    def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
+        """Word what was refused before a request reached this app, as the dialect does whose path it is."""
+        dialect = self._dialects.get(path.lstrip(b"/").partition(b"/")[0])
+        if dialect is not None:
+            return dialect.refusal(method, path, problem)
+        status = problem.status if isinstance(problem, TooLarge) else 408 if isinstance(problem, TooSlow) else 400
+        return Reply(503 if isinstance(problem, Busy) else status, b'{"error":"bad request"}')
+
+    async def _live(self, request: Request) -> Response:
+        return JSONResponse({"live": True})
+
+    async def _ready(self, request: Request) -> Response:
+        """Whether writes can be taken."""
+        ready = self.store.writable
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    async def _metrics(self, request: Request) -> Response:
+        """Metrics, to this machine only: they tell how much a company does."""
+        if request.client is not None and request.client.host not in LOOPBACK:
+            return Response(status_code=404)
+        return Response(self.telemetry.metrics(), media_type=METRICS_MEDIA)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, telemetry: Telemetry, clock: Clock = time.time) -> AsyncIterator[App]:
+    """Open the data folder, give the app over it, and close both. Raises what `Store.open` raises."""
+
+    def alarm(damage: str) -> None:
+        telemetry.log.critical("damaged", what=damage, writing="stopped", to_do=advice(settings.data))
+
+    store = Store.open(settings.data, clock, alarm=alarm)
+    app = App(settings, store, telemetry, clock)
+    try:
+        yield app
+    finally:
+        app.passwords.close()
+        await store.close()
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "no such path"}, status_code=404)
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": "method not allowed"}, status_code=405, headers=error.headers)

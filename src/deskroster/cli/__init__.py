@@ -1,0 +1,78 @@
+"""The command line: one module for each family of commands."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from deskroster import __version__
+from deskroster.cli import agents, companies, fields, keys, reference
+from deskroster.cli.console import Exit, Refused, complain, say
+from deskroster.cli.demo import demo
+from deskroster.cli.init import init
+from deskroster.cli.rotation import rotate_installation_key
+from deskroster.cli.serve import serve
+from deskroster.cli.upkeep import backup, doctor, restore_backup
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+
+_SERVING, _COMPANY, _INSTALLATION = "Serving", "A company's data", "An installation"
+for name, command, panel in (
+    ("demo", demo, _SERVING),
+    ("serve", serve, _SERVING),
+    ("init", init, _INSTALLATION),
+    ("backup", backup, _INSTALLATION),
+    ("restore", restore_backup, _INSTALLATION),
+    ("doctor", doctor, _INSTALLATION),
+    ("rotate-installation-key", rotate_installation_key, _INSTALLATION),
+    ("password", agents.set_password, _COMPANY),
+):
+    app.command(name, rich_help_panel=panel)(command)
+app.add_typer(companies.app, name="company", rich_help_panel=_INSTALLATION)
+app.add_typer(agents.app, name="agent", rich_help_panel=_COMPANY)
+app.add_typer(keys.app, name="key", rich_help_panel=_COMPANY)
+app.add_typer(fields.app, name="field", rich_help_panel=_COMPANY)
+app.add_typer(reference.commands("position", "positions", {}), name="position", rich_help_panel=_COMPANY)
+app.add_typer(
+    reference.commands("role", "roles", {"description": "Description"}), name="role", rich_help_panel=_COMPANY
+)
+app.add_typer(
+    reference.commands("permission_set", "permission sets", {}), name="permission-set", rich_help_panel=_COMPANY
+)
+app.add_typer(
+    reference.commands("department", "departments", {"parent_id": "Below"}), name="department", rich_help_panel=_COMPANY
+)
+
+
+def main() -> None:
+    """Run a command and end with its exit code."""
+    try:
+        app()
+    except Refused as refusal:
+        complain(refusal)
+        sys.exit(refusal.code)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"deskroster {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def deskroster(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """One roster of agents and groups, answering the Udesk, KF5 and ServiceGo APIs.
+
+    Start with: `deskroster demo`. Most commands take the data folder by --data or the variable DESKROSTER_DATA, and
+    work whether or not it is being served.
+
+    Exit codes: 0 done; 1 refused, or not well; 2 wrong usage; 3 not found; 4 conflict (taken, in use, the last
+    administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unknown; 7 the data is damaged, and the
+    hint says which backup to restore; 130 interrupted.
+    """

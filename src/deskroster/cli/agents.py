@@ -1,0 +1,135 @@
+"""`deskroster agent` and `deskroster password`: what the operator does for agents."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.folder import Folder
+from deskroster.cli.options import Company, Data, Json
+from deskroster.cli.reference import told
+from deskroster.cli.secret import read_secret
+
+Who = Annotated[str, typer.Argument(metavar="WHO", help="The agent's id or e-mail.", show_default=False)]
+
+
+class Level(StrEnum):
+    """The levels, as the command line takes them."""
+
+    agent = "agent"
+    admin = "admin"
+
+
+app = typer.Typer(no_args_is_help=True, help="The agents of a company: list, show, level, SIP account.")
+
+
+@app.command("list")
+def list_agents(data: Data, company: Company = None, json: Json = False) -> None:
+    """List the agents, by id.
+
+    For example:
+
+        deskroster agent list --data ./data
+        deskroster agent list --data ./data --json | jq '.[] | select(.level == "admin") | .email'
+    """
+    columns = {
+        "id": "ID", "name": "Name", "email": "E-mail", "level": "Level", "state": "State", "employed": "Employed",
+        "group_ids": "Groups",
+    }  # fmt: skip
+    with Folder(data, company) as folder:
+        show(folder.all("/agents"), columns, json)
+
+
+@app.command("show")
+def show_agent(who: Who, data: Data, company: Company = None, json: Json = False) -> None:
+    """Show all about an agent that is no secret.
+
+    For example:
+
+        deskroster agent show admin@example.com --data ./data
+    """
+    with Folder(data, company) as folder:
+        agent = find_agent(folder, who)
+    if json:
+        told(agent, "", json)
+    else:
+        show([{"key": key, "value": value} for key, value in agent.items()], {"key": "Field", "value": "Value"}, False)
+
+
+@app.command("level")
+def set_level(
+    who: Who,
+    level: Annotated[Level, typer.Argument(show_default=False)],
+    data: Data,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Make an agent an administrator, or an agent again.
+
+    Being an administrator is a level of its own: no role or permission set confers it. The last enabled administrator
+    stays one (exit code 4).
+
+    For example:
+
+        deskroster agent level li.na@example.com admin --data ./data
+    """
+    with Folder(data, company) as folder:
+        agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"level": level.value})
+    told(agent, f"{agent['name']} ({agent['email']}) has the level {agent['level']}.", json)
+
+
+@app.command("sip")
+def set_sip_account(
+    who: Who,
+    data: Data,
+    number: Annotated[str | None, typer.Option("--number", help="The number; an empty one takes it away.")] = None,
+    password: Annotated[
+        bool, typer.Option("--password", help="Read the SIP password from a prompt or standard input.")
+    ] = False,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Set an agent's SIP account, which no vendor's call sets.
+
+    For example:
+
+        deskroster agent sip li.na@example.com --number 6003 --data ./data
+        deskroster agent sip li.na@example.com --password --data ./data < sip-password.txt
+    """
+    if number is None and not password:
+        raise Refused(Exit.USAGE, "nothing to set", "Say --number, --password, or both.")
+    body: dict[str, Any] = {} if number is None else {"sip_number": number}
+    if password:
+        body["sip_password"] = read_secret("SIP password")
+    with Folder(data, company) as folder:
+        agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
+    told(agent, f"The SIP account of {agent['email']} is set.", json)
+
+
+def set_password(who: Who, data: Data, company: Company = None, json: Json = False) -> None:
+    """Set an agent's login password.
+
+    It is asked for at a terminal, or read from standard input (one line): never on the command line, where others
+    could read it. 8 to 128 characters. Whoever was logged in with the old one is not any more.
+
+    For example:
+
+        deskroster password admin@example.com --data ./data
+        deskroster password 1 --data ./data < password.txt
+    """
+    with Folder(data, company) as folder:
+        id = find_agent(folder, who)["id"]
+        agent = folder.call("PUT", f"/agents/{id}/password", {"password": read_secret("Password")})
+    told(agent, f"The password of {agent['email']} is set.", json)
+
+
+def find_agent(folder: Folder, who: str) -> dict[str, Any]:
+    """Return the agent with this id or e-mail. Raises Refused."""
+    if who.isascii() and who.isdigit():
+        agent: dict[str, Any] = folder.call("GET", f"/agents/{who}")
+        return agent
+    found: list[dict[str, Any]] = folder.call("GET", "/agents", email=who)["items"]
+    if not found:
+        raise Refused(Exit.NOT_FOUND, f"there is no agent {who}")
+    return found[0]

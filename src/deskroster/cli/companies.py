@@ -1,0 +1,132 @@
+"""`deskroster company`: the companies of an installation."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from deskroster.admin.companies import NewCompany
+from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.folder import Folder
+from deskroster.cli.init import AdminName, AskPassword, Email, Name, show_new
+from deskroster.cli.options import Data, Json
+from deskroster.cli.reference import told
+from deskroster.cli.secret import read_secret
+
+
+class Language(StrEnum):
+    """The languages of messages, as the command line takes them."""
+
+    zh = "zh"
+    en = "en"
+
+
+class SignatureForm(StrEnum):
+    """Udesk's signature forms: A SHA-256 with a nonce, B SHA-1 with a nonce, C SHA-1 without."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+LanguageOption = Annotated[
+    Language | None, typer.Option("--language", help="Of messages, where a client asks for none.")
+]
+TimeZone = Annotated[
+    str | None, typer.Option("--time-zone", metavar="ZONE", help="Of the times KF5 shows, such as Asia/Shanghai.")
+]
+Forms = Annotated[
+    list[SignatureForm] | None,
+    typer.Option("--signature-form", help="Of Udesk, that is accepted. Several times; those not named are refused."),
+]
+Calls = Annotated[
+    int | None,
+    typer.Option("--calls-per-minute", min=0, help="Limit of the Udesk dialect (the vendor's is 60); 0 is none."),
+]
+
+app = typer.Typer(no_args_is_help=True, help="The companies of an installation: list, add, set.")
+
+
+@app.command("list")
+def list_companies(data: Data, json: Json = False) -> None:
+    """List the companies and their settings.
+
+    For example:
+
+        deskroster company list --data ./data
+    """
+    columns = {
+        "label": "Label", "name": "Name", "language": "Language", "time_zone": "Time zone",
+        "signature_forms": "Signature forms", "calls_per_minute": "Calls a minute",
+    }  # fmt: skip
+    with Folder(data) as folder:
+        show(folder.installation("GET", "/companies")["items"], columns, json)
+
+
+@app.command("add")
+def add_company(
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    data: Data,
+    name: Name,
+    email: Email,
+    admin_name: AdminName = "Admin",
+    ask_password: AskPassword = False,
+    language: LanguageOption = None,
+    time_zone: TimeZone = None,
+    json: Json = False,
+) -> None:
+    """Add a company.
+
+    LABEL is the first label of the host name by which clients reach it: acme of acme.example.com. It starts, as with
+    init, with an administrator, one position and one role; password and token are shown this once.
+
+    With a second company, each is found by its label only, the first one too.
+
+    For example:
+
+        deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
+    """
+    start = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
+    settings = _settings(label=label, name=name, language=language, time_zone=time_zone)
+    with Folder(data) as folder:
+        made = folder.installation("POST", "/companies", {**settings, "administrator": start})
+    show_new(msgspec.convert(made, NewCompany), json)
+
+
+@app.command("set")
+def set_company(
+    which: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    data: Data,
+    label: Annotated[str | None, typer.Option("--label", help="Another label.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Another name.")] = None,
+    language: LanguageOption = None,
+    time_zone: TimeZone = None,
+    signature_form: Forms = None,
+    calls_per_minute: Calls = None,
+    json: Json = False,
+) -> None:
+    """Change a company's settings; what is not named stays as it is.
+
+    For example:
+
+        deskroster company set acme --time-zone Europe/London --language en --data ./data
+        deskroster company set acme --signature-form A --signature-form B --data ./data
+        deskroster company set acme --calls-per-minute 60 --data ./data
+    """
+    wanted = _settings(
+        label=label,
+        name=name,
+        language=language,
+        time_zone=time_zone,
+        signature_forms=signature_form or None,
+        calls_per_minute=calls_per_minute,
+    )
+    if not wanted:
+        raise Refused(Exit.USAGE, "nothing to set", "deskroster company set --help lists the settings.")
+    with Folder(data) as folder:
+        told(folder.installation("PATCH", f"/companies/{which}", wanted), f"The company {which} is set.", json)
+
+
+def _settings(**wanted: Any) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}

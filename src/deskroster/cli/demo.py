@@ -1,0 +1,104 @@
+"""`deskroster demo`: a believable company, served at once."""
+
+import ipaddress
+import tempfile
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from deskroster.admin.installation import Installation
+from deskroster.cli import curls
+from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
+from deskroster.cli.options import Host, Json, Port
+from deskroster.cli.serving import serve
+from deskroster.demo import Account, Accounts, NotADemo, prepared
+from deskroster.settings import Settings
+
+Keep = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Keep the data here; the next start finds it. Else it is temporary."),
+]
+Empty = Annotated[bool, typer.Option("--empty", help="Only an administrator, one position and one role, id 1 each.")]
+
+
+def demo(
+    host: Host = "127.0.0.1", port: Port = 8321, data: Keep = None, empty: Empty = False, json: Json = False
+) -> None:
+    """Serve a believable company on this machine, at once.
+
+    About 60 agents in 8 groups with positions, roles, departments and profile fields. The screen shows the addresses,
+    the credentials and a `curl` for each API that signs itself. A refused signature says what was tried, so this is the
+    place to debug a client; for the same reason it listens on loopback addresses only.
+
+    The data is gone when the demo stops, unless --data names a folder to keep it in: the next start finds the same
+    company and the same credentials.
+
+    With --json nothing is printed but one line when the server answers:
+    {"event":"ready","url":…,"company":"demo","admin":{"id","email","password","token"},"agent":{…}}.
+    A password or token that was changed since is null; so is "agent" with --empty.
+
+    For example:
+
+        deskroster demo
+        deskroster demo --port 0 --json
+        deskroster demo --data ./demo-data --empty
+    """
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deskroster-demo-")))
+        settings = Settings(data=folder, host=_loopback(host), port=port, explain_signatures=True)
+
+        async def prepare(installation: Installation) -> Accounts:
+            return await prepared(installation, empty, uuid.uuid4().hex)
+
+        def ready(url: str, accounts: Accounts) -> None:
+            if json:
+                as_json({"event": "ready", "url": url, **_fields(accounts)})
+            else:
+                _welcome(url, accounts, data)
+
+        try:
+            serve(settings, prepare, ready)
+        except NotADemo:
+            why = f"{folder} holds companies that the demo has not made"
+            raise Refused(Exit.CONFLICT, why, f"Serve it with: deskroster serve --data {folder}") from None
+
+
+def _loopback(host: str) -> str:
+    """Return the address. Raises Refused unless only this machine can reach it."""
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        if ipaddress.ip_address(host).is_loopback:
+            return host
+    except ValueError:
+        pass
+    why = f"the demo listens on loopback addresses only, and {host} is none"
+    raise Refused(Exit.USAGE, why, "To serve others: deskroster init, then deskroster serve --host")
+
+
+def _fields(accounts: Accounts) -> dict[str, object]:
+    return {"company": accounts.company, "admin": accounts.admin, "agent": accounts.agent}
+
+
+def _welcome(url: str, accounts: Accounts, data: Path | None) -> None:
+    kept = f"kept in {escape(str(data))}" if data else "gone when this stops; --data DIR keeps it"
+    say(f"\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  (data: {kept}; stop with Ctrl-C)\n")
+    for heading, account in (("Administrator", accounts.admin), ("Agent", accounts.agent)):
+        if account is not None:
+            _introduce(heading, account)
+    say("[bold]The APIs[/bold], each with its reference and a call that works as it is:\n")
+    email, token = (accounts.admin.email, accounts.admin.token) if accounts.admin else ("EMAIL", None)
+    for dialect, command in curls.of_each_dialect(url, email, token):
+        say(f"[bold]{dialect.title}[/bold]  {url}{dialect.prefix}  [dim]reference:[/dim] {url}/docs/{dialect.name}")
+        verbatim(f"{command}\n")
+
+
+def _introduce(heading: str, account: Account) -> None:
+    say(f"[bold]{heading}[/bold] (id {account.id})")
+    for name in ("email", "password", "token"):
+        verbatim(f"  {name:<10}{getattr(account, name) or '(changed)'}")
+    say("")

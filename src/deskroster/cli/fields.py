@@ -1,0 +1,98 @@
+"""`deskroster field`: the profile fields of a company."""
+
+from typing import Annotated, get_args
+
+import typer
+
+from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.folder import Folder
+from deskroster.cli.options import Company, Data, Json
+from deskroster.cli.reference import Id, told
+from deskroster.core.records import FieldType
+
+TYPES: tuple[str, ...] = get_args(FieldType)
+PATH = "/profile-fields"
+
+Type = Annotated[str, typer.Option("--type", metavar="TYPE", help=f"One of {', '.join(TYPES)}.")]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME", help="A choice of a list box; of a cascade PARENT,CHILD. Several times."),
+]
+Required = Annotated[bool, typer.Option("--required", help="Every record must have a value; only while there is none.")]
+
+app = typer.Typer(no_args_is_help=True, help="The profile fields of a company: list, add, rename, remove.")
+
+
+@app.command("list")
+def list_fields(data: Data, company: Company = None, json: Json = False) -> None:
+    """List the profile fields, by id.
+
+    For example:
+
+        deskroster field list --data ./data --json
+    """
+    columns = {
+        "id": "ID", "api_name": "API name", "label": "Label", "type": "Type", "required": "Required",
+        "options": "Options",
+    }  # fmt: skip
+    with Folder(data, company) as folder:
+        show(folder.all(PATH), columns, json)
+
+
+@app.command("add")
+def add_field(
+    api_name: Annotated[str, typer.Argument(metavar="API_NAME", show_default=False)],
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    data: Data,
+    type: Type = "single_line",
+    option: Options = None,
+    required: Required = False,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Add a profile field.
+
+    API_NAME is what programs call it (a letter, then letters, digits and underscores); LABEL is what people read. The
+    first field is the main one: its value names a record.
+
+    For example:
+
+        deskroster field add hired_on 入职日期 --type date --data ./data
+        deskroster field add education 学历 --type single_listbox --option 本科 --option 硕士 --data ./data
+    """
+    if type not in TYPES:
+        raise Refused(Exit.USAGE, f"there is no type {type}", f"There are: {', '.join(TYPES)}.")
+    body = {"api_name": api_name, "label": label, "type": type, "required": required, "options": option or []}
+    with Folder(data, company) as folder:
+        made = folder.call("POST", PATH, body)
+    told(made, f"The field {api_name} has the id {made['id']}.", json)
+
+
+@app.command("rename")
+def rename_field(
+    id: Id,
+    label: Annotated[str, typer.Argument(metavar="LABEL", show_default=False)],
+    data: Data,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Give a profile field another label; its API name stays.
+
+    For example:
+
+        deskroster field rename 2 "Hired on" --data ./data
+    """
+    with Folder(data, company) as folder:
+        told(folder.call("PATCH", f"{PATH}/{id}", {"label": label}), f"The field {id} is now {label}.", json)
+
+
+@app.command("remove")
+def remove_field(id: Id, data: Data, company: Company = None, json: Json = False) -> None:
+    """Remove a profile field that no record has a value of.
+
+    For example:
+
+        deskroster field remove 2 --data ./data
+    """
+    with Folder(data, company) as folder:
+        told(folder.call("DELETE", f"{PATH}/{id}"), f"The field {id} is removed.", json)

@@ -1,0 +1,128 @@
+"""A data folder as commands reach it: through the socket of its server, or with none running in this process."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from deskroster.admin import PREFIX as INSTALLATION
+from deskroster.admin import AdminApp, sockets
+from deskroster.app import opened
+from deskroster.cli.console import Exit, Refused
+from deskroster.cli.opening import installation_of, must_be_installation, refusing
+from deskroster.ledger import FolderInUse, advice
+from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
+
+OUR_OWN = "/deskroster/v1"
+PATIENCE = 5.0  # seconds that a server may take to start, or another command to finish
+PAUSE = 0.05  # seconds between two attempts
+LONGEST_CALL = 3_600.0  # seconds: a backup or a check of a large installation
+PER_PAGE = 1_000
+
+_CODES = {404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 429: Exit.UNAVAILABLE, 503: Exit.UNAVAILABLE}
+
+
+class Folder:
+    """The operator's calls on a data folder; `with` opens and closes it. Raises Refused when it is refused."""
+
+    def __init__(self, data: Path, company: str | None = None) -> None:
+        self._data = data
+        self._wanted = company
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._client: httpx.AsyncClient
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        try:
+            self._runner.run(self._open())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._runner.run(self._stack.aclose())
+        self._runner.close()
+
+    def installation(self, method: str, path: str, body: Any = None) -> Any:
+        """Make a call that concerns the installation."""
+        return self._call(method, f"http://installation{INSTALLATION}{path}", body)
+
+    def call(self, method: str, path: str, body: Any = None, **query: str | int) -> Any:
+        """Make a call of our own API on the company that is meant."""
+        return self._call(method, f"http://{self.company}{OUR_OWN}{path}", body, query)
+
+    def all(self, path: str) -> list[dict[str, Any]]:
+        """Return the whole of a list of our own API."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.call("GET", path, page=len(found) // PER_PAGE + 1, per_page=PER_PAGE)
+            found += page["items"]
+            if len(found) >= page["total"] or not page["items"]:
+                return found
+
+    @property
+    def company(self) -> str:
+        """The label of the company that is meant. Raises Refused if that is not said, or there is none such."""
+        labels: list[str] = [one["label"] for one in self.installation("GET", "/companies")["items"]]
+        if self._wanted in labels:
+            return str(self._wanted)
+        known = f"There are: {', '.join(labels)}."
+        if self._wanted is not None:
+            raise Refused(Exit.NOT_FOUND, f"there is no company {self._wanted}", known)
+        if len(labels) != 1:
+            raise Refused(Exit.USAGE, "there are several companies; say which with --company", known)
+        return labels[0]
+
+    async def _open(self) -> None:
+        must_be_installation(self._data)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                transport = await self._transport()
+                break
+            except FolderInUse as error:
+                # A server that is starting or stopping holds the lock and does not answer yet, or no more.
+                if time.monotonic() > deadline:
+                    raise Refused(Exit.UNAVAILABLE, str(error), "Try again when it has finished.") from None
+            await asyncio.sleep(PAUSE)
+        self._client = await self._stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=transport,
+                headers={"Accept-Language": "en"},
+                timeout=httpx.Timeout(PATIENCE, read=LONGEST_CALL),
+            )
+        )
+
+    async def _transport(self) -> httpx.AsyncBaseTransport:
+        with refusing(self._data):
+            if sockets.answers(self._data):
+                return httpx.AsyncHTTPTransport(uds=self._stack.enter_context(sockets.reachable(self._data)))
+            app = await self._stack.enter_async_context(opened(Settings(data=self._data), Telemetry()))
+            return httpx.ASGITransport(AdminApp(installation_of(app)))
+
+    def _call(self, method: str, url: str, body: Any, query: dict[str, str | int] | None = None) -> Any:
+        try:
+            request = self._client.request(method, url, json=body, params=query)
+            response = self._runner.run(request)
+        except httpx.TransportError as error:
+            doubtful = method != "GET"
+            raise Refused(
+                Exit.UNKNOWN if doubtful else Exit.UNAVAILABLE,
+                f"the server went away: {error}" + ("; it may have been done" if doubtful else ""),
+            ) from None
+        answer = response.json()
+        if response.is_success:
+            return answer
+        if answer["type"].endswith(":damaged"):
+            raise Refused(Exit.DAMAGED, answer["detail"], advice(self._data))
+        code = _CODES.get(response.status_code, Exit.REFUSED)
+        if answer["type"].endswith(":outcome-unknown"):
+            code = Exit.UNKNOWN
+        raise Refused(code, answer["detail"])

@@ -1,0 +1,94 @@
+"""`deskroster init`: a new installation, with its first company."""
+
+import asyncio
+import uuid
+from typing import Annotated
+
+import typer
+
+from deskroster.admin.companies import NewCompany, found
+from deskroster.admin.installation import Start
+from deskroster.app import opened
+from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
+from deskroster.cli.opening import installation_of, refusing
+from deskroster.cli.options import Data, Json
+from deskroster.cli.secret import read_secret
+from deskroster.cli.wording import in_words
+from deskroster.core.company import CompanyFields
+from deskroster.core.problems import Refusal
+from deskroster.ledger import FolderInUse
+from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
+
+Label = Annotated[
+    str, typer.Option("--label", help="The first label of its host name: letters, digits, hyphens.", show_default=False)
+]
+Name = Annotated[str, typer.Option("--name", help="The company's name.", show_default=False)]
+Email = Annotated[str, typer.Option("--email", help="E-mail of the first administrator.", show_default=False)]
+AdminName = Annotated[str, typer.Option("--admin-name", help="Name of the first administrator.")]
+AskPassword = Annotated[
+    bool,
+    typer.Option(
+        "--ask-password", help="Read the administrator's password from a prompt or standard input; else one is made."
+    ),
+]
+
+
+def init(
+    data: Data,
+    label: Label,
+    name: Name,
+    email: Email,
+    admin_name: AdminName = "Admin",
+    ask_password: AskPassword = False,
+    json: Json = False,
+) -> None:
+    """Make an installation in a new folder, with its first company.
+
+    The company starts with an administrator, one position and one role (id 1 each). The administrator's password and
+    token are shown this once. The folder holds the installation key (the file `key`): whoever has it can read every
+    token, and without it no backup can be restored, so keep a copy elsewhere. To keep the key out of the folder
+    altogether, set DESKROSTER_KEY (32 bytes as 64 hex digits) here and for every later command.
+
+    For example:
+
+        deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
+        deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
+    """
+    start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
+    fields = CompanyFields(label=label, name=name)
+    try:
+        made = asyncio.run(_init(Settings(data=data), fields, start))
+    except FolderInUse as error:
+        raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
+    show_new(made, json)
+    if not json:
+        verbatim(f"\nServe it with: deskroster serve --data {data}")
+
+
+def show_new(made: NewCompany, json: bool) -> None:
+    """Print a new company's first administrator, with the secrets that are shown this once."""
+    if json:
+        as_json({"company": made.company, "admin": made.admin})
+        return
+    say(f"The company [bold]{made.company}[/bold] has its first administrator (id {made.admin.id}):")
+    for heading, value in (
+        ("e-mail", made.admin.email),
+        ("password", made.admin.password),
+        ("token", made.admin.token),
+    ):
+        verbatim(f"  {heading:<10}{value}")
+    say("Password and token are not shown again.")
+
+
+async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
+    with refusing(settings.data):
+        async with opened(settings, Telemetry()) as app:
+            installation = installation_of(app)
+            if installation.store.companies():
+                hint = f"To add a company to it: deskroster company add --data {settings.data}"
+                raise Refused(Exit.CONFLICT, f"{settings.data} is an installation already", hint)
+            try:
+                return await found(installation, fields, start, uuid.uuid4().hex)
+            except Refusal as problem:
+                raise in_words(problem) from None

@@ -1,0 +1,116 @@
+"""`deskroster key`: the secrets by which agents' programs sign and log in."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from deskroster.cli.agents import Who, find_agent
+from deskroster.cli.console import Exit, Refused, as_json, say, show, verbatim
+from deskroster.cli.folder import Folder
+from deskroster.cli.options import Company, Data, Json
+from deskroster.cli.reference import Id, told
+from deskroster.dialects import DIALECTS
+
+NAMES = tuple(dialect.name for dialect in DIALECTS)
+
+
+class Access(StrEnum):
+    """What a key may do, as the command line takes it."""
+
+    read = "read"
+    write = "write"
+
+
+app = typer.Typer(no_args_is_help=True, help="The keys of a company: create, list, revoke.")
+
+
+@app.command("create")
+def create_key(
+    who: Who,
+    data: Data,
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "key",
+    access: Annotated[Access, typer.Option("--access", help="What it may do.")] = Access.write,
+    dialect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dialect", metavar="NAME", help=f"Where it is good: {', '.join(NAMES)}. Several times; without, for all."
+        ),
+    ] = None,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", metavar="WHEN", help="90d, 12h, or a time such as 2027-01-31T00:00:00+08:00."),
+    ] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Give an agent a key, and show its secret this once.
+
+    The secret is a Udesk open_api_token, a ServiceGo api_token and a KF5 token at the same time. A key can do what its
+    agent may, and never more: signing for Udesk and ServiceGo needs an administrator.
+
+    For example:
+
+        deskroster key create admin@example.com --name "nightly import" --data ./data
+        deskroster key create 1 --name reports --access read --dialect kf5 --expires 90d --data ./data
+    """
+    for unknown in set(dialect or ()) - set(NAMES):
+        raise Refused(Exit.USAGE, f"there is no dialect {unknown}", f"There are: {', '.join(NAMES)}.")
+    ends = None if expires is None else _moment(expires).isoformat()
+    with Folder(data, company) as folder:
+        body = {
+            "agent_id": find_agent(folder, who)["id"],
+            "name": name,
+            "access": access.value,
+            "dialects": dialect or [],
+            "expires_at": ends,
+        }
+        key = folder.call("POST", "/keys", body)
+    if json:
+        as_json(key)
+        return
+    say(f"The key {key['id']} of agent {key['agent_id']}; its secret is not shown again:")
+    verbatim(key["secret"])
+
+
+@app.command("list")
+def list_keys(data: Data, company: Company = None, json: Json = False) -> None:
+    """List the keys, without their secrets.
+
+    "Last form" tells by which signature form a key was last used: C is the old one of Udesk (SHA-1, without a nonce).
+
+    For example:
+
+        deskroster key list --data ./data
+    """
+    columns = {
+        "id": "ID", "agent_id": "Agent", "name": "Name", "access": "Access", "dialects": "Dialects", "state": "State",
+        "expires_at": "Expires", "last_used_at": "Last use", "last_form": "Last form",
+    }  # fmt: skip
+    with Folder(data, company) as folder:
+        show(folder.all("/keys"), columns, json)
+
+
+@app.command("revoke")
+def revoke_key(id: Id, data: Data, company: Company = None, json: Json = False) -> None:
+    """Revoke a key. It is refused from the very next request on, and stays listed.
+
+    For example:
+
+        deskroster key revoke 3 --data ./data
+    """
+    with Folder(data, company) as folder:
+        told(folder.call("DELETE", f"/keys/{id}"), f"The key {id} is revoked.", json)
+
+
+def _moment(text: str) -> datetime:
+    """Return when a key expires. Raises Refused."""
+    units = {"d": "days", "h": "hours"}
+    if len(text) <= 6 and text[:-1].isdecimal() and text[-1] in units:
+        return datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(Exit.USAGE, f"{text} is no time", "Write 90d, 12h, or 2027-01-31T00:00:00+08:00.") from None
+    return moment if moment.tzinfo else moment.astimezone()

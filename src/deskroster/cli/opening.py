@@ -1,0 +1,52 @@
+"""Opening a data folder: what stands in the way, in words."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deskroster.admin.installation import Installation
+from deskroster.admin.sockets import PathTooLong
+from deskroster.app import App
+from deskroster.cli.console import Exit, Refused
+from deskroster.ledger import Damaged, NewerData, WrongKey, advice
+from deskroster.ledger.engines import FILE
+
+KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
+
+
+def must_be_installation(data: Path) -> None:
+    """Raise Refused unless the folder was made by `init`, `demo` or `restore`."""
+    with refusing(data):
+        found = (data / FILE).exists()
+    if not found:
+        hint = f"Make one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
+        raise Refused(Exit.NOT_FOUND, f"there is no installation in {data}", hint)
+
+
+@contextmanager
+def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
+    """Turn what opening a folder raises into Refused. FolderInUse comes out as it is."""
+    try:
+        yield
+    except WrongKey as error:
+        raise Refused(Exit.REFUSED, str(error), key_hint) from None
+    except NewerData as error:
+        raise Refused(
+            Exit.REFUSED, str(error), "Use the version of Deskroster that wrote it, or a later one."
+        ) from None
+    except Damaged as error:
+        raise Refused(Exit.DAMAGED, str(error), advice(data)) from None
+    except sqlite3.OperationalError as error:
+        raise Refused(Exit.UNAVAILABLE, f"{data}: {error}", "Is the disk full, or failing?") from None
+    except PathTooLong as error:
+        raise Refused(Exit.REFUSED, str(error)) from None
+    except PermissionError as error:
+        raise Refused(Exit.REFUSED, f"{error}", f"Run this as the user who owns {data}.") from None
+    except OSError as error:
+        raise Refused(Exit.REFUSED, f"{data}: {error}") from None
+
+
+def installation_of(app: App) -> Installation:
+    """Return what the operator's calls work on."""
+    return Installation(app.settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)

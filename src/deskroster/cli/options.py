@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        envvar="DESKROSTER_DATA",
+        metavar="DIR",
+        help="The data folder of the installation.",
+        show_default=False,
+    ),
+]
+Company = Annotated[
+    str | None,
+    typer.Option("--company", metavar="LABEL", help="Which company; not needed where there is only one."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not text for people.")]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes a free one.")]

@@ -1,0 +1,179 @@
+"""The believable company that `deskroster demo` serves: the same one each time, made in one commit."""
+
+import asyncio
+import base64
+import uuid
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from deskroster.admin.installation import Installation
+from deskroster.core import agents, company, groups, keys, profiles, reference
+from deskroster.core.agents import AgentFields
+from deskroster.core.company import CompanyFields, First, Step
+from deskroster.core.records import Secret
+from deskroster.core.reference import Reference
+from deskroster.demo.people import (
+    DEPARTMENTS,
+    DOMAIN,
+    FIELDS,
+    GROUPS,
+    PERMISSION_SETS,
+    POSITIONS,
+    ROLES,
+    Field,
+    Person,
+    fields_of,
+    staff,
+    values_of,
+)
+from deskroster.desk import Desk
+from deskroster.ledger import Vault
+
+LABEL = "demo"
+ADMIN_ID, AGENT_ID = SHOWN = (1, 3)
+SETTINGS = CompanyFields(label=LABEL, name="云帆科技 Yunfan")
+
+
+class Account(Struct, frozen=True):
+    """Someone who can sign and log in. What was changed since the company was made is None: it is not known."""
+
+    id: int
+    email: str
+    password: str | None
+    token: str | None
+
+
+class Accounts(Struct, frozen=True):
+    """Whose credentials the demo shows. An empty company has no agent, and an administrator may have been deleted."""
+
+    company: str
+    admin: Account | None
+    agent: Account | None
+
+
+class NotADemo(Exception):
+    """The folder holds companies, and none that the demo has made."""
+
+
+async def prepared(installation: Installation, empty: bool, request_id: str) -> Accounts:
+    """Return the accounts of the company, which is made if the installation has none. Raises NotADemo.
+
+    Passwords and tokens follow from the installation key: the next start finds the same ones.
+    """
+    labels = [one.label for one in installation.store.companies()]
+    if not labels:
+        steps = await (_empty_steps if empty else _steps)(installation)
+        desk = await installation.found(SETTINGS, steps, request_id)
+        passwords: list[str | None] = [password_of(installation.store.vault, id) for id in SHOWN]
+    elif LABEL in labels:
+        desk = await installation.desk(LABEL)
+        passwords = list(await asyncio.gather(*(_still_password(installation, desk, id) for id in SHOWN)))
+    else:
+        raise NotADemo
+    admin, agent = (_account(installation, desk, id, now) for id, now in zip(SHOWN, passwords, strict=True))
+    return Accounts(LABEL, admin, agent)
+
+
+def password_of(vault: Vault, agent_id: int) -> str:
+    """Return the password that an agent of the demo starts with."""
+    letters = base64.b32encode(vault.derive(f"demo password {agent_id}", 10)).decode().lower()
+    return "-".join(letters[at : at + 4] for at in range(0, 16, 4))
+
+
+def token_of(vault: Vault, agent_id: int) -> str:
+    """Return the token that an agent of the demo starts with."""
+    return str(uuid.UUID(bytes=vault.derive(f"demo token {agent_id}", 16), version=4))
+
+
+def _account(installation: Installation, desk: Desk, agent_id: int, password: str | None) -> Account | None:
+    """Return an account as it is shown; None of an agent that the demo has not made, or that was deleted."""
+    roster, now = desk.roster, installation.now()
+    token = token_of(installation.store.vault, agent_id)
+    held = [roster.keys[id] for id in roster.keys_of.get(agent_id, ())]
+    given = [key for key in held if key.secret.reveal() == token]
+    if not given:
+        return None
+    live = any(key.live(now) for key in given)
+    return Account(agent_id, roster.agents[agent_id].email, password, token if live else None)
+
+
+async def _still_password(installation: Installation, desk: Desk, agent_id: int) -> str | None:
+    """Return the password that an agent of the demo started with, if it has it still."""
+    agent = desk.roster.agents.get(agent_id)
+    if agent is None or agent.password is None:
+        return None
+    password = password_of(installation.store.vault, agent_id)
+    stands = await installation.passwords.verify(("demo", agent_id), password, agent.password, "", installation.clock())
+    return password if stands else None
+
+
+async def _empty_steps(installation: Installation) -> list[Step]:
+    vault = installation.store.vault
+    first = First(
+        email=f"admin@{DOMAIN}",
+        name="管理员 Admin",
+        password=await installation.passwords.hash(password_of(vault, ADMIN_ID)),
+        token=Secret(token_of(vault, ADMIN_ID)),
+        position=POSITIONS[0],
+        role=ROLES[0],
+    )
+    return company.first_steps(first, installation.now())
+
+
+async def _steps(installation: Installation) -> list[Step]:
+    """Return the verbs that make the whole company, each of which only creates."""
+    vault, now = installation.store.vault, installation.now()
+    hashes = await asyncio.gather(*(installation.passwords.hash(password_of(vault, id)) for id in SHOWN))
+    steps = [*_reference_steps(), *_people_steps(dict(zip(SHOWN, hashes, strict=True)), now)]
+    return [*steps, *(_key_step(id, Secret(token_of(vault, id)), now) for id in SHOWN)]
+
+
+def _key_step(agent_id: int, token: Secret, now: int) -> Step:
+    return lambda roster, caller: keys.create(roster, caller, agent_id, "demo", token, now)
+
+
+def _reference_steps() -> Iterator[Step]:
+    named: list[tuple[Reference, tuple[str, ...]]] = [
+        ("position", POSITIONS), ("role", ROLES), ("permission_set", PERMISSION_SETS),
+    ]  # fmt: skip
+    for kind, names in named:
+        yield from (_named_step(kind, name, None) for name in names)
+    yield from (_named_step("department", name, parent_id) for name, parent_id in DEPARTMENTS)
+    yield from (_field_step(field) for field in FIELDS)
+
+
+def _named_step(kind: Reference, name: str, parent_id: int | None) -> Step:
+    return lambda roster, caller: reference.create(roster, caller, kind, name, parent_id=parent_id)
+
+
+def _field_step(field: Field) -> Step:
+    return lambda roster, caller: profiles.create_field(
+        roster, caller, field.api_name, field.label, field.type, options=field.options
+    )
+
+
+def _people_steps(passwords: dict[int, Secret], now: int) -> Iterator[Step]:
+    yield from (_group_step(name, now) for name in GROUPS)
+    leads: dict[int, Person] = {}
+    for records, person in enumerate(staff()):
+        yield _profile_step(values_of(person, leads.get(person.group_id), records))
+        wanted = replace(fields_of(person), profile_id=records + 1)
+        if person.id in passwords:
+            wanted = replace(wanted, password=passwords[person.id])
+        yield _agent_step(wanted, now)
+        if person.leads:
+            leads[person.group_id] = person
+
+
+def _group_step(name: str, now: int) -> Step:
+    return lambda roster, caller: groups.create(roster, caller, name, (), now)
+
+
+def _profile_step(values: dict[str, str]) -> Step:
+    return lambda roster, caller: profiles.create(roster, caller, values)
+
+
+def _agent_step(wanted: AgentFields, now: int) -> Step:
+    return lambda roster, caller: agents.create(roster, caller, wanted, now)

@@ -1,0 +1,70 @@
+"""TLS, with the limits of a connection from its first byte on."""
+
+import asyncio
+import ssl
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+from uvicorn.protocols.utils import get_remote_addr
+
+from deskroster.guards.http import Guarded
+from deskroster.guards.room import Room
+
+
+class Handshake(asyncio.Protocol):
+    """A connection until TLS is agreed on: counted as any other, and timed as a head."""
+
+    def __init__(self, room: Room, guarded: Guarded, tls: ssl.SSLContext) -> None:
+        self._room = room
+        self._guarded = guarded
+        self._tls = tls
+        self._early = b""  # what came with the end of the handshake
+        self._lost = False
+        self._shaking: asyncio.Task[None]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        address = (get_remote_addr(transport) or ("",))[0]
+        if not self._room.enter(address):
+            transport.abort()
+            return
+        loop, seconds = asyncio.get_running_loop(), self._room.limits.head_seconds
+        secure = _Begun(
+            loop.start_tls(transport, self, self._tls, server_side=True, ssl_handshake_timeout=seconds)
+        )  # at once: what is read next is part of it
+        self._shaking = loop.create_task(self._shake(secure, address))
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+
+    async def _shake(self, secure: "_Begun", address: str) -> None:
+        try:
+            transport = await secure
+        except (OSError, asyncio.CancelledError):
+            self._lost = True
+        if self._lost:
+            self._room.leave(address)
+            return
+        self._guarded.counted_as = address
+        transport.set_protocol(self._guarded)
+        self._guarded.connection_made(transport)
+        if self._early:
+            self._guarded.data_received(self._early)
+
+
+class _Begun:
+    """A coroutine whose first step is taken before it is awaited."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+        self._first = coroutine.send(None)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step = self._first
+        try:
+            while True:
+                step = self._coroutine.send((yield step))
+        except StopIteration as end:
+            return end.value

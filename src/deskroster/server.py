@@ -1,0 +1,164 @@
+"""The server: uvicorn around the app on TCP, and around the admin app on its socket, until it is told to stop."""
+
+import asyncio
+import ipaddress
+import resource
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import uvicorn
+from msgspec.structs import replace
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from deskroster.admin import AdminApp
+from deskroster.app import App
+from deskroster.guards import Guard
+from deskroster.settings import Limits, Settings
+
+_OTHER_FILES = 128  # than connections, which this process may open
+
+Ready = Callable[[str], None]
+"""Called with the address of the server when it answers."""
+
+
+async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socket.socket, ready: Ready) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation; what is in flight is finished, within `settings.graceful_seconds`.
+
+    The admin socket is bound by the caller. Raises CannotListen, or SSLError for a certificate or key that is none.
+    """
+    for library in ("uvicorn", "asyncio"):
+        app.telemetry.adopt(library)
+    public_socket = _listen(settings.host, settings.port)
+    private = _Server(_config(cast("ASGI3Application", admin), settings))
+    serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
+    proxies = _Proxies(settings.trusted_proxies)
+    tls = _tls(settings)
+    guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls)
+    asgi = cast("ASGI3Application", app)
+    public = _Public(
+        _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
+        lambda: ready(_address(public_socket, tls is not None)),
+    )
+    answering = asyncio.create_task(public.serve(sockets=[public_socket]))
+    try:
+        await asyncio.shield(answering)
+    except asyncio.CancelledError:
+        public.should_exit = True
+        await answering
+        raise
+    finally:
+        private.should_exit = True
+        await serving
+
+
+class CannotListen(OSError):
+    """The address is in use, or none that this process may listen on."""
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the one beside it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Public(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._tell = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._tell()
+
+
+class _Proxies:
+    """The proxies whose forwarded headers are believed."""
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self.networks = [ipaddress.ip_network(one, strict=False) for one in trusted]
+
+    def trust(self, address: str) -> bool:
+        try:
+            return any(ipaddress.ip_address(address) in network for network in self.networks)
+        except ValueError:
+            return False
+
+
+class _BehindProxy:
+    """Believes the forwarded headers of the trusted proxies, and of nobody else."""
+
+    def __init__(self, app: ASGI3Application, proxies: _Proxies) -> None:
+        self._app = ProxyHeadersMiddleware(app, trusted_hosts=[str(network) for network in proxies.networks])
+        self._proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "http" and scope["client"] is not None and self._proxies.trust(scope["client"][0]):
+            hosts = [value for name, value in scope["headers"] if name == b"x-forwarded-host"]
+            if hosts:
+                others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+                scope["headers"] = [(b"host", hosts[-1].rpartition(b",")[2].strip()), *others]
+        await self._app(scope, receive, send)
+
+
+def _config(app: ASGI3Application, settings: Settings, http: Any = "httptools", **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=http,
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=settings.limits.idle_seconds,
+        timeout_graceful_shutdown=settings.graceful_seconds,
+        **more,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return how TLS is spoken. Raises OSError or SSLError where a file is not what it should be."""
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context
+
+
+def _within_files(limits: Limits) -> Limits:
+    """Allow this process as many files as there may be connections, or no more connections than it may have files."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
+    room = limits.connections if soft == resource.RLIM_INFINITY else max(1, soft - _OTHER_FILES)
+    if room >= limits.connections:
+        return limits
+    share = limits.connections_per_address / limits.connections
+    return replace(limits, connections=room, connections_per_address=max(1, int(room * share)))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=2_048)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while ")[0]  # without the address, which it repeats
+        raise CannotListen(error.errno, why) from None
+    listening.setblocking(False)
+    return listening
+
+
+def _address(listening: socket.socket, secure: bool) -> str:
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
