@@ -1,0 +1,233 @@
+"""`serve`: a server in a process of its own, and commands that reach it by the socket in its folder."""
+
+import signal
+import socket
+import stat
+import subprocess
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from deskroster.admin import sockets
+from deskroster.testing import Account, Clients
+from tests.cli.program import Program, finished, started
+
+
+@pytest.fixture
+def acme(nowhere):
+    """Give the company's first administrator; the command line works on the same folder."""
+    made = nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
+    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
+
+
+def serving(data, *options):
+    return Program("serve", "--data", str(data), "--port", "0", "--json", *options)
+
+
+def clients(program, account):
+    """Give an account's clients, closed in the end."""
+    return closing(Clients(program.ready["url"], account, time.time, httpx.HTTPTransport))
+
+
+def test_commands_reach_a_served_folder_and_what_they_write_is_served_at_once(nowhere, acme):
+    with (
+        serving(nowhere.data) as program,
+        clients(program, acme) as served,
+    ):
+        nowhere("role", "add", "质检")
+        roles = served.udesk.get("/agent_roles").json()["agent_roles"]
+        nowhere("key", "revoke", "1")
+        refused = served.udesk.get("/agent_roles").json()["code"]
+        backup = nowhere("backup", str(nowhere.data.parent / "backup"))
+        doctor = nowhere("doctor")
+
+    assert {"event": "ready", "url": program.ready["url"], "company": "acme"} == program.ready
+    assert ["客服", "质检"] == [role["name"] for role in roles]
+    assert 2059 == refused
+    assert (0, 0) == (backup.code, doctor.code)
+
+
+def test_the_socket_is_its_owner_s_alone_and_gone_when_the_server_is(nowhere, acme):
+    with serving(nowhere.data) as program:
+        file = nowhere.data / sockets.FILE
+        mode = file.stat().st_mode
+        ended = program.stop()
+
+    assert stat.S_ISSOCK(mode)
+    assert 0o600 == stat.S_IMODE(mode)
+    assert (0, "") == (ended.code, ended.out)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_stops_it_in_good_order(nowhere, acme, number):
+    with serving(nowhere.data) as program:
+        ended = program.stop(number)
+
+    assert (0, "") == (ended.code, ended.out)
+    assert acme.token not in ended.err
+    assert '"event": "ready"' in ended.err
+    assert 0 == nowhere("doctor").code
+
+
+def test_the_socket_of_a_killed_server_confuses_nobody(nowhere, acme):
+    with serving(nowhere.data) as program:
+        program.stop(signal.SIGKILL)
+
+    left = (nowhere.data / sockets.FILE).exists()
+    in_process = nowhere("position", "list")
+    with serving(nowhere.data):
+        by_socket = nowhere("position", "list")
+
+    assert left
+    assert (0, 0) == (in_process.code, by_socket.code)
+
+
+def test_a_folder_with_a_long_path_is_served_too(nowhere, tmp_path):
+    nowhere.data = tmp_path / ("long" * 20) / ("path" * 20)
+    where = ("--data", str(nowhere.data))
+    nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", *where)
+
+    with serving(nowhere.data):
+        listening = sockets.answers(nowhere.data)
+        listed = nowhere("position", "list", *where)
+
+    assert listening
+    assert 0 == listed.code
+
+
+def test_a_folder_is_served_by_one_process(nowhere, acme):
+    with serving(nowhere.data):
+        second = finished("serve", "--data", str(nowhere.data), "--port", "0", "--json")
+
+    assert (5, "") == (second.code, second.out)
+
+
+def test_a_port_in_use_is_said_to_be(nowhere, acme):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = finished("serve", "--data", str(nowhere.data), "--port", str(taken.getsockname()[1]))
+
+    assert 5 == refused.code
+    assert "in use" in refused.err
+    assert "Traceback" not in refused.err
+
+
+def test_a_refused_signature_is_not_explained(nowhere, acme):
+    stranger = Account(id=1, email=acme.email, password="", token="wrong")
+    with (
+        serving(nowhere.data) as program,
+        clients(program, stranger) as served,
+    ):
+        answer = served.udesk.get("/user_groups").json()
+
+    assert 2059 == answer["code"]
+    assert "exception" not in answer
+
+
+def test_it_serves_https_with_a_certificate(nowhere, acme, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    self_signed(certificate, key)
+    secure = ("--tls-cert", str(certificate), "--tls-key", str(key))
+
+    with serving(nowhere.data, *secure) as program:
+        url = program.ready["url"]
+        live = httpx.get(f"{url}/live", verify=False, trust_env=False)
+
+    assert url.startswith("https://")
+    assert 200 == live.status_code
+
+
+def test_a_client_that_is_connected_by_tls_and_silent_does_not_hold_up_the_end(nowhere, acme, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    self_signed(certificate, key)
+    with (
+        serving(nowhere.data, "--tls-cert", str(certificate), "--tls-key", str(key)) as program,
+        httpx.Client(base_url=program.ready["url"], verify=False, trust_env=False) as silent,
+    ):
+        silent.get("/live")
+        began = time.monotonic()
+        stopped = program.stop()
+
+    assert 0 == stopped.code
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--host", "256.1.1.1"), "cannot listen on 256.1.1.1"),
+        (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1"),
+        (("--tls-cert", __file__, "--tls-key", __file__), "certificate"),
+    ],
+)
+def test_what_stands_in_the_way_of_serving_is_told_and_not_taken_for_the_folder(nowhere, acme, options, told):
+    refused = finished("serve", "--data", str(nowhere.data), "--port", "0", *options)
+
+    assert (1, "") == (refused.code, refused.out)
+    assert told in refused.err
+    assert str(nowhere.data) not in refused.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--tls-cert", "cert.pem"), ("--trusted-proxy", "somewhere"), ("--port", "70000")],
+)
+def test_options_that_cannot_be_are_usage_errors(command, options):
+    assert 2 == command("serve", *options).code
+
+
+def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(nowhere, acme):
+    def url_of_a_group(*options):
+        forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "desk.acme.com", "X-Forwarded-For": "10.1.1.1"}
+        with serving(nowhere.data, *options) as program, clients(program, acme) as served:
+            made = served.kf5.post("/groups.json", json={"group": {"name": "售前"}}, headers=forwarded)
+        return made.json()["group"]["url"], program.ready["url"]
+
+    trusted, _ = url_of_a_group("--trusted-proxy", "127.0.0.0/8")
+    untrusted, own = url_of_a_group()
+
+    assert trusted.startswith("https://desk.acme.com/")
+    assert untrusted.startswith(own)
+
+
+def test_a_reader_that_has_gone_away_does_not_stop_it(nowhere, acme):
+    process = started("serve", "--data", str(nowhere.data), "--port", "0", "--json", stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    url = process.stdout.readline()
+    process.stdout.close()
+    try:
+        assert "ready" in url
+        assert 0 == nowhere("position", "list").code
+    finally:
+        process.terminate()
+        assert 0 == process.wait(30)
+
+
+def self_signed(certificate, key):
+    """Write a certificate for 127.0.0.1 that signs itself."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )

@@ -1,0 +1,97 @@
+"""`backup`, `restore` and `doctor`, and what stands in the way of opening a folder."""
+
+import pytest
+
+
+def test_a_backup_is_restored_with_the_key_and_not_without(command, tmp_path):
+    command("position", "add", "质检")
+    backup, restored = tmp_path / "backup", tmp_path / "restored"
+    key = command.data / "key"
+
+    made = command("backup", str(backup), "--json").json
+    without = command("restore", str(backup), "--data", str(restored))
+    with_ = command("restore", str(backup), "--data", str(restored), "--key-file", str(key), "--json")
+
+    assert str(backup) == made["folder"]
+    assert [("acme", 2)] == [(head["label"], head["number"]) for head in made["manifest"]["companies"]]
+    assert 1 == without.code
+    assert "--key-file" in without.err
+    assert made["manifest"] == with_.json
+    assert "质检" == command("position", "list", "--data", str(restored), "--json").json[-1]["name"]
+
+
+def test_a_backup_leaves_what_is_there_alone(command, tmp_path):
+    command("backup", str(tmp_path / "backup"))
+
+    assert 4 == command("backup", str(tmp_path / "backup")).code
+    assert 1 == command("restore", str(tmp_path / "backup"), "--data", str(command.data)).code
+
+
+def test_a_backup_that_was_tampered_with_is_not_restored(command, tmp_path):
+    backup = tmp_path / "backup"
+    command("backup", str(backup))
+    file = backup / "deskroster.db"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+
+    checked = command("restore", str(backup), "--check")
+    restored = command("restore", str(backup), "--data", str(tmp_path / "restored"))
+
+    assert (1, 1) == (checked.code, restored.code)
+    assert not (tmp_path / "restored").exists()
+
+
+def test_a_backup_is_checked_without_restoring_it(command, tmp_path):
+    command("backup", str(tmp_path / "backup"))
+
+    checked = command("restore", str(tmp_path / "backup"), "--check")
+
+    assert 0 == checked.code
+    assert "acme up to commit 1" in checked.out
+
+
+def test_the_doctor_finds_a_new_installation_well(command):
+    report = command("doctor", "--json")
+
+    assert 0 == report.code
+    assert report.json["ok"]
+    looked_at = {check["what"] for check in report.json["checks"]}
+    assert {"version", "key", "clock", "integrity", "foreign_key", "log", "roster", "secret", "orphan"} <= looked_at
+    assert len(looked_at) == command("doctor").out.count("well")
+
+
+def _open_key(data):
+    (data / "key").chmod(0o644)
+
+
+def _another_key(data):
+    (data / "key").write_text("00" * 32)
+
+
+def _no_key(data):
+    (data / "key").unlink()
+
+
+def _garbage(data):
+    (data / "deskroster.db").write_bytes(b"garbage" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"), [(_open_key, "key"), (_another_key, "key"), (_no_key, "key"), (_garbage, "integrity")]
+)
+def test_the_doctor_says_what_keeps_a_folder_from_being_opened(command, harm, what):
+    harm(command.data)
+
+    report = command("doctor", "--json")
+
+    assert 1 == report.code
+    assert what in [check["what"] for check in report.json["checks"] if not check["ok"]]
+    assert "Hint:" in report.err
+
+
+def test_a_folder_that_is_no_installation_is_not_found_and_not_made(nowhere):
+    for arguments in (("serve",), ("position", "list"), ("doctor",), ("backup",)):
+        refused = nowhere(*arguments)
+
+        assert (3, "") == (refused.code, refused.out)
+        assert "deskroster init" in refused.err
+    assert not nowhere.data.exists()

@@ -1,0 +1,172 @@
+"""The real app over a real folder, in the test's own process and thread: a request runs the loop until answered."""
+
+import asyncio
+import io
+import json
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deskroster.app import App, opened
+from deskroster.core.changes import Origin
+from deskroster.core.records import AnyRecord, Company
+from deskroster.core.roster import Roster
+from deskroster.ledger import Work
+from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
+from deskroster.testing import Account, Clients, StillClock
+from tests.world import ADMIN
+
+
+class InProcess:
+    """An open installation. `desk.udesk`, `desk.kf5` and `desk.servicego` sign as its administrator."""
+
+    def __init__(self, folder: Path, clock: StillClock, **settings: Any) -> None:
+        self.folder = folder
+        self.clock = clock
+        self.log = io.StringIO()
+        self.address = "127.0.0.1"  # of the clients
+        self._settings = Settings(data=folder, **settings)
+        self._runner = asyncio.Runner()
+        self._clients: dict[tuple[str, Account], Clients] = {}
+        self.app: App
+        self._open()
+
+    def _open(self) -> None:
+        self._context = opened(self._settings, Telemetry(log_requests=True, stream=self.log), self.clock)
+        self.app = self.run(self._context.__aenter__())
+
+    def run(self, what: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the installation's loop."""
+        return self._runner.run(what)
+
+    def together(self, *requests: httpx.Request) -> list[httpx.Response]:
+        """Send requests at the same time. Make them by `signed`."""
+
+        async def all_at_once() -> list[httpx.Response]:
+            return await asyncio.gather(*(answer(self, request) for request in requests))
+
+        return self.run(all_at_once())
+
+    def restart(self) -> None:
+        """Close the folder in good order and open it again."""
+        self.run(self._context.__aexit__(None, None, None))
+        self._open()
+
+    def close(self) -> None:
+        self.run(self._context.__aexit__(None, None, None))
+        self._runner.close()
+
+    def add_company(self, company: Company, records: Iterable[AnyRecord]) -> None:
+        origin = Origin(None, "cli", "", f"first of {company.label}")
+        self.run(self.app.store.create_company(company, records, origin))
+        self.app.desks.companies_changed()
+
+    @property
+    def udesk(self) -> httpx.Client:
+        return self.of(ADMIN).udesk
+
+    @property
+    def kf5(self) -> httpx.Client:
+        return self.of(ADMIN).kf5
+
+    @property
+    def servicego(self) -> httpx.Client:
+        return self.of(ADMIN).servicego
+
+    @property
+    def own(self) -> httpx.Client:
+        return self.of(ADMIN).own
+
+    def of(self, account: Account, host: str = "demo.example.com") -> Clients:
+        """Return clients that sign as an account."""
+        url = f"http://{host}"
+        clients = self._clients.get((url, account))
+        if clients is None:
+            clients = self._clients[url, account] = Clients(url, account, self.clock, lambda: Transport(self))
+        return clients
+
+    def plain(self, host: str = "demo.example.com") -> httpx.Client:
+        """Return a client that signs nothing."""
+        return httpx.Client(base_url=f"http://{host}", transport=Transport(self), trust_env=False)
+
+    def roster(self, label: str = "demo") -> Roster:
+        """Return what is durable of a company."""
+        company = next(one for one in self.app.store.companies() if one.label == label)
+        return self.run(self.app.store.load(company.id)).roster
+
+    def operate(self, verb: Any, label: str = "demo") -> None:
+        """Run a verb of the core as the operator of the installation: `desk.operate(lambda r, c: keys.revoke(…))`."""
+        company = next(one for one in self.app.store.companies() if one.label == label)
+        self._operated = getattr(self, "_operated", 0) + 1
+        work = Work(None, Origin(None, "cli", "", f"operator {self._operated}"), verb, lambda roster, done: b"")
+
+        async def submitted() -> None:
+            await (await self.app.store.load(company.id)).submit(work)
+
+        self.run(submitted())
+
+    @property
+    def incidents(self) -> list[dict[str, Any]]:
+        """What failed that should not."""
+        return [told for line in self.log.getvalue().splitlines() if (told := json.loads(line))["event"] == "incident"]
+
+
+def signed(client: httpx.Client, method: str, url: str, **how: Any) -> httpx.Request:
+    """Return a request that the client has signed and not sent."""
+    return next(client.auth.auth_flow(client.build_request(method, url, **how)))
+
+
+class Transport(httpx.BaseTransport):
+    """Hands requests to the app."""
+
+    def __init__(self, desk: InProcess) -> None:
+        self._desk = desk
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        return self._desk.run(answer(self._desk, request))
+
+
+async def answer(desk: InProcess, request: httpx.Request) -> httpx.Response:
+    """Answer a request by the app, and see to it that the answer is one that HTTP allows."""
+    target: bytes = request.extensions.get("target", request.url.raw_path)
+    raw_path, _, query = target.partition(b"?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "path": raw_path.decode("latin-1"),
+        "raw_path": raw_path,
+        "query_string": query,
+        "scheme": request.url.scheme,
+        "server": (request.url.host, request.url.port),
+        "client": (desk.address, 40_000),
+        "root_path": "",
+    }
+    parts_of_body = iter([request.read()])
+    never = asyncio.Event()
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        for part in parts_of_body:
+            return {"type": "http.request", "body": part, "more_body": False}
+        await never.wait()  # the client stays until it has its answer
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await desk.app(scope, receive, send)
+    start, *parts = sent
+    content = b"".join(part.get("body", b"") for part in parts)
+    headers = httpx.Headers(start["headers"])
+    if request.method != "HEAD" and "content-length" in headers:
+        assert int(headers["content-length"]) == len(content)
+    if request.method == "HEAD":
+        assert content == b""
+    return httpx.Response(start["status"], headers=headers, content=content, request=request)

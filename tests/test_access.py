@@ -1,0 +1,88 @@
+"""Every route of every dialect as every kind of caller."""
+
+import pytest
+
+from deskroster.core.records import Agent, Company, Key, Secret
+from tests.answers import check
+from tests.calls import CALLS, ROUTES, name_of
+from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, STRANGER
+
+# Who asks → what each level of route answers.
+EXPECTED = {
+    "nobody": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "a stranger": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "a disabled agent": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "one who has left": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "an administrator of another company": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "an agent": {"agent": "ok", "reader": "forbidden", "admin": "forbidden"},
+    "an administrator with a read-only key": {"agent": "ok", "reader": "ok", "admin": "forbidden"},
+    "an administrator": {"agent": "ok", "reader": "ok", "admin": "ok"},
+}
+FOREIGNER = ADMIN.__class__(id=1, email="admin@other.cn", password="other-password", token="other-token")
+ACCOUNTS = {
+    "a stranger": STRANGER, "a disabled agent": DISABLED, "one who has left": LEFT, "an agent": AGENT,
+    "an administrator of another company": FOREIGNER, "an administrator with a read-only key": READER,
+    "an administrator": ADMIN,
+}  # fmt: skip
+SIGNED = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, route in ROUTES if route.needs]
+
+
+def test_every_route_has_an_entry():
+    assert set(CALLS) == {name_of(dialect, route) for dialect, route in ROUTES}
+
+
+@pytest.mark.parametrize("who", EXPECTED)
+@pytest.mark.parametrize(("dialect", "route"), SIGNED)
+def test_a_route_answers_whom_it_is_for(desk, dialect, route, who):
+    call = CALLS[name_of(dialect, route)]
+    expected, before = EXPECTED[who][call.level], desk.roster().number
+    foreign = who == "an administrator of another company"
+    if foreign:
+        found_other_company(desk)
+    if who == "nobody":
+        response = call.send(dialect, route, desk.plain(), dialect.prefix)
+    else:
+        response = call.send(dialect, route, getattr(desk.of(ACCOUNTS[who]), dialect.name))
+
+    if foreign and dialect.account:
+        assert_another_company_answered(desk, response)
+    else:
+        check(dialect.name, response, expected)
+    if expected != "ok" or call.level != "admin" or route.method == "GET":
+        assert before == desk.roster().number
+    else:
+        assert before + 1 == desk.roster().number
+
+
+@pytest.mark.parametrize(
+    ("account", "cls"),
+    [(ADMIN, "ok"), (AGENT, "forbidden"), (DISABLED, 2005), (LEFT, 2005), (STRANGER, 2005), (FOREIGNER, 2005)],
+)
+def test_udesk_gives_a_token_to_administrators_only(desk, account, cls):
+    before = desk.roster().number
+    login = {"email": account.email, "password": account.password}
+
+    response = desk.plain().post("/open_api_v1/log_in", json=login)
+
+    assert before == desk.roster().number
+    if cls == 2005:
+        refusal = check("udesk", response, "notfound")
+        assert {"code": 2005, "message": "e-mail or password is wrong", "code_message": refusal["message"]} == refusal
+    else:
+        answer = check("udesk", response, cls)
+        assert cls != "ok" or {"code": 1000, "open_api_auth_token": ADMIN.token} == answer
+
+
+def found_other_company(desk) -> None:
+    agent = Agent(id=1, name="别家", email=FOREIGNER.email, level="admin")
+    key = Key(id=1, agent_id=1, name="k", secret=Secret(FOREIGNER.token))
+    desk.add_company(Company(id=1, label="other", name="别家"), [agent, key])
+
+
+def assert_another_company_answered(desk, response) -> None:
+    """ServiceGo has one host for all companies: the credentials say whose data is meant."""
+    assert response.status_code < 500
+    for agent in desk.roster().agents:
+        assert agent.email not in response.text
+    for group in desk.roster().groups:
+        assert group.name not in response.text
