@@ -1,0 +1,105 @@
+"""The server altered: `python -m tests.proofs.durability.altered HOW serve …`.
+
+Most ways break one promise; they are the negative controls, and a proof must notice each.
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from deskroster import cli
+from deskroster.ledger import engines, ledger, log, nonces, store
+
+LATE = 0.1  # seconds that a transaction stays open after its writes were answered
+
+
+def early() -> None:
+    """Answer first, commit later."""
+    began = time.monotonic()
+
+    def transaction(self: engines.Embedded, connection: sqlite3.Connection, job: engines.Job[Any]) -> Any:
+        nonlocal began
+        if connection.in_transaction and time.monotonic() - began > LATE:
+            connection.execute("COMMIT")
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+        return job(connection)
+
+    snapshot = engines._snapshot
+    _put(engines.Embedded, "_transaction", transaction)
+    _put(engines, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
+
+
+def halved() -> None:
+    """Write the tables in one transaction and the log in the next."""
+    append = log.append
+
+    def later(connection: sqlite3.Connection, *rest: Any) -> bytes:
+        connection.execute("COMMIT")
+        time.sleep(LATE)
+        connection.execute("BEGIN IMMEDIATE")
+        return append(connection, *rest)
+
+    _put(log, "append", later)
+
+
+def unsynced() -> None:
+    """Leave it to the system when what was written goes to the disk."""
+    pragmas = tuple("synchronous = OFF" if p.startswith("synchronous") else p for p in engines._PRAGMAS)
+    _put(engines, "_PRAGMAS", pragmas)
+
+
+def forgetful() -> None:
+    """Keep nonces where the next process does not find them."""
+    _put(store, "Nonces", lambda path, now: nonces.Nonces(Path(mkdtemp()) / path.name, now))
+
+
+def guessing() -> None:
+    """Take every failed write for one that was not done, and do not ask the log."""
+
+    async def settle(self: engines.Embedded, find: Any) -> None:
+        return None
+
+    _put(engines.Embedded, "settle", settle)
+
+
+def keyless() -> None:
+    """Forget the first answer to an idempotency key."""
+    _put(ledger.replies, "keep", lambda *_: None)
+
+
+def stuck() -> None:
+    """Never come back from a failed write."""
+
+    async def settle(self: engines.Embedded, find: Any) -> None:
+        await asyncio.sleep(3600)
+
+    _put(engines.Embedded, "settle", settle)
+
+
+def busy_log() -> None:
+    """Break nothing: SQLite's log goes into the database file after every few writes, so that faults meet that too."""
+    pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in engines._PRAGMAS)
+    _put(engines, "_PRAGMAS", pragmas)
+
+
+def _put(where: Any, name: str, what: Any) -> None:
+    assert hasattr(where, name)
+    setattr(where, name, what)
+
+
+WAYS: dict[str, Callable[[], None]] = {
+    way.__name__: way for way in (early, halved, unsynced, forgetful, guessing, keyless, stuck, busy_log)
+}
+
+if __name__ == "__main__":
+    WAYS[sys.argv.pop(1)]()
+    sys.argv[0] = os.fspath(Path(__file__))
+    cli.main()

@@ -1,0 +1,83 @@
+"""What a data folder holds, read from a copy of its files with none of our code: the tables, and what the log says."""
+
+import json
+import shutil
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from tests.proofs.durability.writers import Agent, Group, Known
+
+FILES = ("deskroster.db", "deskroster.db-wal")
+
+
+class Image(NamedTuple):
+    """Agents and groups that the tests have written, by the tables and by the log, and how long the log is."""
+
+    tables: Known
+    log: Known
+    number: int
+
+    def of(self, tag: str) -> Known:
+        """Return what there is of one writer."""
+        return frozenset(one for one in self.tables if one[0].startswith(tag))
+
+
+def taken(folder: Path) -> Image:
+    """Return what is in a folder that no process writes to at the moment."""
+    with _copied(folder) as db:
+        assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
+        assert [] == db.execute("PRAGMA foreign_key_check").fetchall()
+        agents = {id: (email, name) for id, email, name in db.execute("SELECT id, email, name FROM agents")}
+        groups = dict(db.execute("SELECT id, name FROM groups").fetchall())
+        joined = set(db.execute("SELECT agent_id, group_id FROM memberships"))
+        tables = _known(agents, groups, joined)
+        ((number,),) = db.execute("SELECT number FROM companies").fetchall()
+        assert list(range(1, number + 1)) == [n for (n,) in db.execute("SELECT number FROM commits ORDER BY number")]
+        return Image(tables, _known(*_told(db)), number)
+
+
+@contextmanager
+def _copied(folder: Path) -> Iterator[sqlite3.Connection]:
+    with TemporaryDirectory() as copy:
+        for name in FILES:
+            if (folder / name).exists():
+                shutil.copy(folder / name, copy)
+        with closing(sqlite3.connect(Path(copy) / FILES[0])) as db:
+            yield db
+
+
+def _told(db: sqlite3.Connection) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tuple[int, int]]]:
+    """Return what there must be if every change of the log was made."""
+    records: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
+    joined: set[tuple[int, int]] = set()
+    rows = db.execute("SELECT kind, record_id, before, after FROM changes ORDER BY number, ordinal")
+    for kind, id, *texts in rows:
+        before, after = (json.loads(text or "{}") for text in texts)
+        for gone, fields in ((True, before), (False, after)):
+            pairs = {(id, other) for other in fields.get("group_ids", ()) if kind == "agent"}
+            pairs |= {(other, id) for other in fields.get("member_ids", ()) if kind == "group"}
+            joined = joined - pairs if gone else joined | pairs
+        if texts[1] is None:
+            del records[kind, id]
+        else:
+            records[kind, id] |= after
+    agents = {id: (fields["email"], fields["name"]) for (kind, id), fields in records.items() if kind == "agent"}
+    groups = {id: fields["name"] for (kind, id), fields in records.items() if kind == "group"}
+    return agents, groups, joined
+
+
+def _known(agents: dict[int, tuple[str, str]], groups: dict[int, str], joined: set[tuple[int, int]]) -> Known:
+    of_agent: dict[int, set[str]] = defaultdict(set)
+    of_group: dict[int, set[str]] = defaultdict(set)
+    for agent, group in joined:
+        of_agent[agent].add(groups[group])
+        of_group[group].add(agents[agent][0])
+    return frozenset(
+        {Agent(email, name, frozenset(of_agent[id])) for id, (email, name) in agents.items()}
+        | {Group(name, frozenset(of_group[id])) for id, name in groups.items()}
+    )

@@ -1,0 +1,87 @@
+"""A real server process over a data folder: started, killed, started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+import deskroster
+from deskroster.testing import Account, Clients
+from tests.faults.disk import Disk
+from tests.world import ADMIN
+
+SERVER = ("-m", "deskroster")
+_ROOT = Path(__file__).parents[3]
+_SOURCE = Path(deskroster.__file__).parents[1]
+
+
+def plain_client() -> httpx.Client:
+    """Return a client that signs nothing, and costs little to make."""
+    return httpx.Client(timeout=30, trust_env=False, verify=False)
+
+
+class Served:
+    """`deskroster serve` on a free port; with `program`, something else that takes the same arguments."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None, program: Sequence[str] = SERVER) -> None:
+        self.folder = folder
+        self._errors: IO[bytes] = folder.with_name("server.log").open("ab+")
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (_SOURCE, _ROOT)))}
+        self.process = subprocess.Popen(
+            [sys.executable, *program, "serve", "--data", folder, "--port", "0", "--json"],
+            env=environment | (disk.environment if disk else {}),
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.kill()
+        assert line, self.log
+        self.url: str = json.loads(line)["url"]
+
+    @property
+    def log(self) -> str:
+        """What the servers of this folder have said."""
+        return self.folder.with_name("server.log").read_text()
+
+    def clients(self, account: Account = ADMIN) -> Clients:
+        """Return clients that sign as an account and are answered in English."""
+        made = Clients(self.url, account, time.time, lambda: httpx.HTTPTransport(verify=False))
+        for client in (made.udesk, made.kf5, made.servicego):
+            client.headers["Accept-Language"] = "en"
+            client.timeout = httpx.Timeout(30)
+        return made
+
+    def ready(self) -> bool:
+        """Whether it says that it takes writes."""
+        return httpx.get(f"{self.url}/ready", trust_env=False, verify=False).status_code == 200
+
+    def kill(self) -> None:
+        """End it as a power switch would, and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in good order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._errors.close()
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()

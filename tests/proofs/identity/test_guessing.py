@@ -1,0 +1,290 @@
+"""Promise 6: guessing a password is slow, for the guesser alone."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from deskroster.passwords import AT_ONCE, MAX_FAILURES, WINDOW, Passwords
+from deskroster.testing import KF5Password, KF5Token
+from tests.answers import check
+from tests.in_process import InProcess, answer, signed
+from tests.proofs.identity import guarded
+from tests.proofs.identity.guarded import KNOWN, STRANGER, WRONG
+from tests.world import ADMIN, AGENT, password_hash
+
+DIALECTS = ["kf5", "udesk"]
+LONGEST = 0.1  # seconds between two reads while passwords are hashed; all of these hashes take longer
+
+
+class Watched(Argon2Hasher):
+    """Real hashing, of a cost that can be felt; it notes in which threads it runs and how many at once."""
+
+    running, most, threads, count = 0, 0, set[int](), 0
+    _lock = threading.Lock()
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=2, memory_cost=32 * 1024, parallelism=1)
+
+    def _watched(self, work, *arguments):
+        with self._lock:
+            Watched.running += 1
+            Watched.count += 1
+            Watched.most = max(Watched.most, Watched.running)
+            Watched.threads.add(threading.get_ident())
+        try:
+            return work(*arguments)
+        finally:
+            with self._lock:
+                Watched.running -= 1
+
+    def hash(self, password, **how):
+        return self._watched(super().hash, password)
+
+    def verify(self, password, hash):
+        return self._watched(super().verify, password, hash)
+
+
+@pytest.fixture
+def watched_desk(tmp_path, monkeypatch):
+    monkeypatch.setattr("deskroster.passwords.Argon2Hasher", Watched)
+    Watched.running, Watched.most, Watched.threads, Watched.count = 0, 0, set(), 0
+    yield from guarded.opened(tmp_path, password_hash)
+
+
+@pytest.mark.proof
+def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk):
+    waits = hash_many(watched_desk)
+
+    assert 2 == AT_ONCE == Watched.most
+    assert threading.get_ident() not in Watched.threads
+    assert min(waits) < LONGEST
+
+
+@pytest.mark.proof
+def test_control_hashing_in_more_threads_or_on_the_loop_is_noticed(watched_desk, monkeypatch):
+    passwords = watched_desk.app.passwords
+    with ThreadPoolExecutor(8) as crowd, monkeypatch.context() as patch:
+        patch.setattr(passwords, "_threads", crowd)
+        patch.setattr(passwords, "_turns", asyncio.Semaphore(8))
+        hash_many(watched_desk)
+        assert Watched.most > 2
+
+    async def on_the_loop(work, *arguments):
+        return work(*arguments)
+
+    monkeypatch.setattr(passwords, "_off_loop", on_the_loop)
+    waits = hash_many(watched_desk)
+
+    assert threading.get_ident() in Watched.threads
+    assert min(waits) > LONGEST
+
+
+def hash_many(desk: InProcess) -> list[float]:
+    """Guess and set passwords, twelve at once; return the longest time between two reads meanwhile, of three times."""
+
+    async def at_once(turn: int) -> float:
+        loop, longest = asyncio.get_running_loop(), 0.0
+        last = loop.time()
+        hashing = [asyncio.create_task(answer(desk, one)) for one in requests(turn)]
+        while not all(task.done() for task in hashing):
+            await asyncio.sleep(0.001)
+            check("kf5", await answer(desk, signed(desk.of(KNOWN).kf5, "GET", "/groups.json")), "ok")
+            longest, last = max(longest, loop.time() - last), loop.time()
+        await asyncio.gather(*hashing)
+        return longest
+
+    def requests(turn: int):
+        desk.clock.now += WINDOW
+        login = {"email": KNOWN.email, "password": WRONG}
+        for one in range(4):
+            user = {"user": {"name": "n", "email": f"n{turn}-{one}@{id(desk)}.cn", "password": "p"}}
+            yield signed(client(desk, KF5Password(STRANGER)), "GET", "/apiv2/groups.json")
+            yield client(desk).build_request("POST", "/open_api_v1/log_in", json=login)
+            yield signed(desk.of(KNOWN).kf5, "POST", "/users.json", json=user)
+
+    return [desk.run(at_once(turn)) for turn in range(3)]
+
+
+def client(desk, auth=None):
+    plain = desk.plain()
+    if auth is not None:
+        plain.auth = auth
+    return plain
+
+
+# ── slowed down ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def guess(desk, dialect, account=ADMIN, password=WRONG, address=None):
+    """Try a password, from an address of its own if none is given."""
+    guess.made = getattr(guess, "made", 0) + 1
+    desk.address = address or f"10.{guess.made >> 16 & 255}.{guess.made >> 8 & 255}.{guess.made & 255}"
+    if dialect == "kf5":
+        return desk.plain().get("/apiv2/groups.json", auth=(account.email, password))
+    return desk.plain().post("/open_api_v1/log_in", json={"email": account.email, "password": password})
+
+
+def refused(dialect, response):
+    check(dialect, response, "unauth" if dialect == "kf5" else "notfound")
+
+
+def anyone(number):
+    return ADMIN.__class__(id=0, email=f"anyone-{number}@udesk.cn", password="", token="")
+
+
+@pytest.mark.parametrize("who", [ADMIN, anyone(0)], ids=["an agent", "nobody"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_guesses_at_one_account_are_slowed_wherever_they_come_from(desk, dialect, who):
+    for _ in range(MAX_FAILURES):
+        refused(dialect, guess(desk, dialect, who))
+        desk.clock.now += 1
+
+    response = guess(desk, dialect, who)
+
+    check(dialect, response, "toomany")
+    assert WINDOW - MAX_FAILURES == int(response.headers["retry-after"])
+    desk.clock.now += int(response.headers["retry-after"]) - 1
+    check(dialect, guess(desk, dialect, who), "toomany")
+    desk.clock.now += 1
+    refused(dialect, guess(desk, dialect, who))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_guesses_from_one_address_are_slowed_whomever_they_are_at(desk, dialect):
+    for number in range(MAX_FAILURES):
+        refused(dialect, guess(desk, dialect, anyone(number), address="10.9.9.9"))
+
+    check(dialect, guess(desk, dialect, anyone(99), address="10.9.9.9"), "toomany")
+    check(dialect, guess(desk, dialect, AGENT, AGENT.password, address="10.9.9.9"), "toomany")
+    refused(dialect, guess(desk, dialect, anyone(99), address="10.9.9.8"))
+
+
+def test_guesses_in_one_dialect_count_in_the_other(desk):
+    for number in range(MAX_FAILURES):
+        refused(DIALECTS[number % 2], guess(desk, DIALECTS[number % 2]))
+
+    for dialect in DIALECTS:
+        check(dialect, guess(desk, dialect), "toomany")
+
+
+def test_wrong_tokens_count_and_are_answered_all_the_same(desk):
+    for _ in range(MAX_FAILURES + 5):
+        check("kf5", desk.plain().get("/apiv2/groups.json", auth=KF5Token(STRANGER)), "unauth")
+        desk.address = f"10.8.0.{_}"
+
+    check("kf5", guess(desk, "kf5", STRANGER), "toomany")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_guesses_all_at_once_are_slowed_too(desk, dialect):
+    assert judged_of_sixty(desk, dialect) <= MAX_FAILURES + AT_ONCE - 1
+
+
+def test_control_a_limit_that_looks_only_before_the_wait_is_noticed(desk, monkeypatch):
+    monkeypatch.setattr(desk.app.passwords, "_turns", asyncio.Semaphore(1_000))
+
+    assert judged_of_sixty(desk, "kf5") > MAX_FAILURES + AT_ONCE - 1
+
+
+def judged_of_sixty(desk, dialect) -> int:
+    login = {"email": ADMIN.email, "password": WRONG}
+    if dialect == "kf5":
+        requests = [signed(client(desk, (httpx_basic())), "GET", "/apiv2/groups.json") for _ in range(60)]
+    else:
+        requests = [client(desk).build_request("POST", "/open_api_v1/log_in", json=login) for _ in range(60)]
+    answers = desk.together(*requests)
+    assert {200, 401, 429} >= {one.status_code for one in answers}
+    return sum(one.status_code != 429 for one in answers)
+
+
+def httpx_basic():
+    return KF5Password(ADMIN.__class__(id=1, email=ADMIN.email, password=WRONG, token=""))
+
+
+def test_a_right_password_sent_many_times_at_once_is_let_in_each_time(desk):
+    many = [signed(client(desk, KF5Password(ADMIN)), "GET", "/apiv2/groups.json") for _ in range(60)]
+
+    for response in desk.together(*many):
+        check("kf5", response, "ok")
+
+
+# ── and nobody is locked out ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def served(desk, dialect) -> dict[str, bool]:
+    """Slow down the administrator's account and address; tell who of those that are known is served meanwhile."""
+    check("kf5", guess(desk, "kf5", ADMIN, ADMIN.password, "10.1.1.1"), "ok")
+    for _ in range(MAX_FAILURES):
+        refused(dialect, guess(desk, dialect, ADMIN, WRONG, "10.1.1.1"))
+    check(dialect, guess(desk, dialect, ADMIN, WRONG, "10.1.1.1"), "toomany")
+    return {
+        "a remembered password of KF5": guess(desk, "kf5", ADMIN, ADMIN.password, "10.1.1.1").status_code == 200,
+        "a remembered password at log_in": guess(desk, "udesk", ADMIN, ADMIN.password, "10.1.1.1").status_code == 200,
+        "a token of KF5": desk.kf5.get("/groups.json").status_code == 200,
+        "a signature of Udesk": desk.udesk.get("/user_groups").json()["code"] == 1000,
+        "a signature of ServiceGo": desk.servicego.get("/v1/user").status_code == 200,
+        "a key of our own API": desk.of(ADMIN).own.get("/v1/roles").status_code == 200,
+        "another account from elsewhere": guess(desk, "kf5", AGENT, AGENT.password, "10.2.2.2").status_code == 200,
+    }
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_stranger_locks_nobody_out(desk, dialect):
+    assert set() == {who for who, let_in in served(desk, dialect).items() if not let_in}
+
+
+def test_control_a_limit_before_what_is_remembered_is_noticed(desk, monkeypatch):
+    whole = Passwords.verify
+
+    async def strict(passwords, account, password, stored, address, now):
+        passwords._slow_down(account, address, now)
+        return await whole(passwords, account, password, stored, address, now)
+
+    monkeypatch.setattr(Passwords, "verify", strict)
+
+    found = served(desk, "kf5")
+
+    assert {"a remembered password of KF5", "a remembered password at log_in"} == {
+        w for w, in_ in found.items() if not in_
+    }
+
+
+def test_one_address_cannot_make_the_counts_of_others_forgotten(desk, monkeypatch):
+    monkeypatch.setattr("deskroster.passwords.MAX_COUNTED", 100)
+
+    assert slowed_after_a_flood(desk)
+
+
+def test_control_counting_every_account_of_one_address_is_noticed(desk, monkeypatch):
+    monkeypatch.setattr("deskroster.passwords.MAX_COUNTED", 100)
+
+    def failed(passwords, account, address, now):
+        for key in (account, ("address", address)):
+            passwords._count(key, now)
+        while len(passwords._failures) > 100:
+            passwords._failures.popitem(last=False)
+
+    monkeypatch.setattr(Passwords, "failed", failed)
+
+    assert not slowed_after_a_flood(desk)
+
+
+def slowed_after_a_flood(desk) -> bool:
+    for _ in range(MAX_FAILURES):
+        refused("kf5", guess(desk, "kf5"))
+    desk.address = "10.7.7.7"
+    for number in range(300):
+        check("kf5", desk.plain().get("/apiv2/groups.json", auth=KF5Token(anyone(number))), "unauth")
+    return guess(desk, "kf5").status_code == 429
+
+
+def test_a_long_name_is_not_kept(desk):
+    long = "a" * 500_000
+
+    refused("udesk", guess(desk, "udesk", ADMIN.__class__(id=0, email=long, password="", token="")))
+    check("own", desk.plain().get("/deskroster/v1/roles", auth=(long[:60_000], "x")), "unauth")
+
+    assert 1_000 > max(len(str(key)) for key in desk.app.passwords._failures)

@@ -1,0 +1,113 @@
+"""A server under the load, and an idle one beside it for control: times, errors, open files and memory."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bench.load import Result, Spec
+from bench.measure import Server, _line, _python, _tell, product
+from tests.proofs.load.generate import READS, WRITES
+
+RATE = READS + WRITES  # a second
+CONTROL_RATE = 50
+CONNECTIONS = 32
+SETTLING = 2  # seconds after which all connections are open and all that is lazy is made
+FILES_MORE = 2  # that may be open at the end: a snapshot may catch one that is being written
+
+
+class Held(NamedTuple):
+    """How a server stood the load."""
+
+    answered: int
+    refused: int
+    p50: float  # seconds
+    p99: float
+    control_p99: float  # of the idle server, at the same time
+    files: list[int]  # open, each second
+    memory: float  # MiB, at the end
+    cpu: float  # cores
+    sample: str  # the last answer
+
+    @property
+    def leaks(self) -> bool:
+        """Whether more files are open at the end than soon after the start."""
+        return self.files[-1] > self.files[min(SETTLING, len(self.files) - 1)] + FILES_MORE
+
+    def __str__(self) -> str:
+        return (
+            f"{self.answered} answered, {self.refused} refused, p50 {self.p50 * 1e3:.1f} ms, "
+            f"p99 {self.p99 * 1e3:.1f} ms (idle server {self.control_p99 * 1e3:.1f} ms), {self.files[-1]} files, "
+            f"{self.memory:.0f} MiB, {self.cpu:.0%} of a core"
+        )
+
+
+class Generator:
+    """A load generator, connected and with everything signed."""
+
+    def __init__(self, module: str, **spec: Any) -> None:
+        self._process = _python(module, stdin=subprocess.PIPE)
+        _tell(self._process, msgspec.json.encode(Spec(**spec)).decode())
+        assert _line(self._process) == "ready"
+
+    def go(self) -> None:
+        _tell(self._process, "go")
+
+    def result(self) -> Result:
+        written, _ = self._process.communicate()
+        return msgspec.json.decode(written, type=Result)
+
+
+@contextmanager
+def serving(folder: Path, module: str = "deskroster") -> Iterator[Server]:
+    """Serve a folder by the command, or by a module that runs it with something changed."""
+    with _closed(product(folder, module)) as server:
+        yield server
+
+
+@contextmanager
+def idling() -> Iterator[Server]:
+    """Serve nothing."""
+    with _closed(Server("tests.proofs.load.idle")) as server:
+        yield server
+
+
+@contextmanager
+def _closed(server: Server) -> Iterator[Server]:
+    with server:
+        yield server
+    assert server._process.stdout is not None
+    server._process.stdout.close()
+
+
+def hold(server: Server, idle: Server, seconds: int) -> Held:
+    """Put the load on a server for so many seconds."""
+    most = {"seconds": float(seconds)}
+    load = Generator(
+        "tests.proofs.load.generate", port=server.port, call="mixed", rate=RATE, requests=RATE * seconds,
+        connections=CONNECTIONS, **most,
+    )  # fmt: skip
+    control = Generator(
+        "bench.load", port=idle.port, call="udesk_groups", rate=CONTROL_RATE, requests=CONTROL_RATE * seconds,
+        arguments={"groups": 1, "per_page": 1}, connections=4, **most,
+    )  # fmt: skip
+    cpu, began, files = server.cpu, time.monotonic(), []
+    load.go()
+    control.go()
+    while time.monotonic() - began < seconds - 0.5:
+        files.append(open_files(server))
+        time.sleep(min(1.0, max(0.0, began + seconds - 0.5 - time.monotonic())))
+    files.append(open_files(server))
+    result, beside = load.result(), control.result()
+    return Held(
+        result.answered, result.refused, result.p50, result.p99, beside.p99, files, server.memory,
+        (server.cpu - cpu) / (time.monotonic() - began), result.sample,
+    )  # fmt: skip
+
+
+def open_files(server: Server) -> int:
+    return sum(1 for _ in Path(f"/proc/{server._process.pid}/fd").iterdir())

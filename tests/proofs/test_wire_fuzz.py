@@ -1,0 +1,55 @@
+"""Whatever is on the wire, found by machines: the short form of `make fuzz`."""
+
+import pytest
+from msgspec.structs import replace
+
+from deskroster.dialects import DIALECTS
+from tests.fuzz import runs
+
+pytestmark = pytest.mark.proof
+
+SECONDS = 15  # a dialect
+SECONDS_OF_A_READER = 5
+SECONDS_OF_THE_CONTROL = 120  # at most: it ends when something is found, which takes one digit more
+
+
+@pytest.mark.parametrize("dialect", [dialect.name for dialect in DIALECTS])
+def test_every_case_that_is_made_from_a_document_is_answered_as_it_says(dialect):
+    answers = runs.schema(dialect, SECONDS)
+
+    print(dict(sorted(answers.items())))
+    assert 0 == sum(many for status, many in answers.items() if status >= 500 and status != 503)
+    assert answers[200] > 0
+    assert sum(answers.values()) > 50
+
+
+def test_a_document_that_is_not_true_is_noticed():
+    untrue = [replace(dialect, refuses_in_success=False) for dialect in DIALECTS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deskroster.app.DIALECTS", untrue)
+        with pytest.raises(runs.Found, match="Response violates schema"):
+            runs.schema("udesk", 5)
+
+
+def test_a_failure_of_the_server_is_noticed():
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deskroster.core.groups.find", fails)
+        with pytest.raises(runs.Found, match="no_failure_but_busy"):
+            runs.schema("kf5", 5)
+
+
+def test_a_reader_that_reads_wrongly_is_noticed():
+    """The standard library's decoder as it comes."""
+    with pytest.raises(runs.Found, match="AssertionError"):
+        runs.coverage("decoder-control", SECONDS_OF_THE_CONTROL)
+
+
+@pytest.mark.parametrize("target", runs.TARGETS)
+def test_what_reads_strangers_bytes_reads_them_as_plainly_as_can_be(target):
+    inputs = runs.coverage(target, SECONDS_OF_A_READER)
+
+    print(f"{inputs:,} inputs")
+    assert inputs > 100

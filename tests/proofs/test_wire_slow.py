@@ -1,0 +1,350 @@
+"""Slow and greedy clients: every wait has a deadline, every number a limit, and others do not feel it."""
+
+import shutil
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deskroster.guards.room import Room
+from deskroster.testing import StillClock
+from tests.cli.test_serving import self_signed
+from tests.conftest import NOW
+from tests.proofs.wire.calls import HOST, calls
+from tests.proofs.wire.slow import Limited
+from tests.proofs.wire.talk import Talk, check_refusal
+from tests.proofs.wire.unguarded import unguarded
+
+CALLS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW))]
+KF5 = calls(StillClock(NOW))[1]
+LIVE = b"GET /live HTTP/1.1\r\n" + HOST + b"\r\n"
+SHORT = {"head_seconds": 0.4, "body_seconds": 0.6, "write_seconds": 0.6, "idle_seconds": 1}
+ENOUGH = 3.0  # seconds in which each of these deadlines has passed, and what follows it
+
+Start = Callable[..., Limited]
+
+
+@pytest.fixture(scope="module")
+def rooms() -> Iterator[list[Room]]:
+    """Give the room of each server that is started, the last one last."""
+    made: list[Room] = []
+
+    class Known(Room):
+        def __init__(self, *given) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deskroster.guards.Room", Known)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def hurried(prepared: Path, tmp_path_factory, rooms) -> Iterator[Limited]:
+    """Give a server whose deadlines are short."""
+    folder = tmp_path_factory.mktemp("hurried") / "data"
+    shutil.copytree(prepared, folder)
+    with Limited(folder, **SHORT) as server:
+        yield server
+
+
+@pytest.fixture
+def start(prepared: Path, tmp_path: Path, rooms) -> Start:
+    shutil.copytree(prepared, tmp_path / "data")
+    return lambda **how: Limited(tmp_path / "data", **how)
+
+
+# ── deadlines ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("stage", ["head", "body"])
+def test_a_request_that_does_not_come_whole_in_time_is_refused_and_not_carried_out(hurried, call, stage):
+    sent = call.request()
+    at = len(sent) - 1 if stage == "body" else sent.index(b"\r\n\r\n")
+    before = hurried.roster().number
+
+    with Talk(hurried.url) as talk:
+        talk.send(sent[:at])
+        check_refusal(call.dialect, talk.answer(), 408)
+        talk.send(sent[at:])
+
+        assert talk.ends_within(ENOUGH)
+    assert before == hurried.roster().number
+
+
+@pytest.mark.parametrize(
+    ("sent", "drip"),
+    [
+        (b"", b""), (b"", b"\r\n"), (b"G", b""), (b"GET /live HTTP/1.1\r\nX: ", b"x"), (b"\r\n", b""),
+        (LIVE + LIVE[:-2], b"X: y\r\n"), (LIVE, b"\r\n"), (LIVE, b""),
+        (KF5.request(framed=b"Content-Length: 1000\r\n\r\n"), b"x"),
+        (KF5.request(framed=b"Transfer-Encoding: chunked\r\n\r\n"), b"1\r\nx\r\n"),
+        (KF5.request(framed=b"Transfer-Encoding: chunked\r\n\r\n0\r\n"), b"X: y\r\n"),
+        (b"GET /nowhere HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\n", b"x"),
+        (b"GET /nowhere HTTP/1.1\r\n" + HOST + b"Content-Length: 9\r\n\r\n", b"x"),
+        (b"FOO", b"O"), (b"GET / HTTP/1.1\r\nX: \0", b"x"),
+    ],
+    ids=[
+        "silence", "empty-lines", "one-byte", "head", "one-empty-line", "second-head", "empty-lines-between", "idle",
+        "body", "chunks", "trailers", "body-after-its-answer", "body-never-whole", "method", "refused",
+    ],
+)  # fmt: skip
+def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
+    """Whatever is dripped, byte by byte; the control waits for a first head for ever."""
+    with Talk(hurried.url) as talk:
+        talk.send(sent)
+        dripping = threading.Event()
+        thread = threading.Thread(target=_drip, args=(talk, drip, dripping))
+        thread.start()
+        ended = talk.ends_within(ENOUGH)
+        dripping.set()
+        thread.join()
+
+    assert ended
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\nX: "], ids=["silence", "head"])
+def test_without_guards_who_does_not_ask_stays(start, sent):
+    with unguarded(), start(**SHORT) as control, Talk(control.url) as talk:
+        talk.send(sent)
+
+        assert not talk.ends_within(ENOUGH)
+
+
+def test_a_body_that_is_too_slow_after_its_answer_has_no_second_answer(hurried):
+    with Talk(hurried.url) as talk:
+        talk.send(KF5.request(line=b"POST /apiv2/nowhere.json HTTP/1.1", framed=b"Content-Length: 9\r\n\r\n"))
+        check_refusal("kf5", talk.answer(), 404)
+
+        assert [] == talk.answers()
+        assert talk.closed
+
+
+def test_a_client_that_pipelines_without_rest_is_never_too_slow(hurried):
+    """Its packets end anywhere, so that at each moment of a second a part of a request is awaited."""
+    until, sent, answered = time.monotonic() + 3 * SHORT["head_seconds"], 0, 0
+    with Talk(hurried.url) as talk:
+        talk.send(LIVE[:10])
+        while time.monotonic() < until:
+            talk.send((LIVE * 50)[10:] + LIVE[:10])
+            sent += 50
+            while answered < sent:
+                answer = talk.answer()
+                assert answer is not None
+                assert 200 == answer.status
+                answered += 1
+
+
+def test_an_answer_that_is_not_read_is_given_up(start, rooms):
+    big = b"GET /docs/kf5/openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
+    with start(**SHORT | {"idle_seconds": 60}) as server:
+        with Talk(server.url, small=True) as ending, Talk(server.url, small=True) as going_on:
+            ending.send(big.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            going_on.send(big * 100)
+
+            assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+        with Talk(server.url) as talk:
+            talk.send(LIVE)
+            assert 200 == talk.answer().status
+
+
+def test_without_guards_an_answer_that_is_not_read_is_kept(start):
+    big = b"GET /docs/kf5/openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
+    with unguarded(), start(**SHORT | {"idle_seconds": 60}) as server, Talk(server.url, small=True) as talk:
+        talk.send(big * 100)
+        time.sleep(ENOUGH)
+
+        assert [] != [one for one in range(100) if talk.answer()]  # it comes, however late it is asked for
+
+
+# ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms):
+    with start(connections=5, connections_per_address=3) as server:
+        first = [Talk(server.url) for _ in range(3)]
+        for talk in first:
+            talk.send(LIVE)
+            assert 200 == talk.answer().status
+        for _ in range(20):
+            with Talk(server.url) as refused:
+                assert 503 == refused.answer().status
+                assert refused.ends_within(1)
+
+        second = [Talk(server.url, "127.0.0.2") for _ in range(2)]
+        for talk in second:
+            talk.send(LIVE)
+            assert 200 == talk.answer().status
+        with Talk(server.url, "127.0.0.3") as refused:
+            assert 503 == refused.answer().status
+
+        first.pop().__exit__()
+        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 4)
+        with Talk(server.url, "127.0.0.3") as talk:
+            talk.send(LIVE)
+            assert 200 == talk.answer().status
+        for talk in first + second:
+            talk.__exit__()
+        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+    assert_nothing_is_left(rooms[-1])
+
+
+def test_without_guards_one_address_has_as_many_connections_as_it_likes(start):
+    with unguarded(), start(connections=5, connections_per_address=3) as server:
+        talks = [Talk(server.url) for _ in range(20)]
+        for talk in talks:
+            talk.send(LIVE)
+            assert 200 == talk.answer().status
+            talk.__exit__()
+
+
+def test_bodies_have_so_much_room_for_one_address_and_in_all(start, rooms):
+    """What is there is given back, however a request ends; the control takes all that comes."""
+    half = KF5.request(framed=b"Content-Length: 50000\r\n\r\n" + bytes(40_000))
+    with start(bodies_bytes=100_000, bodies_bytes_per_address=50_000) as server:
+        with Talk(server.url) as first, Talk(server.url) as over, Talk(server.url, "127.0.0.2") as second:
+            first.send(half)
+            assert _within(ENOUGH, lambda: held(rooms[-1]) == 40_000)
+            over.send(half)
+            check_refusal("kf5", over.answer(), 503)
+            assert _within(ENOUGH, lambda: held(rooms[-1]) == 40_000)
+            second.send(half)
+            assert _within(ENOUGH, lambda: held(rooms[-1]) == 80_000)
+            with Talk(server.url, "127.0.0.3") as third:
+                third.send(half)
+                check_refusal("kf5", third.answer(), 503)
+            assert _within(ENOUGH, lambda: held(rooms[-1]) == 80_000)
+            first.send(bytes(10_000))
+            check_refusal("kf5", first.answer(), 400)
+        assert _within(ENOUGH, lambda: held(rooms[-1]) == 0)
+        assert 201 == server.kf5.post("/groups.json", json={"group": {"name": "x"}}).status_code
+    assert_nothing_is_left(rooms[-1])
+
+
+@pytest.mark.parametrize("ending", ["whole", "client-gone", "refused", "too-large", "early", "pipelined", "too-slow"])
+def test_room_is_given_back_once(start, rooms, ending):
+    body = b'{"group": {"name": "%b"}}' % (b"x" * 200)
+    sent = KF5.request(framed=b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    chunked = KF5.request(framed=b"Transfer-Encoding: chunked\r\n\r\n3E8\r\n%b\r\n" % bytes(1_000))
+    with start(**SHORT | {"body_bytes": 1_500}) as server:
+        with Talk(server.url) as talk:
+            match ending:
+                case "whole":
+                    talk.send(sent)
+                    assert 201 == talk.answer().status
+                case "client-gone":
+                    talk.send(chunked)
+                    time.sleep(0.1)
+                case "refused":
+                    talk.send(chunked + b"Z")
+                    check_refusal("kf5", talk.answer(), 400)
+                case "too-large":
+                    talk.send(chunked + b"3E8\r\n%b\r\n" % bytes(1_000))
+                    check_refusal("kf5", talk.answer(), 413)
+                case "early":
+                    talk.send(sent.replace(b"groups.json", b"nowhere.json"))
+                    check_refusal("kf5", talk.answer(), 404)
+                case "pipelined":
+                    talk.send(sent + sent + chunked)
+                    assert [201, 201] == [talk.answer().status for _ in range(2)]
+                case "too-slow":
+                    talk.send(sent + chunked)
+                    assert 201 == talk.answer().status
+                    check_refusal("kf5", talk.answer(), 408)
+        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+        assert _within(ENOUGH, lambda: held(rooms[-1]) == 0)
+    assert_nothing_is_left(rooms[-1])
+
+
+# ── TLS, and the end ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, rooms, tmp_path):
+    files = tmp_path / "cert.pem", tmp_path / "key.pem"
+    self_signed(*files)
+    trusting = ssl.create_default_context(cafile=files[0])
+    trusting.check_hostname = False
+
+    def asks(server) -> bytes:
+        with (
+            socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=5) as plain,
+            trusting.wrap_socket(plain) as secure,
+        ):
+            secure.sendall(LIVE + LIVE[:-2] + b"Connection: close\r\n\r\n")
+            return b"".join(iter(lambda: secure.recv(65_536), b""))
+
+    with start(tls=files, **SHORT | {"connections": 4}) as server:
+        assert 2 == asks(server).count(b'{"live":true}')
+        url = server.url.replace("https", "http")
+        with Talk(url) as silent, Talk(url) as garbage, Talk(url) as early, Talk(url) as last:
+            garbage.send(LIVE)
+            early.send(b"\x16\x03\x01")
+            assert garbage.ends_within(ENOUGH)
+            assert _within(ENOUGH, lambda: connected(rooms[-1]) == 3)
+            with Talk(url), Talk(url) as refused:
+                assert refused.ends_within(SHORT["head_seconds"] / 2)
+            for talk in (silent, early, last):
+                assert talk.ends_within(ENOUGH)
+        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+        assert 2 == asks(server).count(b'{"live":true}')
+    assert_nothing_is_left(rooms[-1])
+
+
+def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, rooms):
+    server = start()
+    with server:
+        talks = [Talk(server.url) for _ in range(4)]
+        body, head, idle, refused = talks
+        body.send(KF5.request()[:-1])
+        head.send(KF5.request()[:20])
+        idle.send(LIVE)
+        assert 200 == idle.answer().status
+        refused.send(b"\0")
+        assert refused.answer() is not None
+        before, began = server.roster().number, time.monotonic()
+    took = time.monotonic() - began
+
+    check_refusal("kf5", body.answer(), 503)
+    assert [True, True, True] == [talk.ends_within(1) for talk in (head, idle, refused)]
+    assert took < 5
+    assert before == server.roster().number
+    assert_nothing_is_left(rooms[-1])
+    for talk in talks:
+        talk.__exit__()
+
+
+# ── what the tests of this file say often ───────────────────────────────────────────────────────────────────────────
+
+
+def connected(room: Room) -> int:
+    return room._total
+
+
+def held(room: Room) -> int:
+    return room._held_in_all
+
+
+def assert_nothing_is_left(room: Room) -> None:
+    assert [0, 0, {}, {}] == [room._total, room._held_in_all, dict(room._connected), dict(room._held)]
+
+
+def _drip(talk: Talk, drip: bytes, stop: threading.Event) -> None:
+    while drip and not stop.wait(0.05):
+        try:
+            talk.send(drip)
+        except OSError:
+            return
+
+
+def _within(seconds: float, true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
