@@ -42,7 +42,7 @@ class Served(Emulator):
     def raw(self, sent: bytes) -> bytes:
         """Send bytes, and return all that is answered until the server closes or nothing more is to come."""
         host, port = self.url.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             received = b""

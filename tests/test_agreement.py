@@ -22,6 +22,12 @@ DIALECTS = st.sampled_from(["udesk", "kf5", "servicego"])
 PICK = st.integers(0, 40)  # which of the ids there are; the last few: one that is not there
 PICKS = st.lists(PICK, max_size=4)
 NOBODY = 999_999
+LISTS = (
+    ("udesk", "/user_groups"), ("udesk", "/agents?with_disabled=true"), ("udesk", "/agents?per_page=3&page=2"),
+    ("udesk", "/user_groups/1/agents"), ("udesk", "/user_groups/2/agents"), ("kf5", "/groups.json"),
+    ("kf5", "/users.json"), ("kf5", "/users.json?role=admin"), ("servicego", "/v1/user"),
+    ("servicego", "/v1/user?positionId=1"), ("servicego", "/v1/userGroup"),
+)  # fmt: skip
 
 
 class Model:
@@ -331,6 +337,13 @@ class Company(RuleBasedStateMachine):
             for shape, pieces in shapes.items():
                 for id, piece in pieces.items():
                     assert shape(roster, roster.table(kind)[id]) == piece
+
+    @invariant()
+    def what_is_kept_of_a_list_is_what_would_be_answered_now(self) -> None:
+        """Each is asked after every write, so that what was kept before it would be noticed."""
+        kept = [getattr(self.desk, dialect).get(path).content for dialect, path in LISTS]
+        self.desk.roster().pieces.clear()
+        assert kept == [getattr(self.desk, dialect).get(path).content for dialect, path in LISTS]
 
     def in_udesk(self, id: int, one: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -62,6 +62,11 @@ class App:
                 return _BAD_HOST(scope, receive, send)
         return self._others(scope, receive, send)
 
+    def at_once(self, scope: Scope) -> Reply | None:
+        """Return the answer to a GET without a body, where nothing is to be waited for or made; else None."""
+        dialect = self._dialects.get(scope["raw_path"][1:].partition(b"/")[0])
+        return None if dialect is None else dialect.at_once(scope)
+
     def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
         """Word what was refused before a request reached this app, as the dialect does whose path it is."""
         dialect = self._dialects.get(path.lstrip(b"/").partition(b"/")[0])

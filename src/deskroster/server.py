@@ -37,7 +37,8 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
     serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
     proxies = _Proxies(settings.trusted_proxies)
     tls = _tls(settings)
-    guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls)
+    at_once = None if settings.trusted_proxies else app.at_once  # what a proxy forwards is read on the app's way
+    guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls, at_once)
     asgi = cast("ASGI3Application", app)
     public = _Public(
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),

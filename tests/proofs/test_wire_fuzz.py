@@ -10,7 +10,7 @@ pytestmark = pytest.mark.proof
 
 SECONDS = 15  # a dialect
 SECONDS_OF_A_READER = 5
-SECONDS_OF_THE_CONTROL = 120  # at most: it ends when something is found, which takes one digit more
+SECONDS_OF_THE_CONTROL = 120  # at most: it ends when something is found
 
 
 @pytest.mark.parametrize("dialect", [dialect.name for dialect in DIALECTS])
@@ -28,7 +28,7 @@ def test_a_document_that_is_not_true_is_noticed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deskroster.app.DIALECTS", untrue)
         with pytest.raises(runs.Found, match="Response violates schema"):
-            runs.schema("udesk", 5)
+            runs.schema("udesk", SECONDS_OF_THE_CONTROL)
 
 
 def test_a_failure_of_the_server_is_noticed():
@@ -38,7 +38,7 @@ def test_a_failure_of_the_server_is_noticed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deskroster.core.groups.find", fails)
         with pytest.raises(runs.Found, match="no_failure_but_busy"):
-            runs.schema("kf5", 5)
+            runs.schema("kf5", SECONDS_OF_THE_CONTROL)
 
 
 def test_a_reader_that_reads_wrongly_is_noticed():

@@ -22,8 +22,10 @@ from tests.proofs.wire.unguarded import unguarded
 CALLS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW))]
 KF5 = calls(StillClock(NOW))[1]
 LIVE = b"GET /live HTTP/1.1\r\n" + HOST + b"\r\n"
+GRACE = 30  # seconds that a stop may take at most
 SHORT = {"head_seconds": 0.4, "body_seconds": 0.6, "write_seconds": 0.6, "idle_seconds": 1}
-ENOUGH = 3.0  # seconds in which each of these deadlines has passed, and what follows it
+SOON = 60.0  # seconds that may pass on a busy machine until what must happen has happened
+ENOUGH = 3.0  # seconds after which each of these deadlines has passed, for a control in which nothing follows it
 
 Start = Callable[..., Limited]
 
@@ -73,7 +75,7 @@ def test_a_request_that_does_not_come_whole_in_time_is_refused_and_not_carried_o
         check_refusal(call.dialect, talk.answer(), 408)
         talk.send(sent[at:])
 
-        assert talk.ends_within(ENOUGH)
+        assert talk.ends_within(SOON)
     assert before == hurried.roster().number
 
 
@@ -101,7 +103,7 @@ def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
         dripping = threading.Event()
         thread = threading.Thread(target=_drip, args=(talk, drip, dripping))
         thread.start()
-        ended = talk.ends_within(ENOUGH)
+        ended = talk.ends_within(SOON)
         dripping.set()
         thread.join()
 
@@ -125,10 +127,11 @@ def test_a_body_that_is_too_slow_after_its_answer_has_no_second_answer(hurried):
         assert talk.closed
 
 
-def test_a_client_that_pipelines_without_rest_is_never_too_slow(hurried):
-    """Its packets end anywhere, so that at each moment of a second a part of a request is awaited."""
-    until, sent, answered = time.monotonic() + 3 * SHORT["head_seconds"], 0, 0
-    with Talk(hurried.url) as talk:
+def test_a_client_that_pipelines_without_rest_is_never_too_slow(start):
+    """Its packets end anywhere, so that all the time, longer than any head may take, a part of one is awaited."""
+    seconds = 2.0
+    until, sent, answered = time.monotonic() + 1.5 * seconds, 0, 0
+    with start(head_seconds=seconds) as server, Talk(server.url) as talk:
         talk.send(LIVE[:10])
         while time.monotonic() < until:
             talk.send((LIVE * 50)[10:] + LIVE[:10])
@@ -145,9 +148,9 @@ def test_an_answer_that_is_not_read_is_given_up(start, rooms):
     with start(**SHORT | {"idle_seconds": 60}) as server:
         with Talk(server.url, small=True) as ending, Talk(server.url, small=True) as going_on:
             ending.send(big.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-            going_on.send(big * 100)
+            going_on.send(big * 1_000)  # more than the kernel takes for a client
 
-            assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+            assert _within(SOON, lambda: connected(rooms[-1]) == 0)
         with Talk(server.url) as talk:
             talk.send(LIVE)
             assert 200 == talk.answer().status
@@ -159,7 +162,7 @@ def test_without_guards_an_answer_that_is_not_read_is_kept(start):
         talk.send(big * 100)
         time.sleep(ENOUGH)
 
-        assert [] != [one for one in range(100) if talk.answer()]  # it comes, however late it is asked for
+        assert talk.answer() is not None  # it comes, however late it is asked for
 
 
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,7 +177,7 @@ def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms
         for _ in range(20):
             with Talk(server.url) as refused:
                 assert 503 == refused.answer().status
-                assert refused.ends_within(1)
+                assert refused.ends_within(SOON)
 
         second = [Talk(server.url, "127.0.0.2") for _ in range(2)]
         for talk in second:
@@ -184,13 +187,13 @@ def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms
             assert 503 == refused.answer().status
 
         first.pop().__exit__()
-        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 4)
+        assert _within(SOON, lambda: connected(rooms[-1]) == 4)
         with Talk(server.url, "127.0.0.3") as talk:
             talk.send(LIVE)
             assert 200 == talk.answer().status
         for talk in first + second:
             talk.__exit__()
-        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
     assert_nothing_is_left(rooms[-1])
 
 
@@ -209,19 +212,19 @@ def test_bodies_have_so_much_room_for_one_address_and_in_all(start, rooms):
     with start(bodies_bytes=100_000, bodies_bytes_per_address=50_000) as server:
         with Talk(server.url) as first, Talk(server.url) as over, Talk(server.url, "127.0.0.2") as second:
             first.send(half)
-            assert _within(ENOUGH, lambda: held(rooms[-1]) == 40_000)
+            assert _within(SOON, lambda: held(rooms[-1]) == 40_000)
             over.send(half)
             check_refusal("kf5", over.answer(), 503)
-            assert _within(ENOUGH, lambda: held(rooms[-1]) == 40_000)
+            assert _within(SOON, lambda: held(rooms[-1]) == 40_000)
             second.send(half)
-            assert _within(ENOUGH, lambda: held(rooms[-1]) == 80_000)
+            assert _within(SOON, lambda: held(rooms[-1]) == 80_000)
             with Talk(server.url, "127.0.0.3") as third:
                 third.send(half)
                 check_refusal("kf5", third.answer(), 503)
-            assert _within(ENOUGH, lambda: held(rooms[-1]) == 80_000)
+            assert _within(SOON, lambda: held(rooms[-1]) == 80_000)
             first.send(bytes(10_000))
             check_refusal("kf5", first.answer(), 400)
-        assert _within(ENOUGH, lambda: held(rooms[-1]) == 0)
+        assert _within(SOON, lambda: held(rooms[-1]) == 0)
         assert 201 == server.kf5.post("/groups.json", json={"group": {"name": "x"}}).status_code
     assert_nothing_is_left(rooms[-1])
 
@@ -256,8 +259,8 @@ def test_room_is_given_back_once(start, rooms, ending):
                     talk.send(sent + chunked)
                     assert 201 == talk.answer().status
                     check_refusal("kf5", talk.answer(), 408)
-        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
-        assert _within(ENOUGH, lambda: held(rooms[-1]) == 0)
+        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
+        assert _within(SOON, lambda: held(rooms[-1]) == 0)
     assert_nothing_is_left(rooms[-1])
 
 
@@ -272,31 +275,32 @@ def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, rooms, tmp
 
     def asks(server) -> bytes:
         with (
-            socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=5) as plain,
+            socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=SOON) as plain,
             trusting.wrap_socket(plain) as secure,
         ):
             secure.sendall(LIVE + LIVE[:-2] + b"Connection: close\r\n\r\n")
             return b"".join(iter(lambda: secure.recv(65_536), b""))
 
-    with start(tls=files, **SHORT | {"connections": 4}) as server:
+    with start(tls=files, connections=4, head_seconds=4) as server:
         assert 2 == asks(server).count(b'{"live":true}')
         url = server.url.replace("https", "http")
         with Talk(url) as silent, Talk(url) as garbage, Talk(url) as early, Talk(url) as last:
             garbage.send(LIVE)
             early.send(b"\x16\x03\x01")
-            assert garbage.ends_within(ENOUGH)
-            assert _within(ENOUGH, lambda: connected(rooms[-1]) == 3)
+            assert garbage.ends_within(SOON)
+            assert _within(SOON, lambda: connected(rooms[-1]) == 3)
             with Talk(url), Talk(url) as refused:
-                assert refused.ends_within(SHORT["head_seconds"] / 2)
+                assert refused.ends_within(SOON)
+                assert connected(rooms[-1]) == 4  # none of them has met its deadline yet
             for talk in (silent, early, last):
-                assert talk.ends_within(ENOUGH)
-        assert _within(ENOUGH, lambda: connected(rooms[-1]) == 0)
+                assert talk.ends_within(SOON)
+        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
         assert 2 == asks(server).count(b'{"live":true}')
     assert_nothing_is_left(rooms[-1])
 
 
 def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, rooms):
-    server = start()
+    server = start(graceful_seconds=GRACE)
     with server:
         talks = [Talk(server.url) for _ in range(4)]
         body, head, idle, refused = talks
@@ -310,8 +314,8 @@ def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, 
     took = time.monotonic() - began
 
     check_refusal("kf5", body.answer(), 503)
-    assert [True, True, True] == [talk.ends_within(1) for talk in (head, idle, refused)]
-    assert took < 5
+    assert [True, True, True] == [talk.ends_within(SOON) for talk in (head, idle, refused)]
+    assert took < GRACE / 2
     assert before == server.roster().number
     assert_nothing_is_left(rooms[-1])
     for talk in talks:

@@ -124,6 +124,12 @@ def find(
     return roster.page(roster.enabled if enabled else roster.agents.ids, window)
 
 
+def profile_ids(roster: Roster, page: Page) -> list[int]:
+    """Return the profile records of the agents on a page."""
+    held = (roster.agents.rows[i].profile_id for i in page.ids)
+    return [id for id in held if id is not None]
+
+
 def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
     """Find, in steps, a page of the agents whose name, e-mail or phone holds `part`, without regard to case."""
     caller.must(Permission.READ)

@@ -1,9 +1,11 @@
 """Pieces: the encoded form of a record in one dialect, kept from when it is first asked for until it changes."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from deskroster.core.answers import Answers
+from deskroster.core.ids import Ids
 from deskroster.core.records import KINDS, Agent, AnyRecord, Group, Kind
 
 if TYPE_CHECKING:
@@ -18,15 +20,16 @@ Shape = Callable[["Roster", Any], bytes]
 
 class Pieces:
     """Bytes by kind, shape and id. A shape may read its record and the names of its neighbours, never further:
-    those are the ones whose change drops the piece.
+    those are the ones whose change drops the piece, and makes untrue the answers that show it.
     """
 
-    __slots__ = ("_held", "_kinds", "_roster")
+    __slots__ = ("_held", "_kinds", "_roster", "answers")
 
     def __init__(self, roster: "Roster") -> None:
         self._roster = roster
         self._kinds: dict[Kind, dict[Shape, dict[int, bytes]]] = {kind: {} for kind in KINDS}
         self._held = 0
+        self.answers = Answers()
 
     def join(self, kind: Kind, shape: Shape, ids: Iterable[int]) -> bytes:
         """Return the pieces of these records with commas between them. The ids must exist."""
@@ -64,22 +67,29 @@ class Pieces:
         self, kind: Kind, shape: Shape, ids: Iterable[int], finish: Callable[[bytes], bytes] = bytes
     ) -> Generator[None, None, bytes]:
         """Join the pieces of these records, each finished, in steps of one; what is gone by its turn is left out."""
-        rows, found = self._roster.table(kind).rows, []
+        rows, joined = self._roster.table(kind).rows, bytearray()
         for i in ids:
             if i in rows:
-                found.append(finish(self.get(kind, shape, i)))
+                if joined:
+                    joined += b","
+                joined += finish(self.get(kind, shape, i))
                 yield
-        return b",".join(found)
+        return cast(bytes, joined)  # not copied: it is large, and about to be joined with more
 
     def clear(self) -> None:
         for shapes in self._kinds.values():
             shapes.clear()
         self._held = 0
+        self.answers.clear()
 
     def drop_around(self, change: "Change") -> None:
         """Drop the pieces of the changed record and of every record one step along the indexes."""
         roster, kind, id = self._roster, change.kind, change.id
         self._drop(kind, (id,))
+        if (
+            kind != "group" or change.before is None or change.after is None
+        ):  # groups are listed by nothing but their id
+            self.answers.touch_lists(kind)
         match kind:
             case "company":
                 self.clear()
@@ -97,7 +107,8 @@ class Pieces:
             case "key":
                 pass
 
-    def _drop(self, kind: Kind, ids: Iterable[int]) -> None:
+    def _drop(self, kind: Kind, ids: Collection[int] | Ids) -> None:
+        self.answers.touch(kind, ids)
         for known in self._kinds[kind].values():
             for i in ids:
                 piece = known.pop(i, None)
@@ -105,6 +116,7 @@ class Pieces:
                     self._held -= len(piece) + _OVERHEAD
 
     def _forget(self, kind: Kind) -> None:
+        self.answers.touch_lists(kind)
         for known in self._kinds[kind].values():
             self._held -= sum(map(len, known.values())) + _OVERHEAD * len(known)
             known.clear()

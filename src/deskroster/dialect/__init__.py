@@ -1,6 +1,6 @@
 """What a dialect is: one outside language, as a value. `app` runs it; `openapi` describes it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ class Route(Struct, frozen=True, kw_only=True):
     reply: type[Struct] | None = None  # of a success
     status: int = 200
     creates: bool = False  # and so takes an Idempotency-Key
+    depends: Callable[[Request], Hashable] | None = None  # on what, beside the roster, the answer does: it may be kept
 
 
 class Dialect(Struct, frozen=True, kw_only=True):

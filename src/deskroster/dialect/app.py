@@ -4,9 +4,9 @@ Path, method, Host, size, media type, credentials, level, form of the body; then
 object has the word.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Coroutine, Hashable
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -52,16 +52,10 @@ class DialectApp:
         request.explains = self._explains
         try:
             reply = await self._answer(request, receive)
-        except (Refusal, Rejection) as problem:
-            request.desk = request.desk or self._desks.only  # whose language a refusal is worded in
-            reply = self._dialect.render(request, cast("Problem | AnyRejection", problem))
-        except TooManyGuesses as problem:
-            reply = self._dialect.render(request, TooMany(problem.seconds))
         except ClientGone:
             return
-        except Exception as error:  # noqa: BLE001 - the edge: whatever failed is logged, and the caller gets its shape
-            self._telemetry.incident(request.id, error, self._dialect.name, request.method, request.path)
-            reply = self._dialect.render(request, Incident(request.id))
+        except Exception as error:  # noqa: BLE001 - the edge: the caller gets its shape, whatever it was
+            reply = self._worded(request, error)
         self._telemetry.answered(self._dialect.name, request.method, request.path, reply.status, perf_counter() - began)
         headers = [
             (b"content-type", reply.media),
@@ -71,6 +65,19 @@ class DialectApp:
             headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
+
+    def at_once(self, scope: Scope) -> Reply | None:
+        """Return the answer to a GET, or its refusal, where nothing is to be waited for or made; else None."""
+        began = perf_counter()
+        request = Request(scope, self._dialect.name)
+        request.explains = self._explains
+        try:
+            reply = self._at_once(request)
+        except Exception as error:  # noqa: BLE001 - the edge, as above
+            reply = self._worded(request, error)
+        if reply is not None:
+            self._telemetry.answered(self._dialect.name, "GET", request.path, reply.status, perf_counter() - began)
+        return reply
 
     def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
         """Word what was refused before this app was asked; which methods a path has instead, it says itself."""
@@ -84,9 +91,34 @@ class DialectApp:
                 problem = judged
         return self._dialect.render(request, cast("Problem | AnyRejection", problem))
 
+    def _worded(self, request: Request, error: Exception) -> Reply:
+        """Word a refusal. What is none has failed: it is logged."""
+        if isinstance(error, TooManyGuesses):
+            return self._dialect.render(request, TooMany(error.seconds))
+        if isinstance(error, (Refusal, Rejection)):
+            request.desk = request.desk or self._desks.only  # whose language a refusal is worded in
+            return self._dialect.render(request, cast("Problem | AnyRejection", error))
+        self._telemetry.incident(request.id, error, self._dialect.name, request.method, request.path)
+        return self._dialect.render(request, Incident(request.id))
+
+    def _at_once(self, request: Request) -> Reply | None:
+        request.route, request.parameters = self._router.match("GET", request.path[self._prefix :])
+        desk = request.desk = self._at_hand(request)
+        if desk is None or request.route.depends is None:
+            return None
+        kept: Reply | None = desk.roster.pieces.answers.get(request.route.depends(request))
+        if kept is None:
+            return None
+        found = self._ask(desk, request)
+        if not isinstance(found, Identity):
+            found.close()  # not begun: it is asked again
+            return None
+        self._admit(request, desk, found)
+        return kept
+
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         request.route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
-        route, dialect = request.route, self._dialect
+        route = request.route
         desk = request.desk = self._at_hand(request) or await self._company(request)
         if route.body is not None:
             await self._receive_body(request, route, receive)
@@ -100,15 +132,26 @@ class DialectApp:
                 self._admit(request, desk, found if isinstance(found, Identity) else await found)
             else:
                 desk = await self._find(request)
-            request.caller.must(route.needs)
-            if dialect.counted and (seconds := desk.count_call()):
-                raise TooMany(seconds)
         if route.body is not None:
             _ = request.json  # its form is judged before anything in it
         if route.creates:
             self._read_idempotency_key(request)
+        if route.depends is not None:
+            return await self._kept(request, desk, route.depends(request))
         reply = route.handler(request, desk)
         return reply if isinstance(reply, Reply) else await reply
+
+    async def _kept(self, request: Request, desk: Desk, name: Hashable) -> Reply:
+        """Answer with what was answered before, as long as it is true."""
+        answers = desk.roster.pieces.answers
+        kept: Reply | None = answers.get(name)
+        if kept is not None:
+            return kept
+        reply = request.route.handler(request, desk)
+        if not isinstance(reply, Reply):
+            return await reply
+        answers.keep(name, reply, len(reply.body), request.shown)
+        return reply
 
     def _at_hand(self, request: Request) -> Desk | None:
         """Return the company of a host that was judged before."""
@@ -128,12 +171,18 @@ class DialectApp:
             raise UnknownCompany
         return desk
 
-    def _ask(self, desk: Desk, request: Request) -> Identity | Awaitable[Identity]:
+    def _ask(self, desk: Desk, request: Request) -> Identity | Coroutine[Any, Any, Identity]:
         """Find out who asks."""
         return desk.authenticate(self._dialect.authenticate, request)
 
     def _admit(self, request: Request, desk: Desk, identity: Identity) -> None:
-        request.desk, request.identity, request.caller = desk, identity, desk.caller(identity)
+        """Let in who has proven who they are. Raises Unauthenticated, Forbidden or TooMany."""
+        request.desk, request.identity = desk, identity
+        caller = request.caller = desk.caller(identity)
+        if request.route.needs is not None:
+            caller.must(request.route.needs)
+        if self._dialect.counted and (seconds := desk.count_call()):
+            raise TooMany(seconds)
 
     async def _find(self, request: Request) -> Desk:
         """Find out who asks, and the company: the one whose credentials verify."""

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from deskroster.core.access import Caller, Identity, Verb
+from deskroster.core.answers import Shown
 from deskroster.core.changes import Done, Origin
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Kind, Language
@@ -57,6 +58,7 @@ class Request:
     desk: Desk | None = None
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
+    shown: Shown = ()  # the records in the answer, where it may be kept
 
     def __init__(self, scope: Scope, dialect: str = "") -> None:
         self.scope = scope

@@ -8,7 +8,7 @@ trailers are dropped, and no other protocol is changed to.
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NoReturn
 
 import httptools
@@ -25,6 +25,11 @@ Fault = Rejection | Busy
 Refuse = Callable[[str, bytes, Fault], Reply]
 """Words a fault for a method and a path, both as far as they were read."""
 
+AtOnce = Callable[[Any], Reply | None]
+"""Answers a scope of ASGI without waiting, if it can."""
+
+_AT_ONCE = 16  # requests of one packet that are answered so: others wait meanwhile
+_NO_BODY = {b"content-length", b"transfer-encoding", b"expect"}  # headers of which none may be there for it
 _LINGER = 1.0  # seconds between the last answer and the end of the connection: for the client to read it
 _REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(/[!-~]{0,8192})")
 _SLASH = ord("/")
@@ -34,7 +39,7 @@ _HELD = "deskroster.held"  # bytes of a request's body that are counted, in the 
 class Guarded(HttpToolsProtocol):
     """One connection. A deadline runs only while a part of a request is awaited that has not come with the last."""
 
-    def __init__(self, room: Room, refuse: Refuse, **given: Any) -> None:
+    def __init__(self, room: Room, refuse: Refuse, at_once: AtOnce | None, **given: Any) -> None:
         super().__init__(**given)
         self.counted_as: str | None = None  # the address for which there was room
         self._room = room
@@ -42,6 +47,8 @@ class Guarded(HttpToolsProtocol):
         self._most = room.limits.head_bytes
         self._small = min(room.limits.head_bytes, room.limits.query_bytes)  # less is neither too large a head nor query
         self._refusal = refuse
+        self._at_once = at_once
+        self._turns = 0  # requests of this packet that may still be answered at once
         self._stage: Stage = "head"  # what is being received
         self._timed: Stage | None = None  # the stage that the running deadline is for
         self._deadline: asyncio.TimerHandle | None = None
@@ -85,6 +92,7 @@ class Guarded(HttpToolsProtocol):
             return
         self._size = size = len(data)
         self._since += size
+        self._turns = _AT_ONCE
         try:
             try:
                 self.parser.feed_data(data)
@@ -138,11 +146,42 @@ class Guarded(HttpToolsProtocol):
             return  # it is parsed again
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
-        HttpToolsProtocol.on_headers_complete(self)
+        if not self._answers_at_once(url):
+            HttpToolsProtocol.on_headers_complete(self)
         self._stage, self._since = "body", 0
         self.headers = []  # what comes after these are trailers
         if (version := self.scope["http_version"]) != "1.1" and version != "1.0":
             self._refuse(Malformed("HTTP"))
+
+    def _answers_at_once(self, url: bytes) -> bool:
+        """Answer without a task, as most requests can be that find no other before them."""
+        parser, cycle = self.parser, self._cycle()
+        if (
+            self._at_once is None
+            or not self._turns
+            or not (cycle is None or cycle.response_complete)
+            or self.flow.write_paused
+            or parser.get_method() != b"GET"
+            or parser.get_http_version() != "1.1"
+            or not parser.should_keep_alive()
+            or not _NO_BODY.isdisjoint([name for name, _ in self.headers])
+        ):
+            return False
+        scope = self.scope
+        scope["method"] = "GET"
+        scope["raw_path"], _, scope["query_string"] = url.partition(b"?")
+        reply = self._at_once(scope)
+        if reply is None:
+            return False
+        self._turns -= 1
+        self.cycle = None  # type: ignore[assignment]  # as before the first request
+        self.transport.writelines((_head(reply, self.server_state.default_headers), reply.body))
+        self.on_response_complete()
+        return True
+
+    def _cycle(self) -> RequestResponseCycle | None:
+        """Return the last request that the app was to answer; None if it was answered at once, or there was none."""
+        return self.cycle
 
     def on_chunk_header(self) -> None:
         """Allow no coding but `chunked` itself, and that in HTTP/1.1; llhttp has seen that it is the last."""
@@ -166,8 +205,8 @@ class Guarded(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._stage == "body":
             self._stage, self._since = "idle", 0
-            cycle = self.cycle
-            if not cycle.response_complete:  # as uvicorn has it, but for other protocols
+            cycle = self._cycle()
+            if cycle is not None and not cycle.response_complete:  # as uvicorn has it, but for other protocols
                 cycle.more_body = False
                 cycle.message_event.set()
 
@@ -268,7 +307,9 @@ class Guarded(HttpToolsProtocol):
 
     def _takes_back(self) -> bool:
         """Give up the request whose body is being received; False if its answer has begun."""
-        cycle = self.cycle
+        cycle = self._cycle()
+        if cycle is None:
+            return False
         if cycle.response_started:
             cycle.keep_alive = False
             return False
@@ -324,10 +365,16 @@ class _Stopped(Exception):
 
 
 def _encoded(reply: Reply, without_body: bool = False) -> bytes:
-    head = [(b"content-type", reply.media), (b"content-length", b"%d" % len(reply.body))]
-    head += [(name.encode(), value.encode()) for name, value in reply.headers]
-    lines = b"".join(b"%b: %b\r\n" % line for line in [*head, (b"connection", b"close")])
-    return STATUS_LINE[reply.status] + lines + b"\r\n" + (b"" if without_body else reply.body)
+    return _head(reply, [(b"connection", b"close")]) + (b"" if without_body else reply.body)
+
+
+def _head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % header for header in more])
+    for name, value in reply.headers:
+        lines += b"%b: %b\r\n" % (name.encode("latin-1"), value.encode("latin-1"))
+    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
+        STATUS_LINE[reply.status], reply.media, len(reply.body), lines,
+    )  # fmt: skip
 
 
 def _stop(deadline: asyncio.TimerHandle | None) -> None:

@@ -120,6 +120,7 @@ class Ledger:
 
     def logged_in(self, agent_id: int, at: int) -> None:
         self.observed.note("agent", agent_id, at, "")
+        self.roster.pieces.answers.touch("agent", (agent_id,))  # in KF5 they show it
 
     async def close(self) -> None:
         """Take nothing more and finish what is queued, as far as it can be within the patience."""

@@ -16,6 +16,7 @@ from tests.proofs.identity.guarded import KNOWN, STRANGER, WRONG
 from tests.world import ADMIN, AGENT, password_hash
 
 DIALECTS = ["kf5", "udesk"]
+TURNS = 10
 LONGEST = 0.1  # seconds between two reads while passwords are hashed; all of these hashes take longer
 
 
@@ -56,11 +57,11 @@ def watched_desk(tmp_path, monkeypatch):
 
 @pytest.mark.proof
 def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk):
-    waits = hash_many(watched_desk)
+    wait = hash_many(watched_desk)
 
     assert 2 == AT_ONCE == Watched.most
     assert threading.get_ident() not in Watched.threads
-    assert min(waits) < LONGEST
+    assert wait < LONGEST
 
 
 @pytest.mark.proof
@@ -76,14 +77,17 @@ def test_control_hashing_in_more_threads_or_on_the_loop_is_noticed(watched_desk,
         return work(*arguments)
 
     monkeypatch.setattr(passwords, "_off_loop", on_the_loop)
-    waits = hash_many(watched_desk)
+    wait = hash_many(watched_desk)
 
     assert threading.get_ident() in Watched.threads
-    assert min(waits) > LONGEST
+    assert wait > LONGEST
 
 
-def hash_many(desk: InProcess) -> list[float]:
-    """Guess and set passwords, twelve at once; return the longest time between two reads meanwhile, of three times."""
+def hash_many(desk: InProcess) -> float:
+    """Guess and set passwords, twelve at once; return the longest time between two reads meanwhile.
+
+    The least of several times: another process may hold this one up, but not always.
+    """
 
     async def at_once(turn: int) -> float:
         loop, longest = asyncio.get_running_loop(), 0.0
@@ -105,7 +109,12 @@ def hash_many(desk: InProcess) -> list[float]:
             yield client(desk).build_request("POST", "/open_api_v1/log_in", json=login)
             yield signed(desk.of(KNOWN).kf5, "POST", "/users.json", json=user)
 
-    return [desk.run(at_once(turn)) for turn in range(3)]
+    least = desk.run(at_once(0))
+    for turn in range(1, TURNS):
+        if least < LONGEST:
+            break
+        least = min(least, desk.run(at_once(turn)))
+    return least
 
 
 def client(desk, auth=None):

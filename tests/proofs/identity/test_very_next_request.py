@@ -194,10 +194,10 @@ def queued_behind(desk, *requests, later=0):
         engine.write = gated
         try:
             answers = [asyncio.create_task(answer(desk, first))]
-            await asyncio.wait_for(entered.wait(), 10)
+            await asyncio.wait_for(entered.wait(), 60)
             for number, one in enumerate(requests, 1):
                 answers.append(asyncio.create_task(answer(desk, one)))
-                await asyncio.wait_for(until(partial(waiting, number)), 10)
+                await asyncio.wait_for(until(partial(waiting, number)), 60)
             desk.clock.now += later
         finally:
             del engine.write

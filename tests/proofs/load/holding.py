@@ -78,10 +78,12 @@ def idling() -> Iterator[Server]:
 
 @contextmanager
 def _closed(server: Server) -> Iterator[Server]:
-    with server:
-        yield server
-    assert server._process.stdout is not None
-    server._process.stdout.close()
+    try:
+        with server:
+            yield server
+    finally:
+        assert server._process.stdout is not None
+        server._process.stdout.close()
 
 
 def hold(server: Server, idle: Server, seconds: int) -> Held:

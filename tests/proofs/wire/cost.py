@@ -78,8 +78,8 @@ def _connected(protocol: Callable[..., Any], config: uvicorn.Config) -> Any:
 
 
 async def _round(protocol: Any) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(ROUND):
         protocol.data_received(GET)
         await asyncio.sleep(0)
-    return time.perf_counter() - began
+    return time.thread_time() - began

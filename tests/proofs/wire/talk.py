@@ -10,7 +10,7 @@ import pytest
 
 from deskroster.dialects import DIALECTS
 
-PATIENCE = 5.0  # seconds without an answer after which there will be none
+PATIENCE = 60.0  # seconds that a busy machine may take for an answer
 _REFUSALS = {dialect.name: dialect.refusal for dialect in DIALECTS}
 
 
@@ -43,10 +43,10 @@ class Talk:
     def send(self, sent: bytes) -> None:
         self.socket.sendall(sent)
 
-    def answer(self, method: str = "GET") -> Answer | None:
-        """Return the next answer; None if the server closed, or says nothing more."""
+    def answer(self, method: str = "GET", seconds: float = PATIENCE) -> Answer | None:
+        """Return the next answer; None if the server closed, or says nothing more for so many seconds."""
         while b"\r\n\r\n" not in self._received:
-            if not self._read():
+            if not self._read(seconds):
                 return None
         head, _, rest = self._received.partition(b"\r\n\r\n")
         line, *lines = head.decode("latin-1").split("\r\n")
@@ -55,25 +55,25 @@ class Talk:
         length = 0 if method == "HEAD" or status < 200 else int(headers["content-length"])
         while len(rest) < length:
             self._received = head + b"\r\n\r\n" + rest
-            if not self._read():
+            if not self._read(seconds):
                 return None
             rest = self._received.partition(b"\r\n\r\n")[2]
         self._received = rest[length:]
         return Answer(status, headers, rest[:length])
 
-    def answers(self) -> list[Answer]:
-        """Return all that is answered."""
-        return list(iter(self.answer, None))
+    def answers(self, seconds: float = PATIENCE) -> list[Answer]:
+        """Return all that is answered until the server closed, or said nothing more for so many seconds."""
+        return list(iter(lambda: self.answer(seconds=seconds), None))
 
     def ends_within(self, seconds: float) -> bool:
         """Tell whether the server closes the connection in this time, however much it still says."""
         until = time.monotonic() + seconds
         while not self.closed and (left := until - time.monotonic()) > 0:
-            self.socket.settimeout(left)
-            self._read()
+            self._read(left)
         return self.closed
 
-    def _read(self) -> bool:
+    def _read(self, seconds: float) -> bool:
+        self.socket.settimeout(seconds)
         try:
             part = self.socket.recv(65_536)
         except TimeoutError:

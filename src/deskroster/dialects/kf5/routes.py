@@ -1,6 +1,6 @@
 """The calls of KF5 apiv2: the vendor's page "Groups 客服组接口", and its users."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
 
 from msgspec import UNSET, UnsetType
 
@@ -23,6 +23,7 @@ MAX_SHOWN = 100  # ids of `show_many`
 def list_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
     number, window = shapes.window(request)
     page = groups.find(desk.roster, request.caller, window)
+    request.shown = (("group", page.ids),)
     return shapes.groups_page(request, desk.roster, page, number, window.limit)
 
 
@@ -70,6 +71,7 @@ async def delete_group(request: Request, desk: Desk) -> Reply:
 def list_users(request: Request, desk: Desk) -> Reply:
     number, window = shapes.window(request)
     page = agents.find(desk.roster, request.caller, window, levels=_levels(request))
+    request.shown = (("agent", page.ids), ("profile_record", agents.profile_ids(desk.roster, page)))
     return shapes.users_page(request, desk, page, number, window.limit)
 
 
@@ -152,6 +154,11 @@ def _required(request: Request, name: str) -> str:
     return sent
 
 
+def _page_asked(request: Request) -> Hashable:
+    """Return all of a call that a page depends on: its neighbours are told by the address that was used."""
+    return request.scope["scheme"], request.host, request.path, request.scope["query_string"]
+
+
 def _first(done: Done) -> int:
     assert isinstance(done, list)
     return done[0].id
@@ -171,7 +178,7 @@ _GROUP, _USER = shapes.GROUP_NAMES, shapes.USER_NAMES
 
 ROUTES = (
     Route(method="GET", path="/groups.json", handler=list_groups, needs=_READ, summary="List groups",
-          query=shapes.Paging, reply=shapes.GroupsReply),
+          query=shapes.Paging, reply=shapes.GroupsReply, depends=_page_asked),
     Route(method="POST", path="/groups.json", handler=create_group, needs=_GROUPS, summary="Create a group",
           body=shapes.NewGroupBody, reply=shapes.GroupReply, status=201, names=_GROUP, creates=True),
     Route(method="GET", path="/groups/{id}.json", handler=get_group, needs=_READ, summary="Show a group",
@@ -182,7 +189,7 @@ ROUTES = (
     Route(method="DELETE", path="/groups/{id}.json", handler=delete_group, needs=_GROUPS,
           summary="Delete a group; its agents stay", reply=shapes.Nothing),
     Route(method="GET", path="/users.json", handler=list_users, needs=_READ, summary="List users",
-          query=shapes.UsersQuery, reply=shapes.UsersReply),
+          query=shapes.UsersQuery, reply=shapes.UsersReply, depends=_page_asked),
     Route(method="POST", path="/users.json", handler=create_user, needs=_AGENTS, summary="Create a user",
           body=shapes.NewUserBody, reply=shapes.UserReply, status=201, names=_USER, creates=True),
     Route(method="GET", path="/users/me.json", handler=get_me, needs=_READ, summary="Show the caller",

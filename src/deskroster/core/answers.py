@@ -1,0 +1,74 @@
+"""Answers: whole answers to lists, kept from when they are first asked for until a record or list they show changes."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from deskroster.core.records import KINDS, Kind
+
+MAX_BYTES = 16 << 20  # held by one roster; over it all are dropped and made again when asked for
+_OVERHEAD = 500  # bytes of the objects around one answer
+_NEIGHBOURS = 6  # binary digits of an id that are left out: so many records that most often are on one page
+_STAMPS = 1_024  # of a kind: beyond this many times so many ids, some share one
+
+Shown = Sequence[tuple[Kind, Iterable[int]]]
+"""The records that an answer shows, by kind; of each kind it may show a list too."""
+
+
+class _Kept(NamedTuple):
+    answer: Any
+    size: int
+    stamps: "itemgetter[Any]"  # of what it shows
+    seen: Any  # what they were
+
+
+class Answers:
+    """Answers by name. Each stamp counts the changes of some records; an answer is true while its stamps stand still.
+
+    Names tell all that an answer depends on beside the roster.
+    """
+
+    __slots__ = ("_held", "_kept", "_stamps")
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, _Kept] = {}
+        self._stamps = [0] * (len(KINDS) * (_STAMPS + 1))
+        self._held = 0
+
+    def get(self, name: Hashable) -> Any | None:
+        """Return the answer, if it is kept and still true."""
+        kept = self._kept.get(name)
+        if kept is None:
+            return None
+        answer, _, stamps, seen = kept
+        return answer if stamps(self._stamps) == seen else None
+
+    def keep(self, name: Hashable, answer: Any, size: int, shown: Shown) -> None:
+        """Keep an answer of so many bytes that shows these records."""
+        before = self._kept.pop(name, None)
+        self._held += size + _OVERHEAD - (before.size + _OVERHEAD if before else 0)
+        if self._held > MAX_BYTES:
+            self.clear()
+            self._held = size + _OVERHEAD
+        places = {_LISTS[kind] for kind, _ in shown}
+        places.update(_LISTS[kind] + 1 + (id >> _NEIGHBOURS) % _STAMPS for kind, ids in shown for id in ids)
+        stamps = itemgetter(*places)
+        self._kept[name] = _Kept(answer, size, stamps, stamps(self._stamps))
+
+    def touch(self, kind: Kind, ids: Iterable[int]) -> None:
+        """Count a change of how these records are shown."""
+        stamps, first = self._stamps, _LISTS[kind] + 1
+        for id in ids:
+            stamps[first + (id >> _NEIGHBOURS) % _STAMPS] += 1
+
+    def touch_lists(self, kind: Kind) -> None:
+        """Count a change of which records of a kind there are, or stand in which list."""
+        self._stamps[_LISTS[kind]] += 1
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._held = 0
+
+
+_LISTS = {kind: place * (_STAMPS + 1) for place, kind in enumerate(KINDS)}
+"""Where the stamps of each kind begin: the first is that of its lists."""

@@ -1,0 +1,143 @@
+"""A list that is asked for again is answered without a task: nobody can tell, but by the clock."""
+
+import re
+import shutil
+
+import pytest
+
+from deskroster.app import App
+from deskroster.testing import StillClock
+from tests.conftest import NOW
+from tests.proofs.wire.calls import calls
+from tests.proofs.wire.talk import Answer, Talk, check_refusal
+from tests.served import Served
+
+LISTS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW)) if call.dialect != "own"]
+AT_ONCE = 16  # of one packet
+
+
+def asked(call, extra: bytes = b"", line: bytes = b"GET %b HTTP/1.1") -> bytes:
+    return (line % call.target) + b"\r\n" + call.head + extra + b"\r\n"
+
+
+def shown(answer: Answer | None) -> tuple[int, dict[str, str], bytes]:
+    """Return what is answered, whenever."""
+    assert answer is not None
+    return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.body
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Give the answers that were given at once, as they come."""
+    given, whole = [], App.at_once
+
+    def noted(app, scope):
+        reply = whole(app, scope)
+        given.append(reply is not None)
+        return reply
+
+    monkeypatch.setattr(App, "at_once", noted)
+    return given
+
+
+@pytest.fixture
+def fresh(prepared, tmp_path, at_once):
+    """Give a server that has kept nothing yet."""
+    shutil.copytree(prepared, tmp_path / "data")
+    with Served(tmp_path / "data", StillClock(NOW)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("call", LISTS)
+def test_it_is_the_same_to_the_last_header(fresh, at_once, call):
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call))
+        first = shown(talk.answer())
+        talk.send(asked(call))
+        again = shown(talk.answer())
+
+    assert [False, True] == at_once
+    assert first == again
+    assert 200 == first[0]
+
+
+@pytest.mark.parametrize("call", LISTS)
+def test_it_comes_in_its_turn_and_shows_what_was_written_before_it(fresh, at_once, call):
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call))
+        before = shown(talk.answer())
+        write = call.request()
+        talk.send(asked(call) + write + asked(call) * 2)
+        kept, written, after, again = (shown(talk.answer()) for _ in range(4))
+
+    name = re.search(rb"wire \d+", write)
+    assert name is not None
+    assert before == kept
+    assert written[0] in (200, 201)
+    assert name[0] in after[2]
+    assert after == again
+
+
+@pytest.mark.parametrize("call", LISTS)
+def test_who_may_not_ask_is_refused_at_once_as_ever(fresh, at_once, call):
+    forged = asked(call).replace(b"sign=", b"sign=0").replace(b"Basic ", b"Basic eDp5Og")
+    with Talk(fresh.url) as talk:
+        talk.send(forged)
+        first = shown(talk.answer())
+        talk.send(asked(call))
+        assert 200 == shown(talk.answer())[0]
+        talk.send(forged)
+        again = shown(talk.answer())
+
+    assert first == again
+    assert first[0] in (200, 401)
+    assert b"groups" not in first[2]
+    assert at_once[-1] or call.dialect == "kf5"  # a password is never judged at once
+
+
+@pytest.mark.parametrize("call", LISTS)
+def test_who_wants_something_else_than_a_plain_answer_has_it(fresh, at_once, call):
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call) * 2)
+        plain = [shown(talk.answer()) for _ in range(2)][-1]
+        talk.send(asked(call, line=b"HEAD %b HTTP/1.1"))
+        head = shown(talk.answer("HEAD"))
+        talk.send(asked(call, b"Content-Length: 2\r\n")[:-2] + b"\r\n{}")
+        with_body = shown(talk.answer())
+        talk.send(asked(call, b"Connection: close\r\n"))
+        last = shown(talk.answer())
+        assert talk.ends_within(60)
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call, line=b"GET %b HTTP/1.0"))
+        old = shown(talk.answer())
+        assert talk.ends_within(60)
+
+    assert (plain[0], plain[1], b"") == head
+    assert plain == with_body
+    assert plain[::2] == last[::2] == old[::2]
+    assert "close" == last[1]["connection"] == old[1]["connection"]
+
+
+def test_what_follows_a_bad_request_is_not_answered(fresh, at_once):
+    call = calls(StillClock(NOW))[1]
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call))
+        assert 200 == shown(talk.answer())[0]
+        talk.send(asked(call) + b"GET \0" + asked(call))
+        answers = talk.answers()
+
+    assert [200, 400] == [answer.status for answer in answers]
+    check_refusal("kf5", answers[1], 400)
+
+
+def test_others_have_their_turn_between_many_of_one_packet(fresh, at_once):
+    call = calls(StillClock(NOW))[1]
+    with Talk(fresh.url) as talk:
+        talk.send(asked(call))
+        first = shown(talk.answer())
+        del at_once[:]
+        talk.send(asked(call) * 3 * AT_ONCE)
+        answers = [shown(talk.answer()) for _ in range(3 * AT_ONCE)]
+
+    assert [first] * 3 * AT_ONCE == answers
+    assert sum(at_once) <= 2 * AT_ONCE  # the packet may have come in two
