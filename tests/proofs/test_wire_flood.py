@@ -26,7 +26,7 @@ TRIES = 3
 LEAST = 200  # reads from which a p99 is taken
 SHARE = 0.25
 MIB = 1 << 20
-BESIDES = 64 * MIB  # bodies: what is read and decoded at the moment, the allocator's share
+BESIDES = 128 * MIB  # bodies: what is read and decoded at the moment, the allocator's share
 FLOODING = 1_000  # connections
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 12)]
 

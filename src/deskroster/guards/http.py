@@ -371,7 +371,7 @@ def _encoded(reply: Reply, without_body: bool = False) -> bytes:
 def _head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:
     lines = b"".join([b"%b: %b\r\n" % header for header in more])
     for name, value in reply.headers:
-        lines += b"%b: %b\r\n" % (name.encode("latin-1"), value.encode("latin-1"))
+        lines += b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))
     return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
         STATUS_LINE[reply.status], reply.media, len(reply.body), lines,
     )  # fmt: skip
