@@ -12,7 +12,6 @@ from tests.conftest import NOW
 from tests.proofs.wire.calls import Call, calls
 from tests.proofs.wire.pieces import cut, heard
 
-
 CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n3;x=y\r\nzzz\r\n0\r\nX: trailer\r\n\r\n"
 
 
