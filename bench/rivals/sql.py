@@ -103,7 +103,9 @@ def _replace_lists(path: Path) -> None:
     mine = {("GET", "/user_groups"): lists.groups, ("GET", "/user_groups/{id}/agents"): lists.members}
     udesk = DIALECTS[0]
     routes = tuple(
-        msgspec.structs.replace(route, handler=mine.get((route.method, route.path), route.handler))
+        msgspec.structs.replace(route, handler=mine[route.method, route.path], depends=None)
+        if (route.method, route.path) in mine
+        else route
         for route in udesk.routes
     )
     msgspec.structs.force_setattr(udesk, "routes", routes)
