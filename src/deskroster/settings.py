@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database: str | None = None  # the address of a PostgreSQL database, else what is noted in the folder
     host: str = "127.0.0.1"
     port: int = 8321
+    workers: int = 1  # processes that serve the same address
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose forwarded headers are believed

@@ -14,10 +14,10 @@ from deskroster.ledger import Damaged, Failed, NewerData, WrongKey, advice, plac
 KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
 
 
-def must_be_installation(data: Path) -> None:
-    """Raise Refused unless the folder was made by `init`, `demo` or `restore`."""
+def must_be_installation(data: Path, database: str | None = None) -> None:
+    """Raise Refused unless the folder was made by `init`, `demo` or `restore`, or its data is said to be elsewhere."""
     with refusing(data):
-        found = place.is_installation(data)
+        found = database is not None or place.is_installation(data)
     if not found:
         hint = f"Make one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"there is no installation in {data}", hint)

@@ -17,10 +17,13 @@ class NoDatabase(Exception):
 
 
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
-    """Return the address of the database of a folder, as wanted, else as noted there; None for SQLite in the folder.
+    """Return the address of the database of a folder, as wanted or as the environment has it, else as noted there.
+
+    None stands for SQLite in the folder.
 
     Raises NoDatabase where the folder has its data already, and not there.
     """
+    wanted = wanted or os.environ.get(VARIABLE)
     try:
         noted = (folder / ELSEWHERE).read_text().strip()
     except FileNotFoundError:
@@ -50,7 +53,7 @@ def engine_at(url: str | None) -> Callable[[Path], Engine]:
 
 def is_installation(folder: Path) -> bool:
     """Tell whether a folder says where its data is."""
-    return any((folder / name).exists() for name in (FILE, ELSEWHERE))
+    return VARIABLE in os.environ or any((folder / name).exists() for name in (FILE, ELSEWHERE))
 
 
 def note(folder: Path, url: str | None) -> None:

@@ -1,9 +1,8 @@
 """The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -136,6 +135,7 @@ class PostgreSQL:
                 connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({OPENED}, 1)"))
                 steps(connection)
+                connection.commit()
         except psycopg.Error as error:
             raise Failed(str(error).strip()) from error
         finally:
@@ -302,7 +302,7 @@ class _Lane:
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
     session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
-    with _streaming(session):
+    with session.streaming():
         result = job(session)
     session.script("COMMIT")
     return result
@@ -330,12 +330,3 @@ def _committed(session: Session, job: Job[T]) -> T:
 
 def _for(company_id: int) -> str:
     return f"SELECT set_config('deskroster.company', '{company_id:d}', true)"
-
-
-@contextmanager
-def _streaming(session: Session) -> Iterator[None]:
-    session.streams = True
-    try:
-        yield
-    finally:
-        session.streams = False

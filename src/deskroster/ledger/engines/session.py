@@ -3,14 +3,14 @@
 import select
 import socket
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from os import dup
 from typing import Any, cast
 
 import psycopg
-from psycopg import Cursor, pq
+from psycopg import Cursor, ServerCursor, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deskroster.ledger.engines import Failed
@@ -68,25 +68,37 @@ class Primary:
 
 
 class Session:
-    """A connection as jobs use it, in the SQL of the ledger. `streams` fetches rows as they are wanted, not at once."""
+    """A connection as jobs use it, in the SQL of the ledger."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
-        self.streams = False
+        self._streams: list[ServerCursor[Any]] | None = None
         self.unreplicated = False  # whether a commit was done without its replica
         connection.add_notice_handler(self._notice)
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
         text = cast("Any", in_postgresql(statement))
-        if not self.streams:
+        if self._streams is None:
             return self.connection.execute(text, values or None)
-        cursor = self.connection.cursor("streamed")
+        cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
+        self._streams.append(cursor)
         cursor.itersize = _STREAMED
         return cast("Cursor[Any]", cursor.execute(text, values or None))
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         with self.connection.cursor() as cursor:
             cursor.executemany(cast("Any", in_postgresql(statement)), rows)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Fetch rows as they are wanted, and not all at once."""
+        self._streams = []
+        try:
+            yield
+            for cursor in self._streams:
+                cursor.close()
+        finally:
+            self._streams = None
 
     def script(self, text: str) -> list[Any]:
         """Run statements without values in one round trip; return the rows of the last."""
