@@ -121,7 +121,10 @@ class PostgreSQL:
     def write_now(self, job: Job[T]) -> T:
         def transaction(session: Session) -> T:
             _locked(session, EVERY_COMPANY)
-            return _committed(session, job)
+            with session.streaming():
+                result = job(session)
+            _committed(session, lambda db: None)
+            return result
 
         return self._keeper.run_now(transaction)
 

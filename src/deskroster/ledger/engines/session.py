@@ -78,7 +78,7 @@ class Session:
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
         text = cast("Any", in_postgresql(statement))
-        if self._streams is None:
+        if self._streams is None or not statement.startswith("SELECT"):
             return self.connection.execute(text, values or None)
         cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
         self._streams.append(cursor)
