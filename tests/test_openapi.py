@@ -9,6 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from deskroster.dialects import DIALECTS
 from tests.calls import CALLS, ROUTES, name_of
 
+pytestmark = pytest.mark.once
+
 OF_DIALECT = [pytest.param(dialect, id=dialect.name) for dialect in DIALECTS]
 OF_ROUTE = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, route in ROUTES]
 LINK = re.compile(r"""(?:src|href|url)\s*[=:(]\s*["']?([^"'\s>)]+)""")

@@ -19,6 +19,8 @@ from tests.proofs.wire.slow import Limited
 from tests.proofs.wire.talk import Talk, check_refusal
 from tests.proofs.wire.unguarded import unguarded
 
+pytestmark = pytest.mark.once
+
 CALLS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW))]
 KF5 = calls(StillClock(NOW))[1]
 LIVE = b"GET /live HTTP/1.1\r\n" + HOST + b"\r\n"
