@@ -37,6 +37,17 @@ def test_a_document_has_every_route_once(quiet_desk, dialect):
 
 
 @pytest.mark.parametrize(("dialect", "route"), OF_ROUTE)
+def test_a_document_says_by_what_a_call_is_signed(quiet_desk, dialect, route):
+    """Else no client that is made of it, and not the page either, would send credentials."""
+    found = document(quiet_desk, dialect)
+    alternatives = found["paths"][route.path][route.method.lower()]["security"]
+
+    assert bool(route.needs) == bool(alternatives)
+    for names in alternatives:
+        assert set(names) <= set(found["components"]["securitySchemes"])
+
+
+@pytest.mark.parametrize(("dialect", "route"), OF_ROUTE)
 def test_an_answer_is_as_the_document_says(desk, dialect, route):
     found, call = document(desk, dialect), CALLS[name_of(dialect, route)]
     response = call.send(dialect, route, getattr(desk, dialect.name))
