@@ -52,8 +52,10 @@ def init(
 
     For example:
 
-        deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
-        deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
+    ```sh
+    deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
+    deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
+    ```
     """
     start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
     fields = CompanyFields(label=label, name=name)

@@ -53,8 +53,10 @@ def serve(
 
     For example:
 
-        deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
-        deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+    ```sh
+    deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
+    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+    ```
     """
     if (tls_cert is None) != (tls_key is None):
         raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
