@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deskroster.testing import StillClock
 from tests import world
@@ -12,6 +13,9 @@ from tests.in_process import InProcess
 from tests.served import Served
 
 NOW = 1_700_000_000
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # how long an example takes says how busy the machine is
 
 
 @pytest.fixture(scope="session", autouse=True)
