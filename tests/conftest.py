@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deskroster.testing import StillClock
 from tests import world
@@ -56,6 +57,9 @@ def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
     folder, databases = request.getfixturevalue("tmp_path"), request.getfixturevalue("databases")
     yield
     databases.drop_below(folder)
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # how long an example takes says how busy the machine is
 
 
 @pytest.fixture(scope="session", autouse=True)

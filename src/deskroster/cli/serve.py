@@ -62,9 +62,11 @@ def serve(
 
     For example:
 
-        deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
-        deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
-        deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
+    ```sh
+    deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
+    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+    deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
+    ```
     """
     _check_tls(tls_cert, tls_key)
     must_be_installation(data, database)
