@@ -58,6 +58,7 @@ def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     databases.drop_below(folder)
 
+
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")  # how long an example takes says how busy the machine is
 
