@@ -79,8 +79,8 @@ class App:
         return JSONResponse({"live": True})
 
     async def _ready(self, request: Request) -> Response:
-        """Whether writes can be taken."""
-        ready = self.store.writable
+        """Whether writes can be taken, and reads be fresh."""
+        ready = await self.store.ready()
         return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:

@@ -156,12 +156,17 @@ class Desk:
         """Return what the identity may now. Raises Unauthenticated."""
         return access.resolve(self.roster, identity, int(self._clock()))
 
-    def count_call(self) -> int:
-        """Count a call against the company's limit a minute; return the seconds until there is room, 0 if there is."""
+    def count_call(self) -> int | Coroutine[Any, Any, int]:
+        """Count a call against the company's limit a minute; return the seconds until there is room, 0 if there is.
+
+        Where other processes serve the company too, what will tell.
+        """
         limit = self.roster.company.calls_per_minute
         if not limit:
             return 0
         now = self._clock()
+        if self._store.shared:
+            return self._store.count_call(self.roster.company.id, now, limit)
         while self._calls and now - self._calls[0] >= MINUTE:
             self._calls.popleft()
         if len(self._calls) >= limit:

@@ -328,3 +328,27 @@ def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, dat
     assert 1 == len({store.vault.fingerprint for store in stores})
     for store in stores:
         asyncio.run(store.close())
+
+
+def test_calls_are_limited_for_all_processes_together(processes):
+    async def run():
+        async with processes() as ([(one, _), (other, _)], all_of_them):
+            counted = [await store.count_call(1, all_of_them.now, 3) for store in (one, other, one, other)]
+
+            assert [0, 0, 0, 60] == counted
+            assert 0 == await other.count_call(1, all_of_them.now + 60, 3)
+
+    asyncio.run(run())
+
+
+def test_what_one_process_observed_the_others_learn_and_nothing_older(processes):
+    async def run():
+        async with processes() as ([(first, one), (second, other)], _):
+            one.key_used(1, "A", NOW + 2)
+            other.key_used(1, "C", NOW + 1)
+            await first._save_observed()
+            await second._save_observed()
+
+            assert (NOW + 2, "A") == one.observed.last("key", 1) == other.observed.last("key", 1)
+
+    asyncio.run(run())

@@ -119,6 +119,9 @@ class DialectApp:
             found.close()  # not begun: it is asked again
             return None
         self._admit(request, desk, found)
+        seconds = desk.count_call() if self._dialect.counted else 0
+        if seconds:
+            raise TooMany(cast("int", seconds))
         return kept
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
@@ -185,20 +188,27 @@ class DialectApp:
             if other is not desk:
                 return await self._find(request) if other is None else await self._identify(other, request)
         self._admit(request, desk, identity)
+        if self._dialect.counted:
+            await self._count(desk)
         return desk
+
+    async def _count(self, desk: Desk) -> None:
+        """Count a call. Raises TooMany, or Busy."""
+        found = desk.count_call()
+        seconds = found if isinstance(found, int) else await found
+        if seconds:
+            raise TooMany(seconds)
 
     def _ask(self, desk: Desk, request: Request) -> Identity | Coroutine[Any, Any, Identity]:
         """Find out who asks."""
         return desk.authenticate(self._dialect.authenticate, request)
 
     def _admit(self, request: Request, desk: Desk, identity: Identity) -> None:
-        """Let in who has proven who they are. Raises Unauthenticated, Forbidden or TooMany."""
+        """Let in who has proven who they are. Raises Unauthenticated or Forbidden."""
         request.desk, request.identity = desk, identity
         caller = request.caller = desk.caller(identity)
         if request.route.needs is not None:
             caller.must(request.route.needs)
-        if self._dialect.counted and (seconds := desk.count_call()):
-            raise TooMany(seconds)
 
     async def _find(self, request: Request) -> Desk:
         """Find out who asks, and the company: the one whose credentials verify."""
@@ -207,6 +217,8 @@ class DialectApp:
             try:
                 found = self._ask(candidate, request)
                 self._admit(request, candidate, found if isinstance(found, Identity) else await found)
+                if self._dialect.counted:
+                    await self._count(candidate)
             except Unauthenticated as problem:
                 refusal = problem
                 continue

@@ -10,7 +10,7 @@ from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
 from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Gone, Held, InDoubt, Job, clash
 from deskroster.ledger.loading import Loaded
-from deskroster.ledger.observations import Observations
+from deskroster.ledger.observations import Observations, Seen
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
 from deskroster.ledger.replies import Kept, Once
 from deskroster.ledger.rows import rows_of
@@ -98,6 +98,11 @@ class Ledger:
     def logged_in(self, agent_id: int, at: int) -> None:
         self.observed.note("agent", agent_id, at, "")
         self.roster.pieces.answers.touch("agent", (agent_id,))  # in KF5 they show it
+
+    def learn(self, seen: Seen) -> None:
+        """Take over what other processes have observed."""
+        agents = [id for kind, id in self.observed.learn(seen) if kind == "agent"]
+        self.roster.pieces.answers.touch("agent", agents)
 
     async def close(self) -> None:
         """Take nothing more and finish what is queued, as far as it can be within the patience."""

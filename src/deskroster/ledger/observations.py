@@ -21,13 +21,15 @@ class Last(NamedTuple):
     form: str
 
 
+Seen = dict[tuple[Observed, int], Last]
+
+
 class Observations:
     """Those of one company. `stir` is called when there is something to save that there was not."""
 
-    def __init__(self, seen: dict[tuple[Observed, int], Last], stir: Callable[[], None]) -> None:
+    def __init__(self, seen: Seen, stir: Callable[[], None]) -> None:
         self._seen: dict[Observed, dict[int, Last]] = {"key": {}, "agent": {}}
-        for (kind, id), last in seen.items():
-            self._seen[kind][id] = last
+        self.learn(seen)
         self._stir = stir
         self._unsaved: set[tuple[Observed, int]] = set()
 
@@ -38,6 +40,16 @@ class Observations:
             self._stir()
         self._seen[kind][id] = Last(at, form)
         self._unsaved.add((kind, id))
+
+    def learn(self, seen: Seen) -> list[tuple[Observed, int]]:
+        """Take over what was saved, by others too, where it is later than what is known; return where that was."""
+        later: list[tuple[Observed, int]] = []
+        for (kind, id), last in seen.items():
+            known = self._seen[kind].get(id)
+            if known is None or known.at < last.at:
+                self._seen[kind][id] = last
+                later.append((kind, id))
+        return later
 
     def last(self, kind: Observed, id: int) -> Last | None:
         return self._seen[kind].get(id)
@@ -54,10 +66,10 @@ class Observations:
         return rows
 
 
-def load(db: Db, vault: Vault, company_id: int) -> dict[tuple[Observed, int], Last]:
+def load(db: Db, vault: Vault, company_id: int) -> Seen:
     """Return what was saved of a company. Raises Damaged."""
     checksum = vault.checksums(company_id, "observation")
-    seen: dict[tuple[Observed, int], Last] = {}
+    seen: Seen = {}
     for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
         if checksum((kind, id, at, form)) != written:
             raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
@@ -71,4 +83,4 @@ def save(db: Db, vault: Vault, rows: list[Row]) -> None:
 
 
 _SELECT = sql(select(tables.observations).where(tables.observations.c.company_id == bindparam("key")))
-_PUT = putting(tables.observations)
+_PUT = f"{putting(tables.observations)} WHERE excluded.at >= observations.at"

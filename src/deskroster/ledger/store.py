@@ -14,7 +14,7 @@ from deskroster.core.changes import Change, Commit, Origin, created
 from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
-from deskroster.ledger import backup, check, installation, loading, log, nonces, observations, replies, tables
+from deskroster.ledger import backup, calls, check, installation, loading, log, nonces, observations, replies, tables
 from deskroster.ledger.check import Finding
 from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, Db, Engine, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
@@ -92,6 +92,26 @@ class Store:
         """Whether every company that is loaded can be written to."""
         return not self._engine.damage and all(ledger.writable for ledger in self._ledgers.values())
 
+    async def ready(self) -> bool:
+        """Tell whether writes can be taken, and what is durable can be known."""
+        if self.shared:
+            try:
+                for ledger in list(self._ledgers.values())[:1]:
+                    await ledger.fresh()
+            except (Busy, Damaged):
+                return False
+        return self.writable
+
+    async def count_call(self, company_id: int, now: float, limit: int) -> int:
+        """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
+
+        For data that other processes serve too: counts theirs. Raises Busy.
+        """
+        try:
+            return await self._engine.write(lambda db: calls.count(db, company_id, now, limit), company_id)
+        except ERRORS as error:
+            raise Busy from error
+
     def companies(self) -> list[Company]:
         """Return the settings of every company, by id."""
         return [self._ledgers[id].roster.company if id in self._ledgers else c for id, c in self._companies.items()]
@@ -148,10 +168,11 @@ class Store:
         return manifest
 
     async def check(self) -> list[Finding]:
-        """Return what is not as it must be in the data; if anything, writing stops. Writes wait meanwhile."""
+        """Return what is not as it must be; if that is in the data, writing stops. Writes to SQLite wait meanwhile."""
         found = await self._engine.read(lambda db: check.everything(db, self.vault))
-        if found:
-            self._engine.condemn("; ".join(f"{what}: {where}" for what, _, where in found))
+        damage = [f"{what}: {where}" for what, _, where in found if what != "row_security"]
+        if damage:
+            self._engine.condemn("; ".join(damage))
         return found
 
     async def product(self) -> str:
@@ -194,6 +215,8 @@ class Store:
         except Damaged as error:
             self._engine.condemn(str(error))
             raise
+        if self.shared:
+            self._stir()
         return Ledger(self._engine, self.vault, loaded, Observations(seen, self._stir), self._clock)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
@@ -225,13 +248,16 @@ class Store:
     def _start_saving(self) -> None:
         self._saving = None
         self._save = asyncio.get_running_loop().create_task(self._save_observed())
+        if self.shared:
+            self._stir()  # what others saw is to be learned too
 
     async def _save_observed(self) -> None:
         rows = [row for id, ledger in self._ledgers.items() for row in ledger.observed.take(id)]
-        if not rows and all(self._ledgers[id].roster.number == noted for id, (noted, _) in self._read_again.items()):
+        whole = all(self._ledgers[id].roster.number == noted for id, (noted, _) in self._read_again.items())
+        if whole and not rows and not self.shared:
             return
 
-        def job(db: Db) -> dict[int, Reach]:
+        def job(db: Db) -> tuple[dict[int, Reach], dict[int, observations.Seen]]:
             observations.save(db, self.vault, rows)
             replies.forget(db, int(self._clock()) - replies.LIFETIME)
             if self.shared:
@@ -239,10 +265,14 @@ class Store:
             reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
-            return {id: Reach(number, number) for id, number in reached.items()}
+            seen = {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
+            return {id: Reach(number, number) for id, number in reached.items()}, seen
 
         with suppress(*ERRORS, Damaged):  # an observation is not worth more than the next one
-            self._read_again |= await self._engine.write(job)
+            reaches, seen = await self._engine.write(job)
+            self._read_again |= reaches
+            for id, observed in seen.items():
+                self._ledgers[id].learn(observed)
 
 
 def _companies(db: Db) -> tuple[int, list[Company]]:

@@ -1,4 +1,4 @@
-"""What a database needs that several processes write to: spent nonces, and rows that only their company sees."""
+"""What a database needs that several processes use: nonces, counted calls, and rows that only their company sees."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ COMPANY = "nullif(current_setting('deskroster.company', true), '')::bigint"
 TABLES = (
     "companies", "roles", "positions", "departments", "permission_sets", "profile_fields", "profile_records", "groups",
     "agents", "keys", "memberships", "agent_roles", "agent_departments", "agent_permission_sets", "secrets", "commits",
-    "changes", "replies", "verified", "observations", "nonces",
+    "changes", "replies", "verified", "observations", "nonces", "calls",
 )  # fmt: skip
 
 
@@ -26,6 +26,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("company_id", "digest", name="pk_nonces"),
     )
     op.create_index("ix_nonces_until", "nonces", ["until"])
+    op.create_table(
+        "calls",
+        sa.Column("company_id", sa.BigInteger(), nullable=False),
+        sa.Column("times", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("company_id", name="pk_calls"),
+    )
     for table in TABLES:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
