@@ -13,6 +13,8 @@ from tests.served import Served
 
 NOW = 1_700_000_000
 
+collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
