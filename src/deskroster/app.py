@@ -17,7 +17,7 @@ from deskroster.dialect.app import DialectApp
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
-from deskroster.ledger import Store, advice
+from deskroster.ledger import Store, advice, place
 from deskroster.passwords import Passwords
 from deskroster.settings import Settings
 from deskroster.telemetry import METRICS_MEDIA, Telemetry
@@ -97,7 +97,8 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock = time.t
     def alarm(damage: str) -> None:
         telemetry.log.critical("damaged", what=damage, writing="stopped", to_do=advice(settings.data))
 
-    store = Store.open(settings.data, clock, alarm=alarm)
+    url = place.url_of(settings.data, settings.database)
+    store = Store.open(settings.data, clock, place.engine_at(url), alarm)
     app = App(settings, store, telemetry, clock)
     try:
         yield app

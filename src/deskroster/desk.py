@@ -82,25 +82,64 @@ class Desk:
     def authenticate(
         self, prove: Callable[[A, Roster, int], Proof], asked: A
     ) -> Identity | Coroutine[Any, Any, Identity]:
-        """Return who asks; where that is a password's to say, what will tell it. Raises Unauthenticated or Busy.
+        """Return who asks; where a password or other processes have a say in it, what will tell. Raises Unauthenticated
+        or Busy.
 
         `prove` is a dialect's pure reading of the credentials; the nonce of a right signature is spent here.
         """
+        if self._store.shared:
+            return self._authenticate_fresh(prove, asked)
         now = int(self._clock())
-        roster = self.roster
         try:
-            proof = prove(asked, roster, now)
+            proof = prove(asked, self.roster, now)
         except Unauthenticated as problem:
-            if problem.guessed:
-                self._passwords.failed(self._account(problem.guessed), asked.address, now)
+            self._count_guess(problem, asked.address, now)
             raise
         if isinstance(proof, Login):
             return self.log_in(proof, asked.address)
-        if proof.nonce is not None and not self._store.nonces.spend(roster.company.id, proof.nonce, now):
+        unused = proof.nonce is None or self._store.spend(self.roster.company.id, proof.nonce, now)
+        return self._signed_by(proof, unused, now)
+
+    async def fresh(self) -> None:
+        """Have all that was durable when this was called. Raises Busy where others may write and cannot be asked."""
+        if self._store.shared:
+            await self._store.fresh(self._ledger)
+
+    async def _authenticate_fresh(self, prove: Callable[[A, Roster, int], Proof], asked: A) -> Identity:
+        """Judge, ask what is durable, and judge again if that has moved. Only a right signature spends its nonce."""
+        roster, now = self.roster, int(self._clock())
+        number, nonce, refusal = roster.number, None, None
+        try:
+            proof = prove(asked, roster, now)
+            nonce = proof.nonce if isinstance(proof, Signed) else None
+        except Unauthenticated as problem:
+            refusal = problem
+        unused = await self._store.fresh(self._ledger, nonce)
+        try:
+            if roster.number != number:
+                refusal = None
+                proof = prove(asked, roster, now)
+                if isinstance(proof, Signed) and proof.nonce != nonce:
+                    unused = await self._store.fresh(self._ledger, proof.nonce)
+            if refusal is not None:
+                raise refusal
+        except Unauthenticated as problem:
+            self._count_guess(problem, asked.address, now)
+            raise
+        return (
+            await self.log_in(proof, asked.address) if isinstance(proof, Login) else self._signed_by(proof, unused, now)
+        )
+
+    def _signed_by(self, proof: Signed, unused: bool, now: int) -> Identity:
+        if not unused:
             raise Unauthenticated(Doubt.NONCE_USED)
         if proof.identity.key_id is not None:
             self._ledger.key_used(proof.identity.key_id, proof.form, now)
         return proof.identity
+
+    def _count_guess(self, problem: Unauthenticated, address: str, now: int) -> None:
+        if problem.guessed:
+            self._passwords.failed(self._account(problem.guessed), address, now)
 
     async def log_in(self, login: Login, address: str) -> Identity:
         """Verify a password; return whose it is. Raises Unauthenticated or TooManyGuesses."""
@@ -165,7 +204,16 @@ class Desks:
         self._desks: dict[int, Desk] = {}
         self._of_host: dict[bytes, Desk] = {}
         self.only: Desk | None = None  # where there is one company, and it is loaded
+        self.shared = store.shared
+        self._counted = store.counted
         self._loading = asyncio.Lock()
+
+    @property
+    def counted(self) -> int:
+        """How often the list of companies is known to have changed."""
+        if self._store.counted != self._counted:
+            self.companies_changed()
+        return self._counted
 
     def at_hand(self, host: bytes) -> Desk | None:
         """Return the company of a host, as sent, that was found before."""
@@ -173,9 +221,11 @@ class Desks:
 
     async def of_host(self, host: str) -> Desk | None:
         """Return the company that the first label of a host names, or the only one there is."""
-        companies = self._store.companies()
         label = host.partition(":")[0].partition(".")[0].lower()
-        found = companies[0] if len(companies) == 1 else next((c for c in companies if c.label == label), None)
+        found = self._labelled(label)
+        if found is None and await self._store.refresh():
+            self.companies_changed()
+            found = self._labelled(label)
         if found is None:
             return None
         desk = await self.of_company(found)
@@ -190,7 +240,7 @@ class Desks:
         if len(companies) == 1:
             return [await self.of_company(companies[0])]
         elsewhere: list[int] = []
-        if any(company.id not in self._desks for company in companies):
+        if self.shared or any(company.id not in self._desks for company in companies):
             elsewhere = await self._store.companies_with_email(email.lower())
         found = [company for company in companies if self._has(company.id, email.lower(), elsewhere)]
         return [await self.of_company(company) for company in found or companies[:1]]
@@ -207,15 +257,20 @@ class Desks:
                     self._see_whether_only()
         return desk
 
+    def _labelled(self, label: str) -> Company | None:
+        companies = self._store.companies()
+        return companies[0] if len(companies) == 1 else next((c for c in companies if c.label == label), None)
+
     def _see_whether_only(self) -> None:
         alone = len(self._store.companies()) == 1
         self.only = next(iter(self._desks.values()), None) if alone else None
 
     def _has(self, company_id: int, email: str, elsewhere: list[int]) -> bool:
         desk = self._desks.get(company_id)
-        return company_id in elsewhere if desk is None else email in desk.roster.by_email
+        return company_id in elsewhere if desk is None or self.shared else email in desk.roster.by_email
 
     def companies_changed(self) -> None:
         """Forget which host belongs to which company: one was added, or has another label."""
+        self._counted = self._store.counted
         self._see_whether_only()
         self._of_host.clear()

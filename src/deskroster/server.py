@@ -32,7 +32,7 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
     """
     for library in ("uvicorn", "asyncio"):
         app.telemetry.adopt(library)
-    public_socket = _listen(settings.host, settings.port)
+    public_socket = _listen(settings.host, settings.port, settings.workers > 1)
     private = _Server(_config(cast("ASGI3Application", admin), settings))
     serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
     proxies = _Proxies(settings.trusted_proxies)
@@ -148,15 +148,37 @@ def _within_files(limits: Limits) -> Limits:
     return replace(limits, connections=room, connections_per_address=max(1, int(room * share)))
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+@contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keep an address for servers that share it; give its port. Nothing listens on it here. Raises CannotListen."""
+    with _refused(), socket.create_server((host, port), family=_family(host), reuse_port=False) as free:
+        port = free.getsockname()[1]  # it is nobody's
+    with socket.socket(_family(host)) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with _refused():
+            taken.bind((host, port))
+        yield port
+
+
+def _listen(host: str, port: int, with_others: bool) -> socket.socket:
+    with _refused():
+        listening = socket.create_server((host, port), family=_family(host), backlog=2_048, reuse_port=with_others)
+    listening.setblocking(False)
+    return listening
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
     try:
-        listening = socket.create_server((host, port), family=family, backlog=2_048)
+        yield
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while ")[0]  # without the address, which it repeats
         raise CannotListen(error.errno, why) from None
-    listening.setblocking(False)
-    return listening
 
 
 def _address(listening: socket.socket, secure: bool) -> str:

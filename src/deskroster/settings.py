@@ -24,9 +24,11 @@ class Limits(Struct, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """What an operator may turn. The limits of the data itself stand beside their rules."""
 
-    data: Path
+    data: Path  # the folder with the installation key and the admin socket; the data too, if it is nowhere else
+    database: str | None = None  # the address of a PostgreSQL database, else what is noted in the folder
     host: str = "127.0.0.1"
     port: int = 8321
+    workers: int = 1  # processes that serve the same address
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose forwarded headers are believed

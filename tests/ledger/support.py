@@ -13,7 +13,7 @@ from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
 from deskroster.ledger import Ledger, Once, Store, Work
-from deskroster.ledger.engines import Embedded
+from deskroster.ledger.engines.embedded import Embedded
 
 PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$never-in-the-log"
 TOKEN = "11111111-2222-3333-4444-never-in-the-log"

@@ -26,7 +26,7 @@ from deskroster.ledger import (
     restore,
     verify,
 )
-from deskroster.ledger.engines import FILE
+from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.installation import NEXT_KEY, change_key
 from deskroster.ledger.nonces import LIFETIME, Nonces
 from deskroster.ledger.vault import new_key, parse_key, write_key
@@ -134,6 +134,7 @@ def test_a_second_process_gets_a_clear_error(tmp_path):
 def test_a_folder_that_a_later_version_wrote_is_left_alone(tmp_path):
     Store.open(tmp_path)._engine.close()
     edit(tmp_path, "UPDATE alembic_version SET version_num = '9999'")
+    edit(tmp_path, "UPDATE installation SET value = '9998' WHERE name = 'serves'")
     with pytest.raises(NewerData):
         Store.open(tmp_path)
 

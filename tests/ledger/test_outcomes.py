@@ -10,7 +10,7 @@ from deskroster.core import groups
 from deskroster.core.access import Identity
 from deskroster.core.changes import changed
 from deskroster.core.problems import Busy, Conflict, NotFound, Reason, Unauthenticated, Unknown
-from deskroster.ledger.engines import Damaged
+from deskroster.core.problems import Damaged
 from tests.ledger.support import NOW, Failing, names, new_group, opened, state, work
 
 

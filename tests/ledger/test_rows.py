@@ -23,7 +23,7 @@ from deskroster.core.records import (
     Secret,
 )
 from deskroster.ledger import Last, Store
-from deskroster.ledger.engines import FILE
+from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.tables import metadata
 from tests.ledger.support import (

@@ -12,7 +12,7 @@ from deskroster.core.changes import changed
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Secret
 from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, rotate_key
-from deskroster.ledger.engines import FILE
+from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.vault import new_key, write_key
 from tests.cli.program import finished
 from tests.ledger.support import NOW, new_group, opened, state, work

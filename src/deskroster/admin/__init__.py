@@ -49,7 +49,8 @@ class _ForOperator(DialectApp):
     def __init__(self, installation: Installation, dialect: Dialect) -> None:
         super().__init__(dialect, installation.desks, installation.settings, installation.telemetry)
 
-    def _ask(self, desk: Desk, request: Request) -> Identity:
+    async def _ask(self, desk: Desk, request: Request) -> Identity:
+        await desk.fresh()
         return _NOBODY
 
     def _admit(self, request: Request, desk: Desk, identity: Identity) -> None:

@@ -10,6 +10,7 @@ from deskroster.cli import agents, companies, fields, keys, reference
 from deskroster.cli.console import Exit, Refused, complain, say
 from deskroster.cli.demo import demo
 from deskroster.cli.init import init
+from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
 from deskroster.cli.upkeep import backup, doctor, restore_backup
@@ -24,6 +25,7 @@ for name, command, panel in (
     ("backup", backup, _INSTALLATION),
     ("restore", restore_backup, _INSTALLATION),
     ("doctor", doctor, _INSTALLATION),
+    ("move", move, _INSTALLATION),
     ("rotate-installation-key", rotate_installation_key, _INSTALLATION),
     ("password", agents.set_password, _COMPANY),
 ):

@@ -11,12 +11,12 @@ from deskroster.admin.installation import Start
 from deskroster.app import opened
 from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
 from deskroster.cli.opening import installation_of, refusing
-from deskroster.cli.options import Data, Json
+from deskroster.cli.options import Data, Database, Json
 from deskroster.cli.secret import read_secret
 from deskroster.cli.wording import in_words
 from deskroster.core.company import CompanyFields
 from deskroster.core.problems import Refusal
-from deskroster.ledger import FolderInUse
+from deskroster.ledger import FolderInUse, place
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -41,6 +41,7 @@ def init(
     email: Email,
     admin_name: AdminName = "Admin",
     ask_password: AskPassword = False,
+    database: Database = None,
     json: Json = False,
 ) -> None:
     """Make an installation in a new folder, with its first company.
@@ -50,15 +51,19 @@ def init(
     token, and without it no backup can be restored, so keep a copy elsewhere. To keep the key out of the folder
     altogether, set DESKROSTER_KEY (32 bytes as 64 hex digits) here and for every later command.
 
+    With --database the data is in PostgreSQL: an empty database that belongs to a role which is no superuser. The
+    address is noted in the folder.
+
     For example:
 
         deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
         deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
+        deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
     """
     start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
     fields = CompanyFields(label=label, name=name)
     try:
-        made = asyncio.run(_init(Settings(data=data), fields, start))
+        made = asyncio.run(_init(Settings(data=data, database=database), fields, start))
     except FolderInUse as error:
         raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
     show_new(made, json)
@@ -89,6 +94,9 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
                 hint = f"To add a company to it: deskroster company add --data {settings.data}"
                 raise Refused(Exit.CONFLICT, f"{settings.data} is an installation already", hint)
             try:
-                return await found(installation, fields, start, uuid.uuid4().hex)
+                made = await found(installation, fields, start, uuid.uuid4().hex)
             except Refusal as problem:
                 raise in_words(problem) from None
+        if settings.database is not None:
+            place.note(settings.data, settings.database)
+        return made

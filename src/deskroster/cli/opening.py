@@ -9,16 +9,15 @@ from deskroster.admin.installation import Installation
 from deskroster.admin.sockets import PathTooLong
 from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
-from deskroster.ledger import Damaged, NewerData, WrongKey, advice
-from deskroster.ledger.engines import FILE
+from deskroster.ledger import Damaged, Failed, NewerData, WrongKey, advice, place
 
 KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
 
 
-def must_be_installation(data: Path) -> None:
-    """Raise Refused unless the folder was made by `init`, `demo` or `restore`."""
+def must_be_installation(data: Path, database: str | None = None) -> None:
+    """Raise Refused unless the folder was made by `init`, `demo` or `restore`, or its data is said to be elsewhere."""
     with refusing(data):
-        found = (data / FILE).exists()
+        found = database is not None or place.is_installation(data)
     if not found:
         hint = f"Make one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"there is no installation in {data}", hint)
@@ -39,6 +38,12 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
         raise Refused(Exit.DAMAGED, str(error), advice(data)) from None
     except sqlite3.OperationalError as error:
         raise Refused(Exit.UNAVAILABLE, f"{data}: {error}", "Is the disk full, or failing?") from None
+    except Failed as error:
+        raise Refused(
+            Exit.UNAVAILABLE, str(error), "Is the database running, and may it be reached from here?"
+        ) from None
+    except place.NoDatabase as error:
+        raise Refused(Exit.REFUSED, str(error)) from None
     except PathTooLong as error:
         raise Refused(Exit.REFUSED, str(error)) from None
     except PermissionError as error:

@@ -15,6 +15,16 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="DESKROSTER_DATABASE",
+        metavar="URL",
+        help="Have the data in PostgreSQL at this address; else where it is noted in the folder, or in the folder.",
+        show_default=False,
+    ),
+]
 Company = Annotated[
     str | None,
     typer.Option("--company", metavar="LABEL", help="Which company; not needed where there is only one."),

@@ -2,17 +2,17 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from deskroster.admin.installation import Installation
+from deskroster.cli import serving
 from deskroster.cli.console import Exit, Refused, as_json, say
-from deskroster.cli.opening import must_be_installation
-from deskroster.cli.options import Data, Host, Json, Port
-from deskroster.cli.serving import serve as serve_folder
+from deskroster.cli.opening import must_be_installation, refusing
+from deskroster.cli.options import Data, Database, Host, Json, Port
+from deskroster.ledger import place
 from deskroster.settings import Settings
-from deskroster.telemetry import Telemetry
 
 Certificate = Annotated[
     Path | None,
@@ -29,6 +29,10 @@ Proxies = Annotated[
         help="Believe the forwarded headers of this address or network. Can be given several times.",
     ),
 ]
+Processes = Annotated[
+    int,
+    typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that serve; more than one on PostgreSQL."),
+]
 LogRequests = Annotated[bool, typer.Option("--log-requests", help="Log every request, without what is secret in it.")]
 
 
@@ -40,6 +44,8 @@ def serve(
     tls_key: CertificateKey = None,
     trusted_proxy: Proxies = None,
     log_requests: LogRequests = False,
+    database: Database = None,
+    workers: Processes = 1,
     json: Json = False,
 ) -> None:
     """Serve the companies of a data folder.
@@ -48,6 +54,9 @@ def serve(
     /ready are for whoever watches it, /metrics (Prometheus) for this machine. Logs are JSON lines on standard error.
     The folder belongs to one server; the other commands reach it through the socket in the folder.
 
+    With the data in PostgreSQL any number of servers, each with a folder of its own that holds the same key, serve the
+    same companies, and --workers starts several processes here.
+
     With --json one line is printed when the server answers: {"event":"ready","url":…,"company":…}, where the company
     is null if there are several.
 
@@ -55,15 +64,22 @@ def serve(
 
         deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
         deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+        deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
     """
     if (tls_cert is None) != (tls_key is None):
         raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
     for file in filter(None, (tls_cert, tls_key)):
         if not file.is_file():
             raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
-    must_be_installation(data)
+    must_be_installation(data, database)
+    with refusing(data):
+        if workers > 1 and place.url_of(data, database) is None:
+            hint = "Move the data to PostgreSQL first: deskroster move --to URL"
+            raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
     settings = Settings(
         data=data,
+        database=database,
+        workers=workers,
         host="127.0.0.1" if host == "localhost" else host,
         port=port,
         tls_certificate=tls_cert,
@@ -71,15 +87,11 @@ def serve(
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         log_requests=log_requests,
     )
+    serve_folder = serving.serve if workers == 1 else serving.serve_by_workers
     serve_folder(settings, _loaded, _told_as_json if json else _told)
 
 
-class _Served(NamedTuple):
-    labels: list[str]
-    telemetry: Telemetry
-
-
-async def _loaded(installation: Installation) -> _Served:
+async def _loaded(installation: Installation) -> list[str]:
     """Load every company, so that the first request of none waits. Raises Refused where there is none."""
     companies = installation.store.companies()
     if not companies:
@@ -88,17 +100,15 @@ async def _loaded(installation: Installation) -> _Served:
         raise Refused(Exit.NOT_FOUND, f"{data} holds no company", hint)
     for company in companies:
         await installation.desks.of_company(company)
-    return _Served([company.label for company in companies], installation.telemetry)
+    return [company.label for company in companies]
 
 
-def _told_as_json(url: str, served: _Served) -> None:
-    served.telemetry.log.info("ready", url=url, companies=served.labels)
-    as_json({"event": "ready", "url": url, "company": served.labels[0] if len(served.labels) == 1 else None})
+def _told_as_json(url: str, labels: list[str]) -> None:
+    as_json({"event": "ready", "url": url, "company": labels[0] if len(labels) == 1 else None})
 
 
-def _told(url: str, served: _Served) -> None:
-    served.telemetry.log.info("ready", url=url, companies=served.labels)
-    say(f"[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {', '.join(served.labels)}")
+def _told(url: str, labels: list[str]) -> None:
+    say(f"[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {', '.join(labels)}")
 
 
 def _network(text: str) -> str:

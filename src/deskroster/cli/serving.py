@@ -2,12 +2,16 @@
 
 import asyncio
 import errno
+import os
 import signal
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
 import uvloop
+from msgspec.structs import replace
 
 from deskroster import server
 from deskroster.admin import AdminApp, sockets
@@ -16,8 +20,10 @@ from deskroster.app import opened
 from deskroster.cli.console import Exit, Refused
 from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.wording import in_words
+from deskroster.cli.workers import Tell, Workers
 from deskroster.core.problems import Refusal
-from deskroster.ledger import FolderInUse
+from deskroster.ledger import FolderInUse, place
+from deskroster.ledger.engines.embedded import lock
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -29,10 +35,48 @@ Ready = Callable[[str, T], None]
 
 def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
     """Serve a folder until SIGTERM, SIGINT or SIGHUP. Raises Refused."""
+    with _folder(settings) as admin:
+        _serve_here(settings, prepare, ready, admin)
+
+
+def serve_by_workers(settings: Settings, prepare: Prepare[list[str]], ready: Ready[list[str]]) -> None:
+    """Serve a folder by `settings.workers` processes, until a signal. Raises Refused."""
+    with _folder(settings) as admin, _reserved(settings) as port:
+        one = replace(settings, port=port)
+
+        def start(tell: Tell) -> None:
+            _serve_here(one, prepare, lambda url, labels: tell([url, *labels]), admin)
+
+        code = Workers(settings.workers, start, lambda told: ready(told[0], told[1:])).run()
+    if code:
+        raise SystemExit(code)
+
+
+@contextmanager
+def _folder(settings: Settings) -> Iterator[socket.socket | None]:
+    """Have a folder whose data is elsewhere for this server alone; give its socket. SQLite sees to that itself."""
+    with ExitStack() as stack:
+        listening = None
+        with refusing(settings.data), _worded(settings):
+            if place.url_of(settings.data, settings.database) is not None:
+                settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+                stack.callback(os.close, lock(settings.data))
+                listening = sockets.bind(settings.data)
+                stack.callback(sockets.unbind, listening, settings.data)
+        yield listening
+
+
+@contextmanager
+def _reserved(settings: Settings) -> Iterator[int]:
+    with _worded(settings), server.reserved(settings.host, settings.port) as port:
+        yield port
+
+
+def _serve_here(settings: Settings, prepare: Prepare[T], ready: Ready[T], admin: socket.socket | None) -> None:
     stopping = _Signals()
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, refusing(settings.data):
-            runner.run(_serve(settings, prepare, ready, stopping))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, refusing(settings.data), _worded(settings):
+            runner.run(_serve(settings, prepare, ready, stopping, admin))
     except Refusal as problem:
         raise in_words(problem) from None
 
@@ -55,23 +99,33 @@ class _Signals:
             raise KeyboardInterrupt
 
 
-async def _serve(settings: Settings, prepare: Prepare[T], ready: Ready[T], signals: _Signals) -> None:
-    try:
-        async with opened(settings, Telemetry(log_requests=settings.log_requests)) as app:
-            installation = installation_of(app)
-            prepared = await prepare(installation)
+async def _serve(
+    settings: Settings, prepare: Prepare[T], ready: Ready[T], signals: _Signals, admin: socket.socket | None
+) -> None:
+    async with opened(settings, Telemetry(log_requests=settings.log_requests)) as app:
+        installation = installation_of(app)
+        prepared = await prepare(installation)
 
-            def tell(url: str) -> None:
-                signals.ready = True
-                ready(url, prepared)
+        def tell(url: str) -> None:
+            signals.ready = True
+            app.telemetry.log.info("ready", url=url, companies=[company.label for company in app.store.companies()])
+            ready(url, prepared)
 
-            listening = sockets.bind(settings.data)
-            try:
-                await server.run(app, settings, AdminApp(installation), listening, tell)
-            finally:
+        listening = admin or sockets.bind(settings.data)
+        try:
+            await server.run(app, settings, AdminApp(installation), listening, tell)
+        finally:
+            if admin is None:
                 sockets.unbind(listening, settings.data)
+
+
+@contextmanager
+def _worded(settings: Settings) -> Iterator[None]:
+    """Turn what keeps a server from listening into Refused."""
+    try:
+        yield
     except FolderInUse as error:
-        raise Refused(Exit.UNAVAILABLE, str(error), "A folder is served by one process.") from None
+        raise Refused(Exit.UNAVAILABLE, str(error), "A folder is served by one server.") from None
     except server.CannotListen as error:
         if error.errno == errno.EADDRINUSE:
             hint = "--port 0 takes a free one."

@@ -1,6 +1,6 @@
 """Change and Commit: what happened, as facts that can be applied, taken back, written down and read again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,7 +54,7 @@ class Commit(NamedTuple):
     number: int
     at: int
     origin: Origin
-    changes: list[Change]
+    changes: Iterable[Change]  # those of another process are made as they are applied
 
 
 def created(record: AnyRecord) -> Change:

@@ -168,6 +168,14 @@ class Roster:
     def table(self, kind: Kind) -> Table[AnyRecord]:
         return self._tables[kind]
 
+    def record(self, kind: Kind, id: int) -> AnyRecord | None:
+        """Return a record as the changes leave it that were applied so far, while others are still to come."""
+        if kind == "company":
+            return self.company
+        if kind == "group":
+            self._move()
+        return self._tables[kind].rows.get(id)
+
     def page(self, ids: "Ids | list[int] | tuple[int, ...]", window: Window) -> Page:
         """Return the ids that a window shows of an ascending list."""
         total, start, newest_first = len(ids), window.start, window.newest_first

@@ -104,7 +104,7 @@ class DialectApp:
     def _at_once(self, request: Request) -> Reply | None:
         request.route, request.parameters = self._router.match("GET", request.path[self._prefix :])
         desk = request.desk = self._at_hand(request)
-        if desk is None or request.route.depends is None:
+        if desk is None or request.route.depends is None or self._desks.shared:
             return None
         kept: Reply | None = desk.roster.pieces.answers.get(request.route.depends(request))
         if kept is None:
@@ -126,12 +126,11 @@ class DialectApp:
             await _whole(receive)
         if route.needs is None:
             request.desk = desk = desk or await self._of_host(request.host)
+            await desk.fresh()
+        elif desk is not None:
+            desk = await self._identify(desk, request)
         else:
-            if desk is not None:
-                found = self._ask(desk, request)
-                self._admit(request, desk, found if isinstance(found, Identity) else await found)
-            else:
-                desk = await self._find(request)
+            desk = await self._find(request)
         if route.body is not None:
             _ = request.json  # its form is judged before anything in it
         if route.creates:
@@ -169,6 +168,18 @@ class DialectApp:
         desk = await self._desks.of_host(host)
         if desk is None:
             raise UnknownCompany
+        return desk
+
+    async def _identify(self, desk: Desk, request: Request) -> Desk:
+        """Find out who asks, and return the company that the host names: another one may have that name by now."""
+        counted = self._desks.counted
+        found = self._ask(desk, request)
+        identity = found if isinstance(found, Identity) else await found
+        if self._desks.shared and counted != self._desks.counted:
+            other = self._at_hand(request) or await self._company(request)
+            if other is not desk:
+                return await self._find(request) if other is None else await self._identify(other, request)
+        self._admit(request, desk, identity)
         return desk
 
     def _ask(self, desk: Desk, request: Request) -> Identity | Coroutine[Any, Any, Identity]:

@@ -12,8 +12,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from deskroster.ledger import check, installation, loading, log, vault
-from deskroster.ledger.engines import FILE, LOCK, lock
+from deskroster.ledger import check, installation, loading, log, transfer, vault
+from deskroster.ledger.engines import Db
+from deskroster.ledger.engines.embedded import FILE, LOCK, core, lock
+from deskroster.ledger.migrations import migrate
 from deskroster.ledger.vault import Vault, WrongKey, sync_folder
 
 MANIFEST = "backup.json"
@@ -52,10 +54,10 @@ class Latest(Struct, frozen=True):
     manifest: Manifest
 
 
-def copy(db: sqlite3.Connection, folder: Path) -> None:
-    """Copy the database to `folder`, which must not exist. Runs in the store's thread: writes wait, reads go on.
+def copy(db: Db, folder: Path, opened: Vault) -> None:
+    """Copy the database to `folder`, which must not exist, as SQLite keeps it. What is read is of one moment.
 
-    Raises BadBackup, OSError.
+    Runs in a thread of the engine: reads go on, and writes where the database is shared. Raises BadBackup, OSError.
     """
     partial = _partial(folder)
     if folder.exists():
@@ -63,8 +65,16 @@ def copy(db: sqlite3.Connection, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, parents=True)
     os.close(os.open(partial / FILE, os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(partial / FILE)) as target:
-        db.backup(target)
+    with closing(sqlite3.connect(partial / FILE, isolation_level=None)) as target:
+        if isinstance(db, sqlite3.Connection):
+            db.backup(target)
+            return
+        with core(target) as connection:
+            migrate(connection)
+        target.execute("BEGIN")
+        transfer.copy(db, target, lambda done: None)
+        installation.sign_again(target, opened)
+        target.execute("COMMIT")
 
 
 def seal(folder: Path, at: int, opened: Vault) -> Manifest:
@@ -161,7 +171,7 @@ def _partial(folder: Path) -> Path:
     return folder.with_name(folder.name + _PARTIAL)
 
 
-def _examine(file: Path, at: int, look: Callable[[sqlite3.Connection], list[check.Finding]]) -> Manifest:
+def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
     with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as db:
         try:
             findings = look(db)

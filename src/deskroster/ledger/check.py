@@ -13,8 +13,8 @@ from sqlalchemy import select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
 from deskroster.ledger import installation, loading, log, observations, replies, vault
-from deskroster.ledger.engines import Embedded
-from deskroster.ledger.migrations import HEAD
+from deskroster.ledger.engines import ERRORS, Db, looks
+from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.replay import Replay
 from deskroster.ledger.rows import sql
 from deskroster.ledger.tables import changes, companies, secrets
@@ -37,18 +37,18 @@ def examine(folder: Path, engine: type[Embedded] = Embedded) -> list[Finding]:
     """Look a folder over that nobody serves, however broken it is. Raises FolderInUse, OSError."""
     try:
         with closing(engine(folder)) as held:
-            return held.run_now(lambda db: _with_key(db, folder))
-    except (Damaged, sqlite3.Error) as error:
+            return held.read_now(lambda db: _with_key(db, folder))
+    except (Damaged, *ERRORS) as error:
         return [Finding("integrity", 0, str(error))]
 
 
-def everything(db: sqlite3.Connection, opened: Vault) -> list[Finding]:
+def everything(db: Db, opened: Vault) -> list[Finding]:
     """Return all that is wrong."""
     found = damage(db)
     return found if _hopeless(found) else found + doubts(db, opened)
 
 
-def damage(db: sqlite3.Connection) -> list[Finding]:
+def damage(db: Db) -> list[Finding]:
     """Return what is wrong with the file, the tables and the log, and where the two differ. Needs no key."""
     found = _all("integrity", 0, lambda: _pages(db))
     if found:
@@ -61,7 +61,7 @@ def damage(db: sqlite3.Connection) -> list[Finding]:
     return found
 
 
-def doubts(db: sqlite3.Connection, opened: Vault) -> list[Finding]:
+def doubts(db: Db, opened: Vault) -> list[Finding]:
     """Return what is wrong besides: rows without the checksum they were written with, secrets that do not open."""
     found = _all("version", 0, lambda: _schema(db, opened))
     for company_id in _companies(db):
@@ -72,7 +72,7 @@ def doubts(db: sqlite3.Connection, opened: Vault) -> list[Finding]:
     return found + _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
 
 
-def _with_key(db: sqlite3.Connection, folder: Path) -> list[Finding]:
+def _with_key(db: Db, folder: Path) -> list[Finding]:
     found = damage(db)
     if _hopeless(found):
         return found
@@ -110,28 +110,26 @@ def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> 
     return found
 
 
-def _pages(db: sqlite3.Connection) -> Iterator[Finding]:
-    for (text,) in db.execute(f"PRAGMA integrity_check({MAX_FINDINGS})"):
-        if text != "ok":
-            yield Finding("integrity", 0, text)
+def _pages(db: Db) -> Iterator[Finding]:
+    for text in looks.faults(db, MAX_FINDINGS):
+        yield Finding("integrity", 0, text)
 
 
-def _version(db: sqlite3.Connection) -> Iterator[Finding]:
-    version = installation.version(db)
-    if version != HEAD:
-        yield Finding("version", 0, str(version))
+def _version(db: Db) -> Iterator[Finding]:
+    if not installation.serves_us(db):
+        yield Finding("version", 0, str(installation.version(db)))
 
 
-def _pointers(db: sqlite3.Connection) -> Iterator[Finding]:
-    for table, _, parent, _ in db.execute("PRAGMA foreign_key_check"):
-        yield Finding("foreign_key", 0, f"{table} points at {parent}")
+def _pointers(db: Db) -> Iterator[Finding]:
+    for where in looks.dangling(db):
+        yield Finding("foreign_key", 0, where)
 
 
-def _log(db: sqlite3.Connection, company_id: int) -> Iterator[Finding]:
+def _log(db: Db, company_id: int) -> Iterator[Finding]:
     replay = Replay()
     try:
-        for _, told in log.whole(db, company_id):
-            replay.follow(told)
+        for told in log.whole(db, company_id):
+            replay.follow(told.changes)
     except log.Broken as broken:
         yield Finding("log", company_id, f"commit {broken.number}")
         return
@@ -139,7 +137,7 @@ def _log(db: sqlite3.Connection, company_id: int) -> Iterator[Finding]:
         yield Finding("roster", company_id, where)
 
 
-def _schema(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+def _schema(db: Db, opened: Vault) -> Iterator[Finding]:
     if not installation.schema_is_ours(db, opened):
         yield Finding("version", 0, "the tables are not declared as they were")
 
@@ -149,14 +147,14 @@ def _rows(reader: loading.Reader, kind: Kind) -> Iterable[Finding]:
     return ()
 
 
-def _rest(db: sqlite3.Connection, opened: Vault, company_id: int) -> Iterable[Finding]:
+def _rest(db: Db, opened: Vault, company_id: int) -> Iterable[Finding]:
     loading.settings(db, opened, company_id)
     log.verified(db, opened, company_id)
     observations.load(db, opened, company_id)
     return ()
 
 
-def _secrets(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+def _secrets(db: Db, opened: Vault) -> Iterator[Finding]:
     """Find secrets that the key does not open, and those of records that never were."""
     known = set(db.execute(_KNOWN))
     for company_id, kind, id, field, sealed in db.execute(_SECRETS):
@@ -167,7 +165,7 @@ def _secrets(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
             yield Finding("secret", company_id, place)
 
 
-def _replies(db: sqlite3.Connection, opened: Vault) -> Iterator[Finding]:
+def _replies(db: Db, opened: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
         if not _opens(opened, sealed, replies.place(company_id, key, request, at)):
             yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
@@ -181,7 +179,7 @@ def _opens(opened: Vault, sealed: bytes, place: str) -> bool:
     return True
 
 
-def _companies(db: sqlite3.Connection) -> list[int]:
+def _companies(db: Db) -> list[int]:
     return [id for (id,) in db.execute(_COMPANIES)]
 
 

@@ -9,22 +9,23 @@ from sqlalchemy import bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
 from deskroster.ledger import loading, log, observations, tables, vault
-from deskroster.ledger.engines import Embedded, core
-from deskroster.ledger.migrations import HEAD, migrate
-from deskroster.ledger.rows import PUT_SECRET, as_json, putting, sign, sql
+from deskroster.ledger.engines import Db, Engine, looks
+from deskroster.ledger.engines.embedded import Embedded
+from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
+from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
-_KEY, _SCHEMA = "key", "schema"
+_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
 
 
 class NewerData(Exception):
     """A later version of Deskroster has written this folder."""
 
 
-def open_vault(folder: Path, engine: Embedded) -> Vault:
+def open_vault(folder: Path, engine: Engine) -> Vault:
     """Bring the tables up to date, check them quickly, and return the vault of their key, made with them.
 
     Raises WrongKey, NewerData, Damaged.
@@ -34,14 +35,14 @@ def open_vault(folder: Path, engine: Embedded) -> Vault:
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in BROKEN:
             raise
-        raise Damaged(f"{engine.path}: {error}") from error
+        raise Damaged(f"{engine.where}: {error}") from error
 
 
-def _open_vault(folder: Path, engine: Embedded) -> Vault:
-    fresh = engine.run_now(prepare)
-    known = engine.run_now(fingerprint)
-    if known is None and not fresh:
-        raise Damaged(f"{engine.path}: it does not tell which key sealed it")
+def _open_vault(folder: Path, engine: Engine) -> Vault:
+    migrated = prepare(engine)
+    known = engine.read_now(fingerprint)
+    if known is None and engine.read_now(has_companies):
+        raise Damaged(f"{engine.where}: it does not tell which key sealed it")
     finish_rekey(folder, known)
     key = vault.read_key(folder)
     if key is None:
@@ -51,48 +52,84 @@ def _open_vault(folder: Path, engine: Embedded) -> Vault:
         vault.write_key(folder, key)
     opened = Vault(key)
     if known is None:
-        engine.write_now(lambda db: _sign(db, opened))
-    elif known != opened.fingerprint:
+        known = engine.write_now(lambda db: fingerprint(db) or _sign(db, opened))
+    if known != opened.fingerprint:
         raise WrongKey(f"this data was sealed with the key {known}, not with {opened.fingerprint}")
-    elif not engine.run_now(lambda db: schema_is_ours(db, opened)):
-        raise Damaged(f"{engine.path}: the tables are not declared as they were")
+    if migrated:
+        engine.write_now(lambda db: _sign(db, opened))
+    elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
+        raise Damaged(f"{engine.where}: the tables are not declared as they were")
     return opened
 
 
-def prepare(db: sqlite3.Connection) -> bool:
-    """Bring the tables to this version; return whether nothing was ever sealed in them. Raises NewerData, Damaged."""
-    at = version(db)
-    if at is not None and at > HEAD:
+def prepare(engine: Engine) -> bool:
+    """Bring the tables to this version; return whether they were of an earlier one. Raises NewerData, Damaged."""
+    at = engine.read_now(version)
+    if at is None and not engine.read_now(looks.is_empty):
+        raise Damaged("the database does not tell its version")
+    if at is None or FIRST <= at < HEAD:
+        engine.migrate(migrate)
+        engine.write_now(lambda db: db.execute(_PUT, (_SERVES, SERVES)))
+    elif not engine.read_now(serves_us):
         raise NewerData(f"the data is of version {at}, this program of {HEAD}")
-    if at is None:
-        if db.execute("SELECT 1 FROM sqlite_master").fetchone() is not None:
-            raise Damaged("the database does not tell its version")
-        with core(db) as connection:
-            migrate(connection)
-    elif at != HEAD:
-        raise Damaged(f"the database is of version {at}, which never was")
-    for (text,) in db.execute("PRAGMA quick_check(1)").fetchall():
-        if text != "ok":
-            raise Damaged(f"the database is broken: {text}")
-    return fingerprint(db) is None and db.execute(_COMPANIES).fetchone() is None
+    for text in engine.read_now(lambda db: list(looks.faults(db, 1, quickly=True))):
+        raise Damaged(f"the database is broken: {text}")
+    return at is not None and at < HEAD
 
 
-def version(db: sqlite3.Connection) -> str | None:
+def serves_us(db: Db) -> bool:
+    """Tell whether this program can work with the tables: they may be of a later version that still lets it."""
+    at = version(db)
+    return at == HEAD or (at is not None and at > HEAD and (notes(db, _SERVES) or at) <= HEAD)
+
+
+def version(db: Db) -> str | None:
     """Return the version of the tables; None of an empty database."""
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone() is None:
+    if not looks.has_table(db, "alembic_version"):
         return None
     row = db.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
 
 
-def fingerprint(db: sqlite3.Connection) -> str | None:
+def fingerprint(db: Db) -> str | None:
     """Return that of the key that sealed what is in the tables; None if nothing ever was."""
-    return _read(db, _KEY)
+    return notes(db, _KEY)
 
 
-def schema_is_ours(db: sqlite3.Connection, opened: Vault) -> bool:
+def schema_is_ours(db: Db, opened: Vault) -> bool:
     """Tell whether the tables, indexes and triggers are declared as when the tables were made."""
-    return _read(db, _SCHEMA) == _schema(db, opened)
+    return notes(db, _SCHEMA) == _schema(db, opened)
+
+
+def count_change(db: Db) -> None:
+    """Count a change of the list of companies, so that other processes read it again."""
+    db.execute(_PUT, (_COMPANY_LIST, str(changes_counted(db) + 1)))
+
+
+def changes_counted(db: Db) -> int:
+    """Return how often the list of companies was changed."""
+    return int(notes(db, _COMPANY_LIST) or 0)
+
+
+def note(db: Db, name: str, value: str) -> None:
+    """Note something of the installation."""
+    db.execute(_PUT, (name, value))
+
+
+def notes(db: Db, name: str) -> str | None:
+    """Return what was noted."""
+    row = db.execute(_GET, (name,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def forget(db: Db, name: str) -> None:
+    """Remove a note."""
+    db.execute(_FORGET, (name,))
+
+
+def sign_again(db: Db, opened: Vault) -> None:
+    """Sign the tables of a database that has just been filled, which declares them in its own words."""
+    _sign(db, opened)
 
 
 def rotate_key(folder: Path) -> Vault:
@@ -104,7 +141,7 @@ def rotate_key(folder: Path) -> Vault:
         engine.close()
 
 
-def change_key(folder: Path, engine: Embedded, old: Vault) -> Vault:
+def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
     """Seal all data with a new key, which stands in the file `key` afterwards, whatever happens in between.
 
     Raises WrongKey if the key comes from the environment: then it is not ours to change. Raises Damaged.
@@ -119,7 +156,7 @@ def change_key(folder: Path, engine: Embedded, old: Vault) -> Vault:
     return new
 
 
-def rekey(db: sqlite3.Connection, old: Vault, new: Vault) -> None:
+def rekey(db: Db, old: Vault, new: Vault) -> None:
     """Seal every secret and sign every row again, with a new key, and drop the kept replies. Raises Damaged.
 
     In one transaction of the caller's.
@@ -146,7 +183,12 @@ def finish_rekey(folder: Path, known: str | None) -> None:
     vault.sync_folder(folder)
 
 
-def _sign_company(db: sqlite3.Connection, old: Vault, new: Vault, company_id: int) -> None:
+def has_companies(db: Db) -> bool:
+    """Tell whether anything is in the tables."""
+    return db.execute(_COMPANIES).fetchone() is not None
+
+
+def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
     """Give every row of a company its checksum by the new key, once it was found to have that by the old one."""
     roster, head = loading.settings(db, old, company_id)
     seen, verified = observations.load(db, old, company_id), log.verified(db, old, company_id)
@@ -160,24 +202,18 @@ def _sign_company(db: sqlite3.Connection, old: Vault, new: Vault, company_id: in
     observations.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()])
 
 
-def _sign(db: sqlite3.Connection, opened: Vault) -> None:
+def _sign(db: Db, opened: Vault) -> str:
+    declared = _schema(db, opened)
     db.execute(_PUT, (_KEY, opened.fingerprint))
-    db.execute(_PUT, (_SCHEMA, _schema(db, opened)))
+    db.execute(_PUT, (_SCHEMA, declared))
+    return opened.fingerprint
 
 
-def _schema(db: sqlite3.Connection, opened: Vault) -> str:
-    return opened.digest("schema", *(text for (text,) in db.execute(_DECLARED))).hex()
+def _schema(db: Db, opened: Vault) -> str:
+    return opened.digest("schema", *looks.declared(db)).hex()
 
 
-def _read(db: sqlite3.Connection, name: str) -> str | None:
-    row = db.execute(_GET, (name,)).fetchone()
-    return None if row is None else str(row[0])
-
-
-_PUT = putting(tables.installation)
+_PUT, _FORGET = putting(tables.installation), removing(tables.installation)
 _GET = sql(select(tables.installation.c.value).where(tables.installation.c.name == bindparam("key_")))
 _SECRETS = sql(select(tables.secrets))
 _COMPANIES = sql(select(tables.companies.c.company_id))
-_DECLARED = (
-    "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '') FROM sqlite_master ORDER BY type, name"
-)

@@ -16,7 +16,8 @@ from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Company, Kind, Secret
 from deskroster.core.roster import Roster
 from deskroster.ledger import log, tables
-from deskroster.ledger.engines import broken
+from deskroster.ledger.engines import Db, looks
+from deskroster.ledger.engines.embedded import broken
 from deskroster.ledger.rows import Row, sql
 from deskroster.ledger.tables import STORED
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -34,24 +35,24 @@ class Loaded(NamedTuple):
     head: bytes  # the hash of the last commit
 
 
-def companies(connection: sqlite3.Connection) -> list[Company]:
+def companies(connection: Db) -> list[Company]:
     """Return the settings of every company, by id."""
     return [_company(row) for row in connection.execute(_COMPANIES)]
 
 
-def load(connection: sqlite3.Connection, vault: Vault, company_id: int) -> Loaded:
+def load(connection: Db, vault: Vault, company_id: int) -> Loaded:
     """Return a company as it is durable. Raises KeyError if there is none, Damaged if it is not as it was written."""
     roster, head = settings(connection, vault, company_id)
     with legible(f"company {company_id}"), _collector_off():
         rows = Reader(connection, vault, company_id)
         for kind in KINDS[1:]:
             roster.fill(kind, rows.records(kind))
-    connection.execute("PRAGMA shrink_memory").fetchall()  # the pages that were read are not wanted again
+    looks.forget_pages(connection)
     _give_back()
     return Loaded(roster, head)
 
 
-def settings(connection: sqlite3.Connection, vault: Vault, company_id: int) -> Loaded:
+def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     """Return a company without its records. Raises KeyError or Damaged."""
     row = connection.execute(_COMPANY, (company_id,)).fetchone()
     if row is None:
@@ -80,7 +81,7 @@ def legible(what: str) -> Iterator[None]:
 class Reader:
     """Reads the records of a company. What many records have in common is kept once."""
 
-    def __init__(self, connection: sqlite3.Connection, vault: Vault, company_id: int) -> None:
+    def __init__(self, connection: Db, vault: Vault, company_id: int) -> None:
         self._connection = connection
         self._vault = vault
         self._company_id = company_id
@@ -157,7 +158,7 @@ class Reader:
         }
 
 
-def linked(connection: sqlite3.Connection, table: Table, company_id: int) -> Ids:
+def linked(connection: Db, table: Table, company_id: int) -> Ids:
     """Return what each agent holds, ascending."""
     held: Ids = {}
     alone = _Alone()

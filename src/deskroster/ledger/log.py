@@ -1,23 +1,23 @@
 """The log: every commit with what was before and after, and the hash of the commit before it. It holds no secret."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
-from deskroster.core.changes import Change, Commit
+from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
 from deskroster.ledger import tables
+from deskroster.ledger.engines import Db
 from deskroster.ledger.rows import FIRST_HASH, Row, as_json, putting, sql
 from deskroster.ledger.vault import Vault
 
 
 def append(
-    connection: sqlite3.Connection,
+    connection: Db,
     vault: Vault,
     company_id: int,
     commits: Sequence[Commit],
@@ -41,7 +41,7 @@ def append(
     return previous
 
 
-def move_head(connection: sqlite3.Connection, vault: Vault, company_id: int, end: Row) -> None:
+def move_head(connection: Db, vault: Vault, company_id: int, end: Row) -> None:
     """Write where the log ends: number, next ids, hash."""
     connection.execute(_MOVE_HEAD, (*end, anchor(vault, company_id, end), company_id))
 
@@ -51,13 +51,13 @@ def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
     return vault.checksums(company_id, "anchor")(end)
 
 
-def find(connection: sqlite3.Connection, company_id: int, commit: Commit) -> bytes | None:
+def find(connection: Db, company_id: int, commit: Commit) -> bytes | None:
     """Return the hash of the commit with this number and this request id, if the log has it."""
     row = connection.execute(_REQUEST, (company_id, commit.number)).fetchone()
     return row[1] if row is not None and row[0] == commit.origin.request_id else None
 
 
-def head(connection: sqlite3.Connection, company_id: int) -> tuple[int, str]:
+def head(connection: Db, company_id: int) -> tuple[int, str]:
     """Return the number of the last commit and its hash in hex."""
     number, hash = connection.execute(_HEAD, (company_id,)).fetchone()
     return number, hash.hex()
@@ -71,9 +71,24 @@ class Broken(Damaged):
         self.number = number
 
 
-def whole(connection: sqlite3.Connection, company_id: int, since: int = 0) -> Iterator[tuple[int, list[Row]]]:
-    """Yield every commit after the one numbered `since`, as number and changes. Raises Broken, at the end as well."""
+class Told(NamedTuple):
+    """A commit as the log tells it: its changes without their secrets, and of a record only what has changed."""
+
+    number: int
+    at: int
+    origin: Origin
+    changes: list[Row]  # kind, id, before and after
+    hash: bytes
+
+
+def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None = None) -> Iterator[Told]:
+    """Yield every commit after the one numbered `since`, which has the hash `known` where that is given.
+
+    Raises Broken, at the end as well.
+    """
     previous, expected = _hash_of(connection, company_id, since), since + 1
+    if known is not None and previous != known:
+        raise Broken(company_id, since)
     changes = connection.execute(_CHANGES, (company_id, since))
     change = changes.fetchone()
     for *facts, before, hash in connection.execute(_COMMITS, (company_id, since)):
@@ -86,27 +101,32 @@ def whole(connection: sqlite3.Connection, company_id: int, since: int = 0) -> It
             change = changes.fetchone()
         if number != expected or before != previous or hash != _hash(previous, facts, told):
             raise Broken(company_id, expected)
-        yield number, told
+        yield Told(number, facts[2], _origin(*facts[3:]), told, hash)
         previous, expected = hash, expected + 1
     stored = connection.execute(_HEAD, (company_id,)).fetchone()
     if change is not None or stored != (expected - 1, previous):
         raise Broken(company_id, expected)
 
 
-def read_on(connection: sqlite3.Connection, company_id: int, since: int, most: int | None = None) -> int:
+def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, note: str | None) -> Origin:
+    noted = None if note is None else msgspec.json.decode(note, type=dict[str, int])
+    return Origin(agent_id, dialect, address, request_id, noted)
+
+
+def read_on(connection: Db, company_id: int, since: int, most: int | None = None) -> int:
     """Read the log again after the commit `since`, all or until `most` changes were read; return how far it got.
 
     Raises Broken.
     """
     seen = 0
-    for number, told in whole(connection, company_id, since):
-        since, seen = number, seen + len(told)
+    for told in whole(connection, company_id, since):
+        since, seen = told.number, seen + len(told.changes)
         if most is not None and seen >= most:
             break
     return since
 
 
-def verified(connection: sqlite3.Connection, vault: Vault, company_id: int) -> int:
+def verified(connection: Db, vault: Vault, company_id: int) -> int:
     """Return the number of the last commit that was read again. Raises Damaged."""
     row = connection.execute(_VERIFIED, (company_id,)).fetchone()
     if row is None:
@@ -117,12 +137,12 @@ def verified(connection: sqlite3.Connection, vault: Vault, company_id: int) -> i
     return int(number)
 
 
-def note_verified(connection: sqlite3.Connection, vault: Vault, company_id: int, number: int) -> None:
+def note_verified(connection: Db, vault: Vault, company_id: int, number: int) -> None:
     """Remember how far the log was read again."""
     connection.execute(_VERIFY, (company_id, number, vault.checksums(company_id, "verified")((number,))))
 
 
-def _hash_of(connection: sqlite3.Connection, company_id: int, number: int) -> bytes:
+def _hash_of(connection: Db, company_id: int, number: int) -> bytes:
     if number == 0:
         return FIRST_HASH
     row = connection.execute(_REQUEST, (company_id, number)).fetchone()

@@ -1,4 +1,4 @@
-"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file beside the database."""
+"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file, or in a database that is shared."""
 
 import mmap
 import os
@@ -7,7 +7,12 @@ from collections import deque
 from hashlib import sha256
 from pathlib import Path
 
+from sqlalchemy import bindparam, delete
+
 from deskroster.core.problems import Busy
+from deskroster.ledger import tables
+from deskroster.ledger.engines import Db
+from deskroster.ledger.rows import sql
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
 MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
@@ -42,16 +47,16 @@ class Nonces:
 
     def spend(self, company_id: int, nonce: str, now: int) -> bool:
         """Use a nonce up; False if it was used within `LIFETIME`. It is on file when this returns. Raises Busy."""
-        digest = sha256(f"{company_id}/{nonce}".encode("utf-8", "surrogatepass")).digest()[:16]
+        key = digest(company_id, nonce)
         spent, far = self._spent, now + _FAR
-        if now < spent.get(digest, 0) < far:
+        if now < spent.get(key, 0) < far:
             return False
         if self._next == self._until:
             self._turn_over(now)
         expiry = now + LIFETIME
-        _ENTRY.pack_into(self._map, self._next, digest, expiry)
+        _ENTRY.pack_into(self._map, self._next, key, expiry)
         self._next += _ENTRY.size
-        spent[digest] = expiry
+        spent[key] = expiry
         if not now < self._oldest < far:
             self._forget(now, _FORGOTTEN_AT_ONCE)
         return True
@@ -98,6 +103,19 @@ class Nonces:
         self._map.close()
         self._map = longer
         self._free.append(size)
+
+
+def digest(company_id: int, nonce: str) -> bytes:
+    """Return what is kept of a nonce."""
+    return sha256(f"{company_id}/{nonce}".encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def forget(db: Db, now: int) -> None:
+    """Remove the nonces of a shared database that may be used again."""
+    db.execute(_FORGET, (now,))
+
+
+_FORGET = sql(delete(tables.nonces).where(tables.nonces.c.until <= bindparam("now")))
 
 
 def _live(path: Path, now: int) -> dict[bytes, int]:

@@ -1,6 +1,5 @@
 """Observations: when a key was last used, an agent last logged in. In memory, saved now and then, never logged."""
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -8,6 +7,7 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
+from deskroster.ledger.engines import Db
 from deskroster.ledger.rows import Row, putting, sql
 from deskroster.ledger.vault import Vault
 
@@ -54,7 +54,7 @@ class Observations:
         return rows
 
 
-def load(db: sqlite3.Connection, vault: Vault, company_id: int) -> dict[tuple[Observed, int], Last]:
+def load(db: Db, vault: Vault, company_id: int) -> dict[tuple[Observed, int], Last]:
     """Return what was saved of a company. Raises Damaged."""
     checksum = vault.checksums(company_id, "observation")
     seen: dict[tuple[Observed, int], Last] = {}
@@ -65,7 +65,7 @@ def load(db: sqlite3.Connection, vault: Vault, company_id: int) -> dict[tuple[Ob
     return seen
 
 
-def save(db: sqlite3.Connection, vault: Vault, rows: list[Row]) -> None:
+def save(db: Db, vault: Vault, rows: list[Row]) -> None:
     """Write what `take` gave."""
     db.executemany(_PUT, [(*row, vault.checksums(row[0], "observation")(row[1:])) for row in rows])
 

@@ -1,6 +1,5 @@
 """Replay: what the tables must hold if all that the log tells happened, and where they do not."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Kind, Secret
 from deskroster.ledger import tables
+from deskroster.ledger.engines import Db
 from deskroster.ledger.loading import LINKED, SELECT, TYPES, linked
 from deskroster.ledger.rows import PLANS, Row, sql
 from deskroster.ledger.tables import STORED
@@ -28,20 +28,20 @@ class Replay:
         """Take the changes of one commit. Raises ValueError for what cannot have been a change."""
         for kind, id, before, after in told:
             if before is None or after is None:
-                old, new = (None if text is None else _RECORDS[kind].decode(text) for text in (before, after))
+                old, new = (None if text is None else READERS[kind].decode(text) for text in (before, after))
                 record = new
                 joined, left = (getattr(one, _MEMBERS.get(kind, ""), ()) for one in (new, old))
             else:
                 old, new = msgspec.json.decode(before), msgspec.json.decode(after)
                 joined, left = (one.pop(_MEMBERS.get(kind), ()) for one in (new, old))
-                record = replace(self._records[kind, id], **{name: _as_field(kind, name, new[name]) for name in new})
+                record = replace(self._records[kind, id], **{name: as_field(kind, name, new[name]) for name in new})
             self._move(kind, id, joined, left)
             if record is None:
                 del self._records[kind, id]
             else:
                 self._records[kind, id] = replace(record, **{_MEMBERS[kind]: ()}) if kind in _MEMBERS else record
 
-    def differences(self, db: sqlite3.Connection, company_id: int) -> Iterator[str]:
+    def differences(self, db: Db, company_id: int) -> Iterator[str]:
         """Yield what the tables hold otherwise. May be asked once: what was compared is forgotten."""
         links = {field: linked(db, table, company_id) for field, table in STORED["agent"].links.items()}
         secrets = set(db.execute(_SECRETS, (company_id,)))
@@ -78,11 +78,12 @@ def _as_secret(of: type, mark: Any) -> Secret:
     return Secret("")
 
 
-def _as_field(kind: Kind, name: str, value: Any) -> Any:
+def as_field(kind: Kind, name: str, value: Any) -> Any:
+    """Return the value of a field that the log tells of. A secret is empty."""
     return msgspec.convert(value, TYPES[kind][name], dec_hook=_as_secret)
 
 
-_RECORDS = {kind: msgspec.json.Decoder(of, dec_hook=_as_secret) for kind, of in RECORDS.items()}
+READERS = {kind: msgspec.json.Decoder(of, dec_hook=_as_secret) for kind, of in RECORDS.items()}
 _SECRETS = sql(
     select(*(tables.secrets.c[name] for name in ("kind", "record_id", "field"))).where(
         tables.secrets.c.company_id == bindparam("key")

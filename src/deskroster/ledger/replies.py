@@ -1,6 +1,5 @@
 """Replies: the first answer to an idempotency key, kept sealed for a day."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ from sqlalchemy import bindparam, delete, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
+from deskroster.ledger.engines import Db
 from deskroster.ledger.rows import putting, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
@@ -28,7 +28,7 @@ class Kept(NamedTuple):
     reply: bytes
 
 
-def find(db: sqlite3.Connection, vault: Vault, company_id: int, keys: Iterable[bytes], since: int) -> dict[bytes, Kept]:
+def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], since: int) -> dict[bytes, Kept]:
     """Return what was answered to these keys after `since`."""
     found: dict[bytes, Kept] = {}
     for key in keys:
@@ -38,7 +38,7 @@ def find(db: sqlite3.Connection, vault: Vault, company_id: int, keys: Iterable[b
     return found
 
 
-def keep(db: sqlite3.Connection, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: int) -> None:
+def keep(db: Db, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: int) -> None:
     """Write first answers, sealed."""
     if kept:
         rows = [
@@ -60,7 +60,7 @@ def _opened(vault: Vault, sealed: bytes, place: str) -> bytes:
         raise Damaged(str(error)) from error
 
 
-def forget(db: sqlite3.Connection, before: int) -> None:
+def forget(db: Db, before: int) -> None:
     """Remove the answers of all companies that are older."""
     db.execute(_FORGET, (before,))
 

@@ -1,6 +1,5 @@
 """Rows: what is written to the tables for the changes of a batch, each row once."""
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -14,7 +13,7 @@ from sqlalchemy.sql import ClauseElement
 from deskroster.core.changes import Change
 from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
 from deskroster.ledger import tables
-from deskroster.ledger.engines import DIALECT
+from deskroster.ledger.engines import DIALECT, Db
 from deskroster.ledger.tables import STORED, Stored
 from deskroster.ledger.vault import Vault, bound
 
@@ -41,7 +40,7 @@ class Rows:
     def add(self, step: Step, statement: str, row: Row) -> None:
         self._steps[step][statement].append(row)
 
-    def execute(self, connection: sqlite3.Connection) -> None:
+    def execute(self, connection: Db) -> None:
         for statements in self._steps.values():
             for statement, rows in statements.items():
                 connection.executemany(statement, rows)

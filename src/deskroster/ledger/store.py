@@ -1,7 +1,6 @@
 """Store: the data folder of an installation, and the ledgers of its companies."""
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +14,12 @@ from deskroster.core.changes import Change, Commit, Origin, created
 from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
-from deskroster.ledger import backup, check, installation, loading, log, observations, replies, tables
+from deskroster.ledger import backup, check, installation, loading, log, nonces, observations, replies, tables
 from deskroster.ledger.check import Finding
-from deskroster.ledger.engines import Embedded, clash
+from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, Db, Engine, clash
+from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.ledger import PATIENCE, Ledger
-from deskroster.ledger.nonces import Nonces
+from deskroster.ledger.nonces import Nonces, digest
 from deskroster.ledger.observations import Observations
 from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
 from deskroster.ledger.vault import Vault
@@ -46,14 +46,21 @@ def _ignore(damage: str) -> None:
 
 
 class Store:
-    """An open data folder. It belongs to this process until `close`."""
+    """An open installation: its key in a folder, its data in that folder too or in a database that others may use.
 
-    def __init__(self, engine: Embedded, vault: Vault, nonces: Nonces, clock: Clock) -> None:
+    What is in the folder belongs to this process until `close`.
+    """
+
+    def __init__(self, folder: Path, engine: Engine, vault: Vault, clock: Clock) -> None:
         self.vault = vault
-        self.nonces = nonces
+        self.shared = engine.asking is not None  # whether other processes may write
+        self._folder = folder
         self._engine = engine
+        self._nonces = None if self.shared else Nonces(folder / NONCES, int(clock()))
         self._clock = clock
-        self._companies = {company.id: company for company in engine.run_now(loading.companies)}
+        self._companies: dict[int, Company] = {}
+        self.counted = 0  # changes of the list of companies
+        self._note_companies(engine.read_now(_companies))
         self._ledgers: dict[int, Ledger] = {}
         self._read_again: dict[int, Reach] = {}  # by company
         self._loading = asyncio.Lock()
@@ -62,20 +69,20 @@ class Store:
 
     @classmethod
     def open(
-        cls, folder: Path, clock: Clock = time, engine: type[Embedded] = Embedded, alarm: Alarm = _ignore
+        cls, folder: Path, clock: Clock = time, engine: Callable[[Path], Engine] = Embedded, alarm: Alarm = _ignore
     ) -> "Store":
-        """Open a data folder, made if it is absent, its tables brought up to date and quickly checked.
+        """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
 
         `alarm` is called, once and perhaps in another thread, when damage is found later on: writing has stopped then.
-        Raises FolderInUse, WrongKey, Damaged, or NewerData for a folder that a later version has written.
+        Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = engine(folder)
         try:
-            held.harden_now()  # what a killed process left must be durable before it is shown
+            held.harden_now()
             vault = installation.open_vault(folder, held)
             held.alarm = alarm
-            return cls(held, vault, Nonces(folder / NONCES, int(clock())), clock)
+            return cls(folder, held, vault, clock)
         except BaseException:
             held.close()
             raise
@@ -89,6 +96,25 @@ class Store:
         """Return the settings of every company, by id."""
         return [self._ledgers[id].roster.company if id in self._ledgers else c for id, c in self._companies.items()]
 
+    async def refresh(self) -> bool:
+        """Have the list of companies as it is durable, where others may change it; tell whether it had changed."""
+        return self.shared and self._note_companies(await self._read(_companies))
+
+    def spend(self, company_id: int, nonce: str, now: int) -> bool:
+        """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
+        assert self._nonces is not None
+        return self._nonces.spend(company_id, nonce, now)
+
+    async def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool:
+        """Have all that was durable of a company when this was called; use a nonce up, False if it was used before.
+
+        For data that other processes may write to. Raises Busy where it cannot be known.
+        """
+        durable = await ledger.fresh(None if nonce is None else digest(ledger.roster.company.id, nonce))
+        if durable.companies != self.counted:
+            await self.refresh()
+        return durable.unused
+
     async def companies_with_email(self, email: str) -> list[int]:
         """Return the ids of the companies that have an agent with this address (in lower case). Raises Busy."""
         return await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))])
@@ -99,7 +125,7 @@ class Store:
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
         async with self._loading:
-            self._companies = {one.id: one for one in await self._read(loading.companies)}  # one may have been in doubt
+            self._note_companies(await self._read(_companies))  # one may have been in doubt
             if any(other.label == company.label for other in self.companies()):
                 raise Conflict(Reason.NAME_TAKEN, "label")
             company = replace(company, id=max(self._companies, default=0) + 1)
@@ -116,9 +142,9 @@ class Store:
 
     async def backup(self, folder: Path) -> backup.Manifest:
         """Write a verified backup to `folder`, which must not exist. Raises BadBackup, OSError."""
-        await self._engine.run(lambda db: backup.copy(db, folder))
+        await self._engine.read(lambda db: backup.copy(db, folder, self.vault))
         manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), self.vault)
-        backup.remember(self._engine.path.parent, folder, manifest)
+        backup.remember(self._folder, folder, manifest)
         return manifest
 
     async def check(self) -> list[Finding]:
@@ -135,24 +161,32 @@ class Store:
         if self._saving is not None:
             self._saving.cancel()
         await self._save_observed()
+        await self._engine.aclose()
         self._engine.close()
-        self.nonces.close()
+        if self._nonces is not None:
+            self._nonces.close()
 
-    async def _read(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    def _note_companies(self, found: tuple[int, list[Company]]) -> bool:
+        counted, companies = found
+        changed = counted != self.counted or len(companies) != len(self._companies)
+        self.counted, self._companies = counted, {company.id: company for company in companies}
+        return changed
+
+    async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
-            return await self._engine.read(job)
-        except (sqlite3.Error, OSError) as error:
+            return await self._engine.read(job, company_id)
+        except ERRORS as error:
             raise Busy from error
 
     async def _load(self, company_id: int) -> Ledger:
-        def job(db: sqlite3.Connection) -> tuple[loading.Loaded, Any, Reach]:
+        def job(db: Db) -> tuple[loading.Loaded, Any, Reach]:
             loaded = loading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
             reach = Reach(noted, log.read_on(db, company_id, noted))
             return loaded, observations.load(db, self.vault, company_id), reach
 
         try:
-            loaded, seen, self._read_again[company_id] = await self._read(job)
+            loaded, seen, self._read_again[company_id] = await self._read(job, company_id)
         except Damaged as error:
             self._engine.condemn(str(error))
             raise
@@ -164,8 +198,9 @@ class Store:
             roster.apply(change)
         commit = Commit(1, int(self._clock()), origin, changes)
 
-        def job(db: sqlite3.Connection) -> None:
+        def job(db: Db) -> None:
             rows_of(self.vault, company.id, changes).execute(db)
+            installation.count_change(db)
             log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids)
 
         try:
@@ -173,7 +208,7 @@ class Store:
         except Exception as error:
             try:
                 async with asyncio.timeout(PATIENCE):
-                    durable = await self._engine.settle(lambda db: log.find(db, company.id, commit))
+                    durable = await self._engine.settle(lambda db: log.find(db, company.id, commit), EVERY_COMPANY)
             except (TimeoutError, Damaged):
                 raise Unknown from error
             if durable is None:
@@ -192,16 +227,22 @@ class Store:
         if not rows and all(self._ledgers[id].roster.number == noted for id, (noted, _) in self._read_again.items()):
             return
 
-        def job(db: sqlite3.Connection) -> dict[int, Reach]:
+        def job(db: Db) -> dict[int, Reach]:
             observations.save(db, self.vault, rows)
             replies.forget(db, int(self._clock()) - replies.LIFETIME)
+            if self.shared:
+                nonces.forget(db, int(self._clock()))
             reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
             return {id: Reach(number, number) for id, number in reached.items()}
 
-        with suppress(sqlite3.Error, OSError, Damaged):  # an observation is not worth more than the next one
+        with suppress(*ERRORS, Damaged):  # an observation is not worth more than the next one
             self._read_again |= await self._engine.write(job)
+
+
+def _companies(db: Db) -> tuple[int, list[Company]]:
+    return installation.changes_counted(db), loading.companies(db)
 
 
 _WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

@@ -167,6 +167,8 @@ verified = _of_company("verified", (), _number("number"), _bytes("checksum"))
 """Up to which commit the log was last read again and found whole. Start-up goes on from there."""
 observations = _of_company("observations", ("kind", "record_id"), _number("at"), _text("form"), _bytes("checksum"))
 """When a key was last used, with the signature form, and when an agent last logged in. No part of the roster."""
+nonces = Table("nonces", MetaData(), _number("company_id"), _bytes("digest"), _number("until"))
+"""Nonces that are spent until a second. Only where the database is shared; else they are in a file."""
 
 
 class Stored(NamedTuple):

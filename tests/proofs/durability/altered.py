@@ -14,7 +14,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from deskroster import cli
-from deskroster.ledger import engines, ledger, log, nonces, store
+from deskroster.ledger import ledger, log, nonces, store
+from deskroster.ledger.engines import embedded
 
 LATE = 0.1  # seconds that a transaction stays open after its writes were answered
 
@@ -23,7 +24,7 @@ def early() -> None:
     """Answer first, commit later."""
     began = time.monotonic()
 
-    def transaction(self: engines.Embedded, connection: sqlite3.Connection, job: engines.Job[Any]) -> Any:
+    def transaction(self: embedded.Embedded, connection: sqlite3.Connection, job: Any) -> Any:
         nonlocal began
         if connection.in_transaction and time.monotonic() - began > LATE:
             connection.execute("COMMIT")
@@ -32,9 +33,9 @@ def early() -> None:
             began = time.monotonic()
         return job(connection)
 
-    snapshot = engines._snapshot
-    _put(engines.Embedded, "_transaction", transaction)
-    _put(engines, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
+    snapshot = embedded._snapshot
+    _put(embedded.Embedded, "_transaction", transaction)
+    _put(embedded, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
 
 
 def halved() -> None:
@@ -52,8 +53,8 @@ def halved() -> None:
 
 def unsynced() -> None:
     """Leave it to the system when what was written goes to the disk."""
-    pragmas = tuple("synchronous = OFF" if p.startswith("synchronous") else p for p in engines._PRAGMAS)
-    _put(engines, "_PRAGMAS", pragmas)
+    pragmas = tuple("synchronous = OFF" if p.startswith("synchronous") else p for p in embedded._PRAGMAS)
+    _put(embedded, "_PRAGMAS", pragmas)
 
 
 def forgetful() -> None:
@@ -64,10 +65,10 @@ def forgetful() -> None:
 def guessing() -> None:
     """Take every failed write for one that was not done, and do not ask the log."""
 
-    async def settle(self: engines.Embedded, find: Any) -> None:
+    async def settle(self: embedded.Embedded, find: Any, company_id: int) -> None:
         return None
 
-    _put(engines.Embedded, "settle", settle)
+    _put(embedded.Embedded, "settle", settle)
 
 
 def keyless() -> None:
@@ -78,16 +79,16 @@ def keyless() -> None:
 def stuck() -> None:
     """Never come back from a failed write."""
 
-    async def settle(self: engines.Embedded, find: Any) -> None:
+    async def settle(self: embedded.Embedded, find: Any, company_id: int) -> None:
         await asyncio.sleep(3600)
 
-    _put(engines.Embedded, "settle", settle)
+    _put(embedded.Embedded, "settle", settle)
 
 
 def busy_log() -> None:
     """Break nothing: SQLite's log goes into the database file after every few writes, so that faults meet that too."""
-    pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in engines._PRAGMAS)
-    _put(engines, "_PRAGMAS", pragmas)
+    pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in embedded._PRAGMAS)
+    _put(embedded, "_PRAGMAS", pragmas)
 
 
 def _put(where: Any, name: str, what: Any) -> None:

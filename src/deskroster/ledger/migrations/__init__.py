@@ -1,10 +1,16 @@
-"""Migrations: the steps by which the tables came to be what they are."""
+"""Migrations: the steps by which the tables came to be what they are.
+
+A step expands: it adds what an older program does not look at, so that old and new processes write side by side. What
+no program uses any more is taken away by a later step, which raises `SERVES`.
+"""
 
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-HEAD = "0001"  # said here so that Alembic is imported only when there is something to do
+FIRST = "0001"
+HEAD = "0002"  # said here so that Alembic is imported only when there is something to do
+SERVES = "0001"  # the `HEAD` of the oldest program that can go on with these tables
 
 
 def migrate(connection: Connection) -> None:

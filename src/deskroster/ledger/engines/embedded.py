@@ -1,4 +1,4 @@
-"""Engines: all that depends on which database holds the data. Here SQLite: one file, one connection, one thread."""
+"""The embedded engine: SQLite in a folder that this process alone has. One file, one connection, one thread."""
 
 import asyncio
 import fcntl
@@ -9,17 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Connection, Dialect, StaticPool, create_engine, event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, StaticPool, create_engine, event
 
-from deskroster.core.problems import Conflict, Damaged, Reason, Refusal
+from deskroster.core.problems import Damaged
 from deskroster.ledger import torn
+from deskroster.ledger.engines import EVERY_COMPANY, Asking, FolderInUse, Job
 from deskroster.ledger.vault import sync_folder
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], T]
 
-DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
 FILE = "deskroster.db"
 LOCK = "lock"
 _PRAGMAS = (
@@ -38,20 +36,22 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between attempts to settle a
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-class FolderInUse(Exception):
-    """Another process serves this folder."""
-
-
 class Embedded:
     """The database of a folder, held by this process alone. Every job runs in one thread, one after the other.
+
+    The right to write is always held, nothing is ever unseen, and a job sees all companies.
 
     After an error the connection is thrown away, and the next job begins by opening another. To read through it needs
     no room on the disk. Before anything is written, what is in SQLite's log goes into the database file: some of it may
     be only in the memory of the system, and a disk that has once failed to take it is not asked to again.
     """
 
+    asking: Asking | None = None
+    number: int | None = None
+
     def __init__(self, folder: Path) -> None:
         """Take the folder. Raises FolderInUse, and Damaged before SQLite could pass over what its log has lost."""
+        self.folder: Path | None = folder
         self.path = folder / FILE
         self.damage = ""  # what was found broken; nothing is written any more
         self.alarm: Callable[[str], None] = lambda damage: None
@@ -63,7 +63,11 @@ class Embedded:
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._connection: sqlite3.Connection | None = None
         self._hard = False  # what can be read outlives a power failure
-        self.doubtful = False  # it cannot be said whether the last write was done
+        self._doubtful = False  # it cannot be said whether the last write was done
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
 
     def condemn(self, damage: str) -> None:
         """Write nothing any more, and sound the alarm, once."""
@@ -71,19 +75,25 @@ class Embedded:
             self.damage = damage
             self.alarm(damage)
 
-    async def write(self, job: Job[T]) -> T:
-        """Run a job in a transaction and make it durable. After an exception it may or may not be: ask."""
+    def doubts(self, company_id: int) -> bool:
+        return self._doubtful
+
+    async def hold(self, company_id: int) -> "Embedded":
+        return self
+
+    async def commit(self, job: Job[T]) -> T:
+        return await self.write(job)
+
+    async def release(self) -> None:
+        pass
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         return await self.run(lambda connection: self._transaction(connection, job))
 
-    async def read(self, job: Job[T]) -> T:
-        """Run a job on one snapshot."""
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         return await self.run(lambda connection: _snapshot(connection, job))
 
-    async def settle(self, find: Job[T | None]) -> T | None:
-        """Return what `find` finds after a failed write, durable now; None if it surely is not there.
-
-        Asks until that can be said. Raises Damaged.
-        """
+    async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
         try:
             while True:
@@ -95,26 +105,39 @@ class Embedded:
                 except Damaged:
                     raise
                 except Exception:  # noqa: BLE001 - whatever it was, there is no answer yet
-                    self.doubtful = True
+                    self._doubtful = True
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            self.doubtful = False
+            self._doubtful = False
 
-    async def run(self, job: Job[T]) -> T:
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """Run a job outside any transaction. Raises Damaged, or what the job raises."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
 
-    def harden_now(self) -> None:
-        """Make all that can be read outlive a power failure, and wait for it."""
-        self.run_now(self._harden)
+    def migrate(self, steps: Callable[[Connection], None]) -> None:
+        def job(connection: sqlite3.Connection) -> None:
+            with core(connection) as same:
+                steps(same)
+
+        self._run_now(job)
+
+    def read_now(self, job: Job[T]) -> T:
+        return self._run_now(lambda connection: _snapshot(connection, job))
 
     def write_now(self, job: Job[T]) -> T:
-        """Run a job in a transaction and wait until it is durable."""
-        return self.run_now(lambda connection: self._transaction(connection, job))
+        return self._run_now(lambda connection: self._transaction(connection, job))
 
-    def run_now(self, job: Job[T]) -> T:
-        """Run a job and wait for it: before there is a loop, and after."""
+    def harden_now(self) -> None:
+        self._run_now(self._harden)
+
+    def take_alone(self) -> None:
+        pass  # it always is
+
+    async def aclose(self) -> None:
+        pass
+
+    def _run_now(self, job: Callable[[sqlite3.Connection], T]) -> T:
         return self._thread.submit(self._do, job).result()
 
     def close(self) -> None:
@@ -122,7 +145,7 @@ class Embedded:
         self._thread.shutdown()
         os.close(self._lock)
 
-    def _do(self, job: Job[T]) -> T:
+    def _do(self, job: Callable[[sqlite3.Connection], T]) -> T:
         try:
             if self._connection is None:
                 self._connection = connect(self.path)
@@ -199,13 +222,6 @@ def broken(error: Exception) -> bool:
     if isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in str(error):
         return True  # what the driver says of text, and of names in SQLite's own messages, that no one ever wrote
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _CORRUPT
-
-
-def clash(error: Exception) -> Refusal | None:
-    """Return what an error says that only the database can know: that another company has this label."""
-    if isinstance(error, sqlite3.IntegrityError) and "companies.label" in str(error):
-        return Conflict(Reason.NAME_TAKEN, "label")
-    return None
 
 
 def _snapshot(connection: sqlite3.Connection, job: Job[T]) -> T:

@@ -1,0 +1,56 @@
+"""`deskroster move`: an installation from SQLite to PostgreSQL, or back."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deskroster.cli.console import Exit, Refused, as_json, err, say
+from deskroster.cli.opening import must_be_installation, refusing
+from deskroster.cli.options import Data, Json
+from deskroster.ledger import FolderInUse
+from deskroster.ledger import moving as ledger
+
+SQLITE = "sqlite"
+
+To = Annotated[
+    str,
+    typer.Option(
+        "--to", metavar="URL", help="The address of an empty PostgreSQL database; or `sqlite`.", show_default=False
+    ),
+]
+
+
+def move(data: Data, to: To, json: Json = False) -> None:
+    """Move an installation from SQLite in its folder to PostgreSQL, or back, with its whole history.
+
+    Nothing may serve it meanwhile. All is copied in one transaction, every record is compared on both sides, and only
+    then is the new place noted in the folder. If anything differs, or the move is interrupted, the data is where it was
+    and the command can be given again. What was left behind by a move to PostgreSQL is kept as deskroster.db.moved.
+
+    The installation key stays in the folder. Other machines need a copy of it, and the address by --database.
+
+    For example:
+
+        deskroster move --data ./data --to postgresql://deskroster@db1,db2,db3/deskroster
+        deskroster move --data ./data --to sqlite
+    """
+    must_be_installation(data)
+    columns = (TextColumn("Copy and compare"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with refusing(data), Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("rows", total=None)
+        progress = ledger.Progress(
+            lambda total: bar.update(task, total=total), lambda done: bar.update(task, advance=done)
+        )
+        try:
+            rows = ledger.move(data, None if to == SQLITE else to, progress)
+        except ledger.CannotMove as error:
+            raise Refused(Exit.CONFLICT, str(error)) from None
+        except FolderInUse as error:
+            raise Refused(Exit.UNAVAILABLE, str(error), "Stop what serves it, on every machine.") from None
+    if json:
+        as_json({"rows": rows, "to": "sqlite" if to == SQLITE else "postgresql"})
+    else:
+        where = "SQLite in the folder" if to == SQLITE else "PostgreSQL"
+        say(f"Moved: {rows:,} rows, each the same on both sides. The data of {escape(str(data))} is in {where} now.")

@@ -1,0 +1,96 @@
+"""Catching up: what other processes have committed, as changes that a roster can follow."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+from sqlalchemy import bindparam, select
+
+from deskroster.core.changes import Change, Commit
+from deskroster.core.records import SECRET_FIELDS, AnyRecord, Kind, Secret
+from deskroster.core.roster import Roster
+from deskroster.ledger import loading, log, tables
+from deskroster.ledger.engines import Db
+from deskroster.ledger.replay import READERS, as_field
+from deskroster.ledger.rows import Row, sql
+from deskroster.ledger.vault import Vault, bound
+
+Place = tuple[Kind, int, str]
+"""Where a secret stands: kind, id and field of its record."""
+
+
+class Unseen(NamedTuple):
+    """The commits after one that is known, whole up to the last, and the secrets that they speak of as they are now."""
+
+    commits: list[log.Told]
+    secrets: dict[Place, Secret]
+    next_ids: dict[Kind, int]
+
+    def followed(self, roster: Roster, told: log.Told) -> Commit:
+        """Return the commit that comes next for this roster. Its changes are made as they are applied, one by one."""
+        return Commit(told.number, told.at, told.origin, _changes(roster, told.changes, self.secrets))
+
+
+def unseen(db: Db, vault: Vault, company_id: int, since: int, head: bytes) -> Unseen:
+    """Return what was committed after the commit `since` with the hash `head`, all of one moment.
+
+    Raises Broken if that commit is another one, Damaged.
+    """
+    commits = list(log.whole(db, company_id, since, head))
+    secrets: dict[Place, Secret] = {}
+    for commit in commits:
+        for kind, id, before, after in commit.changes:
+            if kind in SECRET_FIELDS and after is not None:
+                _read_secrets(db, vault, company_id, (kind, id), before, after, secrets)
+    with loading.legible(f"the end of the log of company {company_id}"):
+        loaded = loading.settings(db, vault, company_id)
+    return Unseen(commits, secrets, loaded.roster.next_ids)
+
+
+def _read_secrets(
+    db: Db, vault: Vault, company_id: int, record: tuple[Kind, int], before: str | None, after: str,
+    found: dict[Place, Secret],
+) -> None:  # fmt: skip
+    said = msgspec.json.decode(after)
+    for field in SECRET_FIELDS[record[0]]:
+        if said.get(field) is None or (*record, field) in found:
+            continue
+        row = db.execute(_SECRET, (company_id, *record, field)).fetchone()
+        if row is not None:
+            place = bound(company_id, *record, field)
+            with loading.legible(place):
+                found[(*record, field)] = Secret(vault.open(row[0], place).decode())
+
+
+def _changes(roster: Roster, told: Sequence[Row], secrets: dict[Place, Secret]) -> Iterator[Change]:
+    """Yield changes, each made of what the roster holds once those before it are applied."""
+    for kind, id, before, after in told:
+        was = roster.record(kind, id)
+        if after is None:
+            yield Change(kind, id, was, None)
+        elif before is None:
+            yield Change(kind, id, None, _with_secrets(READERS[kind].decode(after), secrets))
+        else:
+            new = {name: as_field(kind, name, value) for name, value in msgspec.json.decode(after).items()}
+            assert was is not None
+            yield Change(kind, id, was, _with_secrets(replace(was, **new), secrets, new))
+
+
+def _with_secrets(record: AnyRecord, secrets: dict[Place, Secret], new: dict[str, Any] | None = None) -> AnyRecord:
+    """Put in the secrets that were only marked. One that is gone by now will be given up by a later change."""
+    fields = SECRET_FIELDS.get(record.kind, ())
+    marked = [field for field in fields if (new is None or field in new) and getattr(record, field) is not None]
+    if not marked:
+        return record
+    return replace(record, **{field: secrets.get((record.kind, record.id, field)) for field in marked})
+
+
+_SECRET = sql(
+    select(tables.secrets.c.sealed).where(
+        tables.secrets.c.company_id == bindparam("company"),
+        tables.secrets.c.kind == bindparam("kind_"),
+        tables.secrets.c.record_id == bindparam("record"),
+        tables.secrets.c.field == bindparam("field_"),
+    )
+)

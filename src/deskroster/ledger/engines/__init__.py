@@ -1,0 +1,157 @@
+"""Engines: all that depends on which database holds the data: SQLite in a folder, or PostgreSQL anywhere."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.dialects import sqlite
+
+from deskroster.core.problems import Conflict, Reason, Refusal
+
+T = TypeVar("T")
+
+DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
+"""The SQL that statements are written in. PostgreSQL understands all of it but for the question marks."""
+EVERY_COMPANY = 0  # whose rows a job sees that is of no company
+
+
+class Cursor(Protocol):
+    """The rows that a statement gives."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+    def fetchone(self) -> Any: ...
+    def fetchmany(self, size: int, /) -> list[Any]: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Db(Protocol):
+    """A connection as jobs use it, in a transaction that is not theirs to end. Its SQL is that of `DIALECT`."""
+
+    def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> object: ...
+
+
+Job = Callable[[Db], T]
+
+
+class FolderInUse(Exception):
+    """Another process serves this folder."""
+
+
+class Failed(Exception):
+    """PostgreSQL did not do it, or is out of reach. `constraint` is the one that was broken, if it was that."""
+
+    def __init__(self, why: str, constraint: str = "") -> None:
+        super().__init__(why)
+        self.constraint = constraint
+
+
+class InDoubt(Exception):
+    """A commit that is there and may be lost with its machine: nobody else has it yet. No log can tell."""
+
+
+ERRORS = (sqlite3.Error, OSError, Failed)
+"""What a database raises that could not do as it was asked."""
+
+
+class Durable(NamedTuple):
+    """What is durable: the number of a company's last commit, and how often the list of companies has changed.
+
+    `unused` tells whether the nonce that was asked for had not been used; it is now.
+    """
+
+    number: int
+    companies: int
+    unused: bool
+
+
+class Held(Protocol):
+    """The right to write for one company: nobody else does until it is released or committed. For one job at a time."""
+
+    @property
+    def number(self) -> int | None:
+        """The number of the company's last commit; None where nobody but this process writes."""
+
+    async def read(self, job: Job[T]) -> T:
+        """Run a job on what is durable."""
+
+    async def commit(self, job: Job[T]) -> T:
+        """Run a job and make what it writes durable. After an exception it may or may not be: settle."""
+
+    async def release(self) -> None:
+        """Write nothing, and let others."""
+
+
+class Asking(Protocol):
+    """Asks what is durable."""
+
+    async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
+        """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
+
+
+class Engine(Protocol):
+    """A database, and its connections. Jobs run in threads of its own; each sees the rows of one company, or all."""
+
+    damage: str  # what was found broken; nothing is written any more
+    alarm: Callable[[str], None]
+    asking: "Asking | None"  # how to learn what others wrote; None where nobody else can
+
+    @property
+    def where(self) -> str:
+        """Where the data is, in words, without any secret."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that this process alone has the data in, if it is so."""
+
+    def condemn(self, damage: str) -> None:
+        """Write nothing any more, and sound the alarm, once."""
+
+    def doubts(self, company_id: int) -> bool:
+        """Tell whether it cannot be said if a company's last write was done."""
+
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+        """Run a job on one snapshot."""
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+        """Run a job in a transaction and make it durable. After an exception it may or may not be: settle."""
+
+    async def hold(self, company_id: int) -> Held:
+        """Wait for the right to write for a company."""
+
+    async def settle(self, find: Job[T | None], company_id: int) -> T | None:
+        """Return what `find` finds after a failed write, durable now; None if it surely is not there.
+
+        Asks until that can be said. Raises Damaged.
+        """
+
+    def migrate(self, steps: Callable[[Connection], None]) -> None:
+        """Run the steps of a migration in one transaction, before there is a loop."""
+
+    def read_now(self, job: Job[T]) -> T:
+        """Run a job on what is durable and wait for it: before there is a loop, and after."""
+
+    def write_now(self, job: Job[T]) -> T:
+        """Run a job in a transaction and wait until it is durable."""
+
+    def harden_now(self) -> None:
+        """Make what a killed process left durable, before it is shown."""
+
+    def take_alone(self) -> None:
+        """See to it that no other process has the data open. Raises FolderInUse."""
+
+    async def aclose(self) -> None:
+        """Let go of what belongs to the loop."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+def clash(error: Exception) -> Refusal | None:
+    """Return what an error says that only the database can know: that another company has this label."""
+    taken = isinstance(error, sqlite3.IntegrityError) and "companies.label" in str(error)
+    if taken or (isinstance(error, Failed) and error.constraint == "uq_companies_label"):
+        return Conflict(Reason.NAME_TAKEN, "label")
+    return None

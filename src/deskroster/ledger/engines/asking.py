@@ -1,0 +1,170 @@
+"""Asking: what is durable now, on a database that others write to. One question serves all who wait for an answer."""
+
+import asyncio
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from deskroster.core.problems import Busy
+from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
+from deskroster.ledger.engines.session import Primary, abort
+from deskroster.ledger.nonces import LIFETIME
+
+QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
+MAX_ASKED = 500  # nonces of one question
+
+_SPEND = """WITH spent AS (
+    INSERT INTO nonces (company_id, digest, until) SELECT %s, digest, %s FROM unnest(%s::bytea[]) AS digest
+    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= %s RETURNING digest
+) """
+_STATE = """SELECT (SELECT number FROM companies WHERE company_id = %s),
+    (SELECT value FROM installation WHERE name = 'companies'),
+    current_setting('synchronous_standby_names') <> '', """
+_WITH_NONCES = _SPEND + _STATE + "ARRAY(SELECT digest FROM spent)"
+_WITHOUT = _STATE + "'{}'::bytea[]"
+_PROVING = _STATE + "CASE WHEN pg_logical_emit_message(true, 'deskroster', '') IS NULL THEN NULL ELSE '{}'::bytea[] END"
+
+
+class _Asked(NamedTuple):
+    nonce: bytes | None
+    now: int
+    answer: "asyncio.Future[Durable]"
+
+
+class Questions:
+    """The questions of one process. There is one at a time for a company; who comes meanwhile shares the next.
+
+    A primary that was cut off from its cluster does not know it at once. So where there are synchronous standbys a
+    question writes, if only a note, and is answered when a standby has that: one that follows another primary never
+    gets it. Elsewhere nothing needs to be waited for: a nonce may be forgotten when the machine loses its power.
+    """
+
+    def __init__(self, primary: Primary) -> None:
+        self._primary = primary
+        self._waiting: defaultdict[int, list[_Asked]] = defaultdict(list)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._idle: list[_Line] = []
+        self._busy: set[_Line] = set()
+
+    async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
+        """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(nonce, now, loop.create_future())
+        self._waiting[company_id].append(asked)
+        if company_id not in self._tasks:
+            self._tasks[company_id] = loop.create_task(self._run(company_id))
+        return await asked.answer
+
+    async def close(self) -> None:
+        """Refuse whoever still waits, and hang up."""
+        for line in self._busy:
+            line.abort()
+        while self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _run(self, company_id: int) -> None:
+        batch: list[_Asked] = []
+        try:
+            while batch := self._take(company_id):
+                await self._settle(company_id, batch)
+        finally:
+            del self._tasks[company_id]
+            for asked in (*batch, *self._waiting.pop(company_id, ())):
+                _refuse(asked)
+
+    def _take(self, company_id: int) -> list[_Asked]:
+        waiting = self._waiting.pop(company_id, [])
+        if len(waiting) > MAX_ASKED:
+            self._waiting[company_id] = waiting[MAX_ASKED:]
+        return waiting[:MAX_ASKED]
+
+    async def _settle(self, company_id: int, batch: list[_Asked]) -> None:
+        first: dict[bytes, _Asked] = {}  # who asks for a nonce first gets it
+        for asked in batch:
+            if asked.nonce is not None:
+                first.setdefault(asked.nonce, asked)
+        try:
+            number, companies, unused = await self._ask(company_id, list(first), batch[0].now)
+        except (Failed, psycopg.Error, OSError):
+            for asked in batch:
+                _refuse(asked)
+            return
+        for asked in batch:
+            mine = asked.nonce is None or (asked.nonce in unused and first[asked.nonce] is asked)
+            if not asked.answer.done():
+                asked.answer.set_result(Durable(number, companies, mine))
+
+    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
+        line = self._idle.pop() if self._idle else await _Line.open(self._primary)
+        self._busy.add(line)
+        deadline = asyncio.get_running_loop().call_later(QUESTION_SECONDS, line.abort)
+        try:
+            found = await line.ask(company_id, nonces, now)
+        except BaseException:
+            line.drop()
+            raise
+        finally:
+            deadline.cancel()
+            self._busy.discard(line)
+        self._idle.append(line)
+        return found
+
+
+class _Line:
+    """A connection that asks. It is set to one company, and to wait for standbys where there are any."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._company_id = EVERY_COMPANY
+        self._standbys = False
+
+    @classmethod
+    async def open(cls, primary: Primary) -> "_Line":
+        plain = await asyncio.to_thread(primary.connect)
+        connection: AsyncConnection = AsyncConnection(plain.pgconn)
+        await connection.set_autocommit(True)
+        connection.prepare_threshold = 0
+        await connection.execute("SET synchronous_commit = off")
+        return cls(connection)
+
+    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
+        if company_id != self._company_id:
+            await self._connection.execute("SELECT set_config('deskroster.company', %s, false)", (str(company_id),))
+            self._company_id = company_id
+        number, companies, standbys, unused = await self._question(company_id, nonces, now)
+        if standbys != self._standbys:
+            await self._connection.execute(f"SET synchronous_commit = {'remote_write' if standbys else 'off'}")
+            self._standbys = standbys
+            if standbys:
+                number, companies, _, _ = await self._question(company_id, [], now)
+        if number is None:
+            raise Failed(f"company {company_id} is not there")
+        return number, int(companies or 0), set(unused)
+
+    async def _question(self, company_id: int, nonces: list[bytes], now: int) -> Any:
+        if nonces:
+            values: tuple[Any, ...] = (company_id, now + LIFETIME, nonces, now, company_id)
+            cursor = await self._connection.execute(_WITH_NONCES, values, binary=True)
+        else:
+            question = _PROVING if self._standbys else _WITHOUT
+            cursor = await self._connection.execute(question, (company_id,), binary=True)
+        return await cursor.fetchone()
+
+    def abort(self) -> None:
+        """Let the question fail. To cancel it would ask the server, which may not answer."""
+        abort(self._connection)
+
+    def drop(self) -> None:
+        self._connection.pgconn.finish()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _refuse(asked: _Asked) -> None:
+    if not asked.answer.done():
+        asked.answer.set_exception(Busy())

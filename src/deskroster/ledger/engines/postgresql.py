@@ -1,0 +1,332 @@
+"""The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import psycopg
+from sqlalchemy import Connection, StaticPool, create_engine, text
+
+from deskroster.core.problems import Damaged
+from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, InDoubt, Job
+from deskroster.ledger.engines.asking import Questions
+from deskroster.ledger.engines.session import Primary, Session, abort
+
+T = TypeVar("T")
+
+LANES = 4  # connections for writing and loading; a company writes on one at a time
+STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
+HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
+COMMIT_SECONDS = 5.0  # for a commit, which waits for its replica without end
+LOCK_TIMEOUT = "5s"  # of a migration: it may wait for writers, who would wait for it
+OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
+_CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
+
+_END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid = ANY(pg_blocking_pids(%s)) AND wait_event_type = 'Client'
+    AND state_change < now() - %s * interval '1 second'"""
+
+
+class PostgreSQL:
+    """A PostgreSQL database that others may write to as well.
+
+    A company's writers take turns at its row in `companies`. Every transaction names the company that it is for, and
+    row-level security hides all others from it.
+    """
+
+    folder: Path | None = None
+
+    def __init__(self, url: str) -> None:
+        """Connect. Raises ValueError for a URL that is none, Failed if no primary answers."""
+        self.damage = ""
+        self.alarm: Callable[[str], None] = lambda damage: None
+        self._primary = Primary(url)
+        self._questions = Questions(self._primary)
+        self.asking: Asking | None = self._questions
+        self._lanes = [_Lane(self._primary) for _ in range(LANES)]
+        self._keeper = _Lane(self._primary, self._keep)
+        self._idle: asyncio.Queue[_Lane] | None = None
+        self._doubtful: set[int] = set()
+        self._alone = False
+        self._keeper.run_now(lambda session: None)
+
+    @property
+    def where(self) -> str:
+        return self._primary.where
+
+    def condemn(self, damage: str) -> None:
+        if not self.damage:
+            self.damage = damage
+            self.alarm(damage)
+
+    def doubts(self, company_id: int) -> bool:
+        return company_id in self._doubtful
+
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+        lane = await self._take()
+        try:
+            return await self._judged(lane.run(lambda session: _snapshot(session, job, company_id)))
+        finally:
+            self._give_back(lane)
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+        held = await self.hold(company_id)
+        return await held.commit(job)
+
+    async def hold(self, company_id: int) -> "Turn":
+        if self.damage:
+            raise Damaged(self.damage)
+        lane = await self._take()
+        loop = asyncio.get_running_loop()
+        relief = loop.call_later(STUCK_AFTER, self._relieve, lane)
+        deadline = loop.call_later(HOLD_SECONDS, lane.abort)
+        try:
+            number = await self._judged(lane.run(lambda session: _locked(session, company_id)))
+        except BaseException:
+            self._give_back(lane)
+            raise
+        finally:
+            relief.cancel()
+            deadline.cancel()
+        return Turn(self, lane, number)
+
+    async def settle(self, find: Job[T | None], company_id: int) -> T | None:
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    held = await self.hold(company_id)
+                    try:
+                        found = await held.read(find)
+                    except BaseException:
+                        await held.release()
+                        raise
+                    await held.commit(lambda db: None)  # as durable as a write: it waits for the replica too
+                    return found
+                except Damaged:
+                    raise
+                except Exception:  # noqa: BLE001 - whatever it was, there is no answer yet
+                    self._doubtful.add(company_id)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self._doubtful.discard(company_id)
+
+    def read_now(self, job: Job[T]) -> T:
+        return self._keeper.run_now(lambda session: _snapshot(session, job, EVERY_COMPANY))
+
+    def write_now(self, job: Job[T]) -> T:
+        def transaction(session: Session) -> T:
+            _locked(session, EVERY_COMPANY)
+            return _committed(session, job)
+
+        return self._keeper.run_now(transaction)
+
+    def migrate(self, steps: Callable[[Connection], None]) -> None:
+        """Run the steps of a migration in one transaction, one process at a time. Raises Failed."""
+        plain = self._primary.connect()
+        plain.autocommit = False
+        engine = create_engine("postgresql+psycopg://", creator=lambda: plain, poolclass=StaticPool)
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({OPENED}, 1)"))
+                steps(connection)
+                connection.commit()
+        except psycopg.Error as error:
+            raise Failed(str(error).strip()) from error
+        finally:
+            engine.dispose()
+            plain.close()
+
+    def harden_now(self) -> None:
+        pass  # who decides an outcome has done so
+
+    def take_alone(self) -> None:
+        self._alone = True
+        self._keeper.run_now(self._keep)
+
+    async def aclose(self) -> None:
+        await self._questions.close()
+
+    def close(self) -> None:
+        for lane in (*self._lanes, self._keeper):
+            lane.close()
+
+    def give_back(self, lane: "_Lane") -> None:
+        """Let others have a lane."""
+        self._give_back(lane)
+
+    async def _judged(self, running: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await running
+        except Damaged as error:
+            self.condemn(str(error))
+            raise
+
+    async def _take(self) -> "_Lane":
+        if self._idle is None:
+            self._idle = asyncio.LifoQueue()
+            for lane in reversed(self._lanes):
+                self._idle.put_nowait(lane)
+        return await self._idle.get()
+
+    def _give_back(self, lane: "_Lane") -> None:
+        assert self._idle is not None
+        self._idle.put_nowait(lane)
+
+    def _relieve(self, lane: "_Lane") -> None:
+        """End who holds up a lane that waits for a lock, while they wait for their own process: it is stuck.
+
+        Safe, because an outcome is decided under the lock. Who waits for the replica of a commit is not ended: that
+        would show the commit without it.
+        """
+        pid = lane.pid
+        if pid is not None:
+            self._keeper.start(lambda session: session.connection.execute(_END_STUCK, (pid, STUCK_AFTER)).fetchall())
+            asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve_again, lane, pid)
+
+    def _relieve_again(self, lane: "_Lane", pid: int) -> None:
+        if lane.waiting and lane.pid == pid:
+            self._relieve(lane)
+
+    def _keep(self, session: Session) -> None:
+        """Say, as long as the session lasts, that a process has the installation open."""
+        if self._alone:
+            session.connection.execute(f"SELECT pg_advisory_unlock_shared({OPENED}, 0)")
+        kind = "" if self._alone else "_shared"
+        row = session.connection.execute(f"SELECT pg_try_advisory_lock{kind}({OPENED}, 0)").fetchone()
+        if row is None or not row[0]:
+            raise FolderInUse(f"other processes have {self.where} open")
+
+
+class Turn:
+    """A transaction that holds the row of a company."""
+
+    def __init__(self, engine: PostgreSQL, lane: "_Lane", number: int | None) -> None:
+        self.number = number
+        self._engine = engine
+        self._lane: _Lane | None = lane
+
+    async def read(self, job: Job[T]) -> T:
+        assert self._lane is not None
+        return await self._lane.run(job)
+
+    async def commit(self, job: Job[T]) -> T:
+        """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
+        lane = self._lane
+        assert lane is not None
+        deadline = asyncio.get_running_loop().call_later(COMMIT_SECONDS, lane.abort)
+        try:
+            return await lane.run(lambda session: _committed(session, job))
+        finally:
+            deadline.cancel()
+            self._end()
+
+    async def release(self) -> None:
+        if self._lane is not None:
+            try:
+                await self._lane.run(lambda session: session.connection.execute("ROLLBACK"))
+            except Failed:
+                pass  # the connection is gone, and the lock with it
+            finally:
+                self._end()
+
+    def _end(self) -> None:
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            self._engine.give_back(lane)
+
+
+class _Lane:
+    """A thread with a connection. After an error the connection is thrown away, and the next job opens another."""
+
+    def __init__(self, primary: Primary, greet: Callable[[Session], None] | None = None) -> None:
+        self.waiting = False  # whether a job is running
+        self._primary = primary
+        self._greet = greet
+        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._session: Session | None = None
+
+    @property
+    def pid(self) -> int | None:
+        session = self._session
+        return None if session is None else session.connection.info.backend_pid
+
+    async def run(self, job: Callable[[Session], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+
+    def run_now(self, job: Callable[[Session], T]) -> T:
+        return self._thread.submit(self._do, job).result()
+
+    def start(self, job: Callable[[Session], object]) -> None:
+        """Run a job some time, whatever comes of it."""
+        self._thread.submit(self._do, job)
+
+    def abort(self) -> None:
+        session = self._session
+        if session is not None:
+            abort(session.connection)
+
+    def close(self) -> None:
+        self._thread.submit(self._drop).result()
+        self._thread.shutdown()
+
+    def _do(self, job: Callable[[Session], T]) -> T:
+        self.waiting = True
+        try:
+            if self._session is None:
+                self._session = Session(self._primary.connect())
+                if self._greet is not None:
+                    self._greet(self._session)
+            return job(self._session)
+        except psycopg.Error as error:
+            self._drop()
+            if isinstance(error, _CORRUPT):
+                raise Damaged(f"{self._primary.where}: {error}") from error
+            raise Failed(str(error).strip(), error.diag.constraint_name or "") from error
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self.waiting = False
+
+    def _drop(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+
+def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
+    session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
+    with session.streaming():
+        result = job(session)
+    session.script("COMMIT")
+    return result
+
+
+def _locked(session: Session, company_id: int) -> int | None:
+    """Begin a transaction and wait for the company's row, or for the installation; return the last commit's number."""
+    if company_id == EVERY_COMPANY:
+        session.script(f"BEGIN; {_for(company_id)}; SELECT pg_advisory_xact_lock({OPENED}, 2)")
+        return None
+    lock = f"SELECT number FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
+    rows = session.script(f"BEGIN; {_for(company_id)}; {lock}")
+    return cast("int", rows[0][0]) if rows else None
+
+
+def _committed(session: Session, job: Job[T]) -> T:
+    session.unreplicated = False
+    with session.connection.pipeline():
+        result = job(session)
+        session.connection.execute("COMMIT")
+    if session.unreplicated:
+        raise InDoubt(f"{session.connection.info.host} has a commit that no standby has")
+    return result
+
+
+def _for(company_id: int) -> str:
+    return f"SELECT set_config('deskroster.company', '{company_id:d}', true)"

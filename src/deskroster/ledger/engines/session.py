@@ -1,0 +1,151 @@
+"""Session: a connection to the primary of a PostgreSQL installation, found host by host."""
+
+import select
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from os import dup
+from typing import Any, cast
+
+import psycopg
+from psycopg import Cursor, ServerCursor, pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from deskroster.ledger.engines import Failed
+
+CONNECT_SECONDS = 1.0  # for each host
+UNREPLICATED = "canceling wait for synchronous replication"  # what PostgreSQL warns of a commit that only it has
+_DEFAULTS = {
+    "application_name": "deskroster",
+    "target_session_attrs": "read-write",
+    "client_encoding": "utf8",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",  # milliseconds
+}
+_STREAMED = 1_000  # rows that are fetched at once where there may be many
+
+
+class Primary:
+    """Where the primary is: the hosts of a URL, one of which takes writes. The last good one is tried first."""
+
+    def __init__(self, url: str) -> None:
+        """Read the URL. Raises ValueError for what is no address of a database."""
+        try:
+            wanted = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        except psycopg.ProgrammingError as error:
+            raise ValueError(str(error).strip()) from None
+        hosts, ports = (wanted.pop(name, "").split(",") for name in ("host", "port"))
+        if len(ports) == 1:
+            ports *= len(hosts)
+        if len(ports) != len(hosts):
+            raise ValueError("there are not as many ports as hosts")
+        named = [
+            {name: value for name, value in (("host", host), ("port", port)) if value}
+            for host, port in zip(hosts, ports, strict=True)
+        ]
+        self._hosts = [make_conninfo("", **_DEFAULTS | wanted | one) for one in named]
+        self._last = 0
+        name = wanted.get("dbname", "")
+        self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
+
+    def connect(self) -> psycopg.Connection:
+        """Return a connection to the primary. Waits for each host at most `CONNECT_SECONDS`. Raises Failed."""
+        why = ""
+        for turn in range(len(self._hosts)):
+            at = (self._last + turn) % len(self._hosts)
+            try:
+                connection = _connected(self._hosts[at])
+            except (psycopg.Error, OSError) as error:
+                why = str(error).strip()
+                continue
+            self._last = at
+            return connection
+        raise Failed(f"no primary of {self.where} answers: {why}")
+
+
+class Session:
+    """A connection as jobs use it, in the SQL of the ledger."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self._streams: list[ServerCursor[Any]] | None = None
+        self.unreplicated = False  # whether a commit was done without its replica
+        connection.add_notice_handler(self._notice)
+
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
+        text = cast("Any", in_postgresql(statement))
+        if self._streams is None:
+            return self.connection.execute(text, values or None)
+        cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
+        self._streams.append(cursor)
+        cursor.itersize = _STREAMED
+        return cast("Cursor[Any]", cursor.execute(text, values or None))
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.executemany(cast("Any", in_postgresql(statement)), rows)
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Fetch rows as they are wanted, and not all at once."""
+        self._streams = []
+        try:
+            yield
+            for cursor in self._streams:
+                cursor.close()
+        finally:
+            self._streams = None
+
+    def script(self, text: str) -> list[Any]:
+        """Run statements without values in one round trip; return the rows of the last."""
+        cursor = self.connection.execute(cast("Any", text))
+        while cursor.nextset():
+            pass
+        return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
+        if UNREPLICATED in (notice.message_primary or ""):
+            self.unreplicated = True
+
+
+def abort(connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+    """Break a connection, from any thread: whatever waits for an answer gets an error."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
+
+
+@cache
+def in_postgresql(statement: str) -> str:
+    """Return a statement of the ledger with the placeholders of psycopg. None holds a literal `?` or `%`."""
+    return statement.replace("?", "%s")
+
+
+def _connected(conninfo: str) -> psycopg.Connection:
+    """Connect to one host within `CONNECT_SECONDS`: libpq itself waits for two seconds at least."""
+    until = time.monotonic() + CONNECT_SECONDS
+    link = pq.PGconn.connect_start(conninfo.encode())
+    try:
+        if link.status == pq.ConnStatus.BAD:
+            raise psycopg.OperationalError(link.get_error_message())
+        status = pq.PollingStatus.WRITING
+        while status != pq.PollingStatus.OK:
+            if status == pq.PollingStatus.FAILED:
+                raise psycopg.OperationalError(link.get_error_message())
+            poll = select.poll()
+            poll.register(link.socket, select.POLLIN if status == pq.PollingStatus.READING else select.POLLOUT)
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                raise psycopg.OperationalError("it does not answer in time")
+            status = pq.PollingStatus(link.connect_poll())
+    except BaseException:
+        link.finish()
+        raise
+    connection = psycopg.Connection(cast("Any", link))
+    connection.autocommit = True
+    return connection

@@ -1,0 +1,71 @@
+"""Place: which database holds the data of a folder: the one that a file in it names, else SQLite in the folder."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from deskroster.ledger.engines import Engine
+from deskroster.ledger.engines.embedded import FILE, Embedded
+from deskroster.ledger.vault import sync_folder
+
+ELSEWHERE = "database"
+VARIABLE = "DESKROSTER_DATABASE"
+
+
+class NoDatabase(Exception):
+    """A place where no database can be: the address is none, or another one is in charge. Says why."""
+
+
+def url_of(folder: Path, wanted: str | None = None) -> str | None:
+    """Return the address of the database of a folder, as wanted or as the environment has it, else as noted there.
+
+    None stands for SQLite in the folder.
+
+    Raises NoDatabase where the folder has its data already, and not there.
+    """
+    wanted = wanted or os.environ.get(VARIABLE)
+    try:
+        noted = (folder / ELSEWHERE).read_text().strip()
+    except FileNotFoundError:
+        noted = None
+    if wanted is None or wanted == noted:
+        return noted
+    if noted is None and (folder / FILE).exists():
+        raise NoDatabase(f"the data of {folder} is in the folder; to have it elsewhere, move it: deskroster move")
+    return wanted
+
+
+def engine_at(url: str | None) -> Callable[[Path], Engine]:
+    """Return what opens a database. It raises NoDatabase, FolderInUse, Damaged or Failed."""
+    if url is None:
+        return Embedded
+
+    def connected(folder: Path) -> Engine:
+        from deskroster.ledger.engines.postgresql import PostgreSQL  # only where it is used: it takes time and memory
+
+        try:
+            return PostgreSQL(url)
+        except ValueError as error:
+            raise NoDatabase(f"that is no address of a PostgreSQL database: {error}") from None
+
+    return connected
+
+
+def is_installation(folder: Path) -> bool:
+    """Tell whether a folder says where its data is."""
+    return VARIABLE in os.environ or any((folder / name).exists() for name in (FILE, ELSEWHERE))
+
+
+def note(folder: Path, url: str | None) -> None:
+    """Note where the data of a folder is, durably: from the next start on it is looked for there."""
+    path = folder / ELSEWHERE
+    if url is None:
+        path.unlink(missing_ok=True)
+    else:
+        partial = path.with_name(ELSEWHERE + ".partial")
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(url + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    sync_folder(folder)
