@@ -78,7 +78,7 @@ class Client(threading.Thread):
 
     def _signed(self, dialect: Dialect, url: str) -> httpx.Request:
         auth = AUTHS[dialect](self._account, self._random)
-        return next(auth.auth_flow(httpx.Request("GET", url)))
+        return next(auth.auth_flow(httpx.Request("GET", url, headers={"Accept-Language": "en"})))
 
 
 class Writing(Client):
@@ -102,7 +102,7 @@ class Writing(Client):
                 due = views.due(writer.world, record)
                 self._look(there if there.up else here, record, lambda view, due=due: view == due, f"{due}")
         elif outcome is Outcome.REFUSED:
-            self._notes.find("wrong answers", f"{self._dialect} refused by {here.url}")
+            self._notes.find("wrong answers", f"refused {writer.refusal}")
         elif outcome is not Outcome.BUSY:
             self._notes.count("in doubt")
             self._ask_again(there, here)

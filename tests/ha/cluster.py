@@ -88,6 +88,10 @@ class Cluster:
             db.execute(f"CREATE ROLE {DATABASE} LOGIN PASSWORD '{self._password}'")
             db.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
 
+    def down(self) -> None:
+        for machine in (*self.nodes, *self.etcds):
+            machine.end()
+
     def heal(self) -> float:
         """Start again what is dead, thaw what is frozen, and wait until all is well; return after how many seconds."""
         for machine in (*self.etcds, *self.nodes):

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,11 @@ def cluster(place: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     finally:
         if request.session.testsfailed or not cluster.healthy():
             print(*cluster.logs(), sep="\n\n")
+        cluster.down()
 
 
 @pytest.fixture(scope="session")
-def served(place: Path, cluster: Cluster) -> tuple[tuple[Desk, Desk], Account]:
+def served(place: Path, cluster: Cluster) -> Iterator[tuple[tuple[Desk, Desk], Account]]:
     """Give two processes on the cluster, and their administrator."""
-    return pair(place, cluster.url)
+    with ExitStack() as stack:
+        yield pair(place, cluster.url, stack)

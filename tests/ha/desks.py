@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -42,6 +42,13 @@ class Desk:
         except httpx.TransportError:
             return False
 
+    def __enter__(self) -> "Desk":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.up:
+            self.kill()
+
 
 def installed(folder: Path, database: str | None = None) -> Account:
     """Make an installation with one company; return its administrator."""
@@ -57,13 +64,13 @@ def installed(folder: Path, database: str | None = None) -> Account:
     return Account(**{name: admin[name] for name in ("id", "email", "password", "token")})
 
 
-def pair(folder: Path, database: str) -> tuple[tuple[Desk, Desk], Account]:
-    """Serve a new installation by two processes; return them and the administrator."""
+def pair(folder: Path, database: str, stack: ExitStack) -> tuple[tuple[Desk, Desk], Account]:
+    """Serve a new installation by two processes, until the stack ends; return them and the administrator."""
     first, second = folder / "desk0" / "data", folder / "desk1" / "data"
     account = installed(first, database)
     second.mkdir(parents=True, mode=0o700)
     shutil.copy(first / "key", second / "key")
-    desks = Desk(first, database), Desk(second, database)
+    desks = stack.enter_context(Desk(first, database)), stack.enter_context(Desk(second, database))
     first_group(desks[0], account)
     return desks, account
 

@@ -25,6 +25,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.folder.mkdir()
+        self._started: list[subprocess.Popen[bytes]] = []
         if os.geteuid() == 0:
             os.chown(folder, _user().pw_uid, _user().pw_gid)
 
@@ -32,14 +33,21 @@ class Machine:
         """Start a program in the folder."""
         environment = {"PATH": PATH, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(self.folder)}
         with (self.folder / f"{name}.log").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [*_as_user(), *argv], cwd=self.folder, env=environment, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+        self._started.append(process)
 
     def kill(self, below: str = "") -> None:
         """End at once all that runs on it: its power is gone. `below`: only what works in this folder of it."""
         tell(self.folder / below, signal.SIGKILL)
+
+    def end(self) -> None:
+        """End at once all that runs on it, for good."""
+        end_all(self.folder)
+        for process in self._started:
+            process.wait()
 
     def kill_top(self) -> None:
         """End at once what works in the folder itself, and leave what works in the folders below."""

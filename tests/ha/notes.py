@@ -47,9 +47,11 @@ class Notes:
     def timed(self) -> Iterator[None]:
         """Note how long an answer is waited for."""
         began = time.monotonic()
-        yield
-        with self._lock:
-            self.slowest = max(self.slowest, time.monotonic() - began)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.slowest = max(self.slowest, time.monotonic() - began)
 
     def longest_gap(self, since: float) -> float:
         """Return the longest time since a moment in which a process acknowledged nothing. Seconds."""

@@ -106,6 +106,7 @@ class Writer:
         )
         self.answered: list[httpx.Request] = []  # the last signed requests that got an answer
         self.under_way: Call | None = None
+        self.refusal = ""  # the last one's text
         self.outcomes: list[Outcome] = []
         self._random = random.Random(seed)
         self._auth = AUTHS[dialect](account, self._random)
@@ -141,6 +142,8 @@ class Writer:
             self.doubtful = request, call, after
         elif outcome is Outcome.DONE:
             call.effect(self.world, made_id(response, call))
+        elif outcome is Outcome.REFUSED:
+            self.refusal = f"{request.method} {request.url}: {response.text}"
         self.under_way = None
         self.outcomes.append(outcome)
         return outcome
