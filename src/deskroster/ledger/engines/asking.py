@@ -117,10 +117,11 @@ class Questions:
 class _Line:
     """A connection that asks. It is set to one company, and to wait for standbys where there are any."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, primary: Primary) -> None:
         self._connection = connection
+        self._primary = primary
         self._company_id = EVERY_COMPANY
-        self._standbys = False
+        self._standbys: bool | None = None
 
     @classmethod
     async def open(cls, primary: Primary) -> "_Line":
@@ -128,10 +129,12 @@ class _Line:
         connection: AsyncConnection = AsyncConnection(plain.pgconn)
         await connection.set_autocommit(True)
         connection.prepare_threshold = 0
-        await connection.execute("SET synchronous_commit = off")
-        return cls(connection)
+        return cls(connection, primary)
 
     async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
+        if self._standbys is None:
+            await self._connection.execute("SET synchronous_commit = off")
+            self._standbys = False
         if company_id != self._company_id:
             await self._connection.execute("SELECT set_config('deskroster.company', %s, false)", (str(company_id),))
             self._company_id = company_id
@@ -156,6 +159,7 @@ class _Line:
 
     def abort(self) -> None:
         """Let the question fail. To cancel it would ask the server, which may not answer."""
+        self._primary.doubt(self._connection)
         abort(self._connection)
 
     def drop(self) -> None:

@@ -269,6 +269,7 @@ class _Lane:
     def abort(self) -> None:
         session = self._session
         if session is not None:
+            self._primary.doubt(session.connection)
             abort(session.connection)
 
     def close(self) -> None:

@@ -66,6 +66,17 @@ class Primary:
             return connection
         raise Failed(f"no primary of {self.where} answers: {why}")
 
+    def doubt(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+        """Try the other hosts first from now on: this one takes writes, and does not answer.
+
+        A primary that was replaced may not know it. It takes connections, and its commits wait for ever for a standby
+        that follows another.
+        """
+        link = connection.pgconn
+        last = conninfo_to_dict(self._hosts[self._last])
+        if (link.host.decode(), link.port.decode()) == (last.get("host"), last.get("port", "5432")):
+            self._last = (self._last + 1) % len(self._hosts)
+
 
 class Session:
     """A connection as jobs use it, in the SQL of the ledger."""
