@@ -8,10 +8,54 @@ import pytest
 
 from deskroster.testing import StillClock
 from tests import world
+from tests.databases import Databases, for_every_folder, running
 from tests.in_process import InProcess
 from tests.served import Served
 
 NOW = 1_700_000_000
+POSTGRESQL = "postgresql"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engine", choices=("embedded", POSTGRESQL), default="embedded", help="Which database holds the data."
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the files of the other engine, and what is of no engine, which runs once."""
+    if config.getoption("--engine") == POSTGRESQL:
+        left_out = [item for item in items if item.get_closest_marker("once")]
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Give a real PostgreSQL."""
+    with running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the data of every folder in the database that the run is for."""
+    if request.config.getoption("--engine") != POSTGRESQL:
+        yield
+        return
+    with for_every_folder(request.getfixturevalue("databases")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Remove the databases of a test when it ends."""
+    if request.config.getoption("--engine") != POSTGRESQL or "tmp_path" not in request.fixturenames:
+        yield
+        return
+    folder, databases = request.getfixturevalue("tmp_path"), request.getfixturevalue("databases")
+    yield
+    databases.drop_below(folder)
 
 collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
 
@@ -25,7 +69,7 @@ def _cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory, _cheap_passwords: None) -> Path:
+def prepared(tmp_path_factory: pytest.TempPathFactory, _cheap_passwords: None, _engine: None) -> Path:
     """Give a closed data folder with the company of `world`, to be copied."""
     folder = tmp_path_factory.mktemp("prepared") / "data"
     desk = InProcess(folder, StillClock(NOW))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -39,6 +39,23 @@ def reloaded(roster: Roster) -> Roster:
     for kind in roster._tables:
         fresh.fill(kind, list(roster.table(kind)))
     return fresh
+
+
+def state(roster: Roster) -> dict[str, Any]:
+    """Return all that a roster says, in a form that can be compared."""
+    return {
+        "company": roster.company,
+        "number": roster.number,
+        "next_ids": roster.next_ids,
+        "rows": {kind: table.rows for kind, table in roster._tables.items()},
+        "ids": {kind: list(table.ids) for kind, table in roster._tables.items()},
+        "by": [roster.by_email, roster.by_mobile, roster.by_job_number, roster.by_api_name, roster.keys_of],
+        "marks": [list(roster.enabled), list(roster.administrators), list(roster.governing)],
+        "agents_with": {
+            kind: {id: list(ids) for id, ids in index.items() if ids} for kind, index in roster.agents_with.items()
+        },
+        "mentions": {target: ids for target, ids in roster.mentions.items() if ids},
+    }
 
 
 def attempt(random: Random, roster: Roster, caller: Caller = OPERATOR) -> list[Change]:

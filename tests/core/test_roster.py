@@ -13,27 +13,10 @@ from deskroster.core.answers import MAX_BYTES
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.records import Agent, Group, ProfileRecord
 from deskroster.core.roster import Roster, Window
-from tests.random_verbs import attempt, filled, reloaded
+from tests.random_verbs import attempt, filled, reloaded, state
 
 RANDOM = st.integers(0, 2**32 - 1).map(Random)
 STEPS = 40
-
-
-def state(roster: Roster) -> dict[str, Any]:
-    """Return all that a roster says, in a form that can be compared."""
-    return {
-        "company": roster.company,
-        "number": roster.number,
-        "next_ids": roster.next_ids,
-        "rows": {kind: table.rows for kind, table in roster._tables.items()},
-        "ids": {kind: list(table.ids) for kind, table in roster._tables.items()},
-        "by": [roster.by_email, roster.by_mobile, roster.by_job_number, roster.by_api_name, roster.keys_of],
-        "marks": [list(roster.enabled), list(roster.administrators), list(roster.governing)],
-        "agents_with": {
-            kind: {id: list(ids) for id, ids in index.items() if ids} for kind, index in roster.agents_with.items()
-        },
-        "mentions": {target: ids for target, ids in roster.mentions.items() if ids},
-    }
 
 
 def copied(roster: Roster) -> dict[str, Any]:

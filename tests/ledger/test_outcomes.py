@@ -9,8 +9,7 @@ import pytest
 from deskroster.core import groups
 from deskroster.core.access import Identity
 from deskroster.core.changes import changed
-from deskroster.core.problems import Busy, Conflict, NotFound, Reason, Unauthenticated, Unknown
-from deskroster.core.problems import Damaged
+from deskroster.core.problems import Busy, Conflict, Damaged, NotFound, Reason, Unauthenticated, Unknown
 from tests.ledger.support import NOW, Failing, names, new_group, opened, state, work
 
 

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,6 +18,7 @@ from deskroster.dialects import own
 from deskroster.dialects.own.shapes import written
 from deskroster.ledger import BadBackup, Finding, Manifest, Vault, WrongKey
 from deskroster.ledger.check import What
+from deskroster.ledger.engines import ERRORS
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.vault import FILE, VARIABLE, read_key
 
@@ -72,6 +72,7 @@ _WELL: dict[What, str] = {
     "checksum": "every row has the checksum that it was written with",
     "secret": "the installation key opens every one",
     "orphan": "no secret is left of a record that never was",
+    "row_security": "nothing shows a company the rows of another",
 }
 
 
@@ -87,13 +88,14 @@ def routes(installation: Installation) -> tuple[Route, ...]:
             raise Invalid("folder", Rule.FORM)
         try:
             return written(BackupOut(str(folder), await installation.store.backup(folder)))
-        except (BadBackup, OSError, sqlite3.Error) as error:
+        except (BadBackup, *ERRORS) as error:
             return own.refused(409 if isinstance(error, BadBackup) else 500, "backup-failed", str(error))
 
     async def check(request: Request, desk: Desk) -> Reply:
         labels = {company.id: company.label for company in installation.store.companies()}
         findings = await installation.store.check()
-        return written(report(findings, labels, installation.settings.data, installation.clock()))
+        product = await installation.store.product()
+        return written(report(findings, labels, installation.settings.data, installation.clock(), product))
 
     needs = Permission.WRITE_COMPANY
     return (
@@ -104,14 +106,14 @@ def routes(installation: Installation) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-def report(findings: list[Finding], labels: dict[int, str], data: Path, now: float) -> Report:
+def report(findings: list[Finding], labels: dict[int, str], data: Path, now: float, product: str = "") -> Report:
     """Return what there is to say of a folder, given what was found in its database."""
     found: dict[What, list[str]] = {what: [] for what in get_args(What)}
     for what, company_id, where in findings:
         found[what].append(f"{labels.get(company_id, '')} {where}".strip())
     cut_short = any(found[what] for what in _FIRST)
     checks = [
-        _checked("version", found.pop("version"), _versions()),
+        _checked("version", found.pop("version"), _versions(product)),
         _key(found.pop("key"), data),
         _clock(data, now),
         *(_checked(what, wrong, _WELL[what]) for what, wrong in found.items() if wrong or not cut_short),
@@ -126,8 +128,9 @@ def _checked(what: What, wrong: list[str], well: str) -> Check:
     return Check(what, False, "; ".join(wrong[:_MOST_SHOWN]) + more)
 
 
-def _versions() -> str:
-    return f"deskroster {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, data {HEAD}"
+def _versions(product: str) -> str:
+    named = (f"deskroster {__version__}", f"Python {platform.python_version()}", product, f"data {HEAD}")
+    return ", ".join(filter(None, named))
 
 
 def _key(wrong: list[str], data: Path) -> Check:

@@ -12,16 +12,17 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
-from deskroster.ledger import installation, loading, log, observations, replies, vault
+from deskroster.ledger import installation, loading, log, observations, place, replies, vault
 from deskroster.ledger.engines import ERRORS, Db, looks
-from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.replay import Replay
 from deskroster.ledger.rows import sql
 from deskroster.ledger.tables import changes, companies, secrets
 from deskroster.ledger.tables import replies as kept
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
-What = Literal["integrity", "foreign_key", "version", "log", "roster", "key", "checksum", "secret", "orphan"]
+What = Literal[
+    "integrity", "foreign_key", "version", "log", "roster", "key", "checksum", "secret", "orphan", "row_security"
+]
 MAX_FINDINGS = 100  # of one kind
 
 
@@ -33,10 +34,10 @@ class Finding(NamedTuple):
     where: str
 
 
-def examine(folder: Path, engine: type[Embedded] = Embedded) -> list[Finding]:
+def examine(folder: Path) -> list[Finding]:
     """Look a folder over that nobody serves, however broken it is. Raises FolderInUse, OSError."""
     try:
-        with closing(engine(folder)) as held:
+        with closing(place.engine_at(place.url_of(folder))(folder)) as held:
             return held.read_now(lambda db: _with_key(db, folder))
     except (Damaged, *ERRORS) as error:
         return [Finding("integrity", 0, str(error))]
@@ -69,7 +70,8 @@ def doubts(db: Db, opened: Vault) -> list[Finding]:
         for kind in KINDS[1:]:
             found += _all("checksum", company_id, lambda: _rows(reader, kind))  # noqa: B023 - used up at once
         found += _all("checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
-    return found + _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
+    found += _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
+    return found + _all("row_security", 0, lambda: _row_security(db))
 
 
 def _with_key(db: Db, folder: Path) -> list[Finding]:
@@ -169,6 +171,12 @@ def _replies(db: Db, opened: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
         if not _opens(opened, sealed, replies.place(company_id, key, request, at)):
             yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
+
+
+def _row_security(db: Db) -> Iterator[Finding]:
+    role = looks.unbound_role(db)
+    if role is not None:
+        yield Finding("row_security", 0, f"the role {role} sees the rows of every company: it is above row security")
 
 
 def _opens(opened: Vault, sealed: bytes, place: str) -> bool:

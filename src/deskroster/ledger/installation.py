@@ -8,9 +8,8 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
-from deskroster.ledger import loading, log, observations, tables, vault
+from deskroster.ledger import loading, log, observations, place, tables, vault
 from deskroster.ledger.engines import Db, Engine, looks
-from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -133,9 +132,13 @@ def sign_again(db: Db, opened: Vault) -> None:
 
 
 def rotate_key(folder: Path) -> Vault:
-    """Change the key of a folder that nobody serves. Raises FolderInUse, WrongKey, NewerData, Damaged."""
-    engine = Embedded(folder)
+    """Change the key of data that nobody serves. Raises FolderInUse, WrongKey, NewerData, Damaged, or Failed.
+
+    Other machines that serve the same database need a copy of the new key.
+    """
+    engine = place.engine_at(place.url_of(folder))(folder)
     try:
+        engine.take_alone()
         return change_key(folder, engine, open_vault(folder, engine))
     finally:
         engine.close()

@@ -16,7 +16,7 @@ from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
 from deskroster.ledger import backup, check, installation, loading, log, nonces, observations, replies, tables
 from deskroster.ledger.check import Finding
-from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, Db, Engine, clash
+from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, Db, Engine, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.ledger import PATIENCE, Ledger
 from deskroster.ledger.nonces import Nonces, digest
@@ -153,6 +153,10 @@ class Store:
         if found:
             self._engine.condemn("; ".join(f"{what}: {where}" for what, _, where in found))
         return found
+
+    async def product(self) -> str:
+        """Return which database it is, with its version."""
+        return await self._read(looks.product)
 
     async def close(self) -> None:
         """Finish what is queued, save what was observed, and leave the folder to others."""

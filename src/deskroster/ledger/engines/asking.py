@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
-from deskroster.ledger.engines.session import Primary, abort
+from deskroster.ledger.engines.session import Primary, abort, watched
 from deskroster.ledger.nonces import LIFETIME
 
 QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
@@ -99,7 +99,7 @@ class Questions:
                 asked.answer.set_result(Durable(number, companies, mine))
 
     async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
-        line = self._idle.pop() if self._idle else await _Line.open(self._primary)
+        line = self._usable() or await _Line.open(self._primary)
         self._busy.add(line)
         deadline = asyncio.get_running_loop().call_later(QUESTION_SECONDS, line.abort)
         try:
@@ -113,6 +113,15 @@ class Questions:
         self._idle.append(line)
         return found
 
+    def _usable(self) -> "_Line | None":
+        """Return a connection that is still there."""
+        while self._idle:
+            line = self._idle.pop()
+            if not line.ended:
+                return line
+            line.drop()
+        return None
+
 
 class _Line:
     """A connection that asks. It is set to one company, and to wait for standbys where there are any."""
@@ -120,13 +129,13 @@ class _Line:
     def __init__(self, connection: AsyncConnection, primary: Primary) -> None:
         self._connection = connection
         self._primary = primary
+        self._ended = watched(connection)
         self._company_id = EVERY_COMPANY
         self._standbys: bool | None = None
 
     @classmethod
     async def open(cls, primary: Primary) -> "_Line":
-        plain = await asyncio.to_thread(primary.connect)
-        connection: AsyncConnection = AsyncConnection(plain.pgconn)
+        connection: AsyncConnection = AsyncConnection(await asyncio.to_thread(primary.link))
         await connection.set_autocommit(True)
         connection.prepare_threshold = 0
         return cls(connection, primary)
@@ -156,6 +165,10 @@ class _Line:
             question = _PROVING if self._standbys else _WITHOUT
             cursor = await self._connection.execute(question, (company_id,), binary=True)
         return await cursor.fetchone()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended()
 
     def abort(self) -> None:
         """Let the question fail. To cancel it would ask the server, which may not answer."""

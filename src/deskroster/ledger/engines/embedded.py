@@ -196,10 +196,13 @@ def lock(folder: Path) -> int:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone."""
+    """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone.
+
+    Not bound to a thread: what is moved from it is read in the thread that writes the other database.
+    """
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, timeout=1, cached_statements=256)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()

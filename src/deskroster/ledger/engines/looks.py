@@ -62,6 +62,24 @@ def dangling(db: Db) -> Iterator[str]:
             yield f"{table} points at {parent}"
 
 
+def product(db: Db) -> str:
+    """Return what answers, with its version."""
+    if of_sqlite(db):
+        return f"SQLite {sqlite3.sqlite_version}"
+    version = db.execute("SELECT current_setting('server_version')").fetchone()[0]
+    return f"PostgreSQL {version.partition(' ')[0]}"
+
+
+def unbound_role(db: Db) -> str | None:
+    """Return the role that works here, if row-level security does not bind it."""
+    if of_sqlite(db):
+        return None
+    row = db.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)"
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def forget_pages(db: Db) -> None:
     """Give up the memory of what was read once."""
     if of_sqlite(db):

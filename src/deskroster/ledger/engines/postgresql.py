@@ -46,7 +46,7 @@ class PostgreSQL:
         self._primary = Primary(url)
         self._questions = Questions(self._primary)
         self.asking: Asking | None = self._questions
-        self._lanes = [_Lane(self._primary) for _ in range(LANES)]
+        self._lanes = [_Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
         self._keeper = _Lane(self._primary, self._keep)
         self._idle: asyncio.Queue[_Lane] | None = None
         self._doubtful: set[int] = set()
@@ -121,7 +121,10 @@ class PostgreSQL:
     def write_now(self, job: Job[T]) -> T:
         def transaction(session: Session) -> T:
             _locked(session, EVERY_COMPANY)
-            return _committed(session, job)
+            with session.streaming():
+                result = job(session)
+            _committed(session, lambda db: None)
+            return result
 
         return self._keeper.run_now(transaction)
 
@@ -279,6 +282,8 @@ class _Lane:
     def _do(self, job: Callable[[Session], T]) -> T:
         self.waiting = True
         try:
+            if self._session is not None and not self._session.in_transaction and self._session.ended():
+                self._drop()
             if self._session is None:
                 self._session = Session(self._primary.connect())
                 if self._greet is not None:
@@ -299,6 +304,12 @@ class _Lane:
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def _wait_for_replicas(session: Session) -> None:
+    """See to it that a commit is durable when it is answered, whatever the server is set to."""
+    if session.connection.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
+        session.connection.execute("SET synchronous_commit = on")
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:

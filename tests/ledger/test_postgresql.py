@@ -1,0 +1,330 @@
+"""Several processes on one PostgreSQL: one truth, whoever wrote it, and answers that are true when it fails."""
+
+import asyncio
+import itertools
+import random
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+import pytest
+
+from deskroster.core import company
+from deskroster.core.problems import Busy, Refusal, Unknown
+from deskroster.ledger import Store, log
+from deskroster.ledger.engines import postgresql
+from deskroster.ledger.nonces import LIFETIME
+from deskroster.ledger.place import engine_at
+from tests import random_verbs, world
+from tests.ledger.support import NOW, first_records, names, new_group, origin, state, work
+
+pytestmark = pytest.mark.once
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(databases):
+    """Give the name of an empty database."""
+    name = f"shared_{next(_numbers)}"
+    databases.create(name)
+    yield name
+    databases.drop(name)
+
+
+class Processes:
+    """What several processes are: stores of their own on one database."""
+
+    def __init__(self, url, folder):
+        self._url = url
+        self._folder = folder
+        self._stores = []
+        self.now = NOW
+
+    async def another(self):
+        """Return the store and the ledger of one more process; the first founds the company."""
+        folder = self._folder / str(len(self._stores))
+        folder.mkdir()
+        if self._stores:
+            (folder / "key").write_bytes((self._folder / "0" / "key").read_bytes())
+            (folder / "key").chmod(0o600)
+        store = Store.open(folder, lambda: self.now, engine_at(self._url))
+        self._stores.append(store)
+        if store.companies():
+            return store, await store.load(1)
+        return store, await store.create_company(world.COMPANY, first_records(), origin())
+
+    async def close(self):
+        for store in self._stores:
+            await store.close()
+
+
+@pytest.fixture
+def processes(databases, database, tmp_path):
+    """Give a function that opens so many processes, for the length of a block."""
+
+    @asynccontextmanager
+    async def opened(count=2):
+        all_of_them = Processes(databases.url(database), tmp_path)
+        try:
+            yield [await all_of_them.another() for _ in range(count)], all_of_them
+        finally:
+            await all_of_them.close()
+
+    return opened
+
+
+def test_what_one_process_has_written_another_has_when_it_is_asked_next(processes):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            await one.submit(work(new_group("售前", (1,))))
+            await store.fresh(other)
+
+            assert state(one.roster) == state(other.roster)
+            assert b"2" == await other.submit(work(new_group("售后")))
+            assert ["售前", "售后"] == names(other)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_written_in_turns_every_roster_is_what_a_new_process_loads(processes, seed):
+    async def run():
+        chance = random.Random(seed)
+        async with processes() as (opened, all_of_them):
+            for _ in range(120):
+                store, ledger = chance.choice(opened)
+                verb = chance.choice(random_verbs.VERBS)(chance, ledger.roster)
+                with suppress(Refusal):
+                    await ledger.submit(work(verb)._replace(shape=lambda roster, done: b""))
+                if chance.random() < 0.2:
+                    await store.fresh(ledger)
+            for store, ledger in opened:
+                await store.fresh(ledger)
+            _, loaded = await all_of_them.another()
+
+            assert 20 < loaded.roster.number
+            for _, ledger in opened:
+                assert random_verbs.state(loaded.roster) == random_verbs.state(ledger.roster)
+            assert [] == await opened[0][0].check()
+
+    asyncio.run(run())
+
+
+def test_who_writes_at_once_takes_turns_and_numbers_have_no_gap(processes):
+    async def run():
+        async with processes(3) as (opened, _):
+            answers = await asyncio.gather(
+                *(ledger.submit(work(new_group(f"{at}"))) for at in range(30) for _, ledger in opened)
+            )
+            store, ledger = opened[0]
+            await store.fresh(ledger)
+            numbers = await store._engine.read(lambda db: [told.number for told in log.whole(db, 1)], 1)
+
+            assert 90 == len(set(answers))
+            assert list(range(1, ledger.roster.number + 1)) == numbers
+            assert 90 == len(names(ledger))
+
+    asyncio.run(run())
+
+
+def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(processes):
+    async def run():
+        async with processes() as (opened, all_of_them):
+            asked = [store.fresh(ledger, "n-1") for store, ledger in opened * 4]
+
+            assert [True] == [unused for unused in await asyncio.gather(*asked) if unused]
+            all_of_them.now += LIFETIME - 1
+            assert not await opened[1][0].fresh(opened[1][1], "n-1")
+            all_of_them.now += 1
+            assert await opened[1][0].fresh(opened[1][1], "n-1")
+
+    asyncio.run(run())
+
+
+def test_a_query_without_its_company_shows_nothing_and_with_it_no_other(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            await ledger.submit(work(new_group("售前", (1,))))
+            await store.create_company(world.COMPANY.__class__(id=0, label="other", name="Other"), [], origin())
+            with databases.connect(database) as raw:
+                tables = [name for (name,) in raw.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN"
+                    " ('alembic_version', 'installation')"
+                )]  # fmt: skip
+
+                def seen():
+                    return {name for name in tables for _ in raw.execute(f'SELECT 1 FROM "{name}" LIMIT 1')}
+
+                assert set() == seen()
+                raw.execute("SELECT set_config('deskroster.company', '2', false)")
+                assert {"companies", "commits", "changes"} == seen()
+                assert [(2,)] == raw.execute("SELECT company_id FROM companies").fetchall()
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    raw.execute("INSERT INTO groups VALUES (1, 9, 'x', 0, 0, '')")
+                assert 0 == raw.execute("UPDATE groups SET name = 'x'").rowcount
+            assert [] == await store.check()
+
+    asyncio.run(run())
+
+
+def test_every_key_begins_with_the_company(processes, databases, database):
+    """So the tables can be spread over machines by company (as Citus does)."""
+
+    async def run():
+        async with processes(1):
+            with databases.connect(database) as raw:
+                keys = raw.execute("""
+                    SELECT conrelid::regclass::text, conname, contype::text, attname FROM pg_constraint
+                    JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+                    WHERE contype IN ('p', 'u', 'f') AND connamespace = 'public'::regnamespace
+                    UNION ALL SELECT indrelid::regclass::text, indexrelid::regclass::text, 'i', attname FROM pg_index
+                    JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+                    WHERE indisunique AND indrelid::regclass::text IN ('agents')
+                """).fetchall()
+            strangers = {name for table, name, _, first in keys if first != "company_id"}
+
+            assert {"alembic_version_pkc", "pk_installation", "uq_companies_label"} == strangers
+
+    asyncio.run(run())
+
+
+def test_who_holds_the_right_to_write_and_does_nothing_is_ended_by_who_waits(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(_, ledger)], _):
+            stuck = databases.connect(database)
+            stuck.execute("BEGIN; SELECT set_config('deskroster.company', '1', true)")
+            stuck.execute("SELECT number FROM companies WHERE company_id = 1 FOR UPDATE")
+
+            assert b"1" == await ledger.submit(work(new_group("售前")))
+            with pytest.raises(psycopg.OperationalError):
+                stuck.execute("COMMIT")
+            stuck.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, monkeypatch, when):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            real, faults = postgresql._committed, [when]
+
+            def breaking(session, job):
+                fault = faults.pop() if faults else ""
+                if fault == "before":
+                    session.connection.pgconn.finish()
+                done = real(session, job)
+                if fault == "after":
+                    raise psycopg.OperationalError("server closed the connection unexpectedly")
+                return done
+
+            monkeypatch.setattr(postgresql, "_committed", breaking)
+            answers = await asyncio.gather(*(one.submit(work(new_group(name))) for name in "abc"))
+            await store.fresh(other)
+
+            assert [b"1", b"2", b"3"] == answers
+            assert list("abc") == names(one) == names(other)
+
+    asyncio.run(run())
+
+
+def test_connections_that_were_ended_are_made_again_and_no_write_is_lost(processes, databases):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            await one.submit(work(new_group("a")))
+            await store.fresh(other)
+            databases.end_all()
+
+            assert b"2" == await one.submit(work(new_group("b")))
+            await store.fresh(other)
+            assert ["a", "b"] == names(other)
+
+    asyncio.run(run())
+
+
+def test_a_commit_that_gave_up_waiting_for_its_replica_is_unknown(processes, databases):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            with databases.without_its_replica():
+                writing = asyncio.ensure_future(one.submit(work(new_group("a"))))
+                await databases.cancel_the_wait()
+                with pytest.raises(Unknown):
+                    await writing
+            await store.fresh(other)
+            await one.submit(work(new_group("b")))
+
+            assert ["a", "b"] == names(one)
+
+    asyncio.run(run())
+
+
+def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases, monkeypatch):
+    monkeypatch.setattr(postgresql, "COMMIT_SECONDS", 0.2)
+
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            one._patience = 0.3
+            with databases.without_its_replica():
+                with pytest.raises(Unknown):
+                    await one.submit(work(new_group("a")))
+                with pytest.raises(Busy):
+                    await store.fresh(other)
+                with pytest.raises(Busy):
+                    await one.submit(work(new_group("b")))
+                assert [] == names(one)
+            await one._runner
+            await store.fresh(other)
+
+            assert ["a"] == names(one) == names(other)
+
+    asyncio.run(run())
+
+
+def test_a_database_that_lost_what_was_durable_is_not_believed(processes, databases, database):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            await one.submit(work(new_group("a")))
+            await store.fresh(other)
+            with databases.connect(database) as raw:
+                raw.execute("SELECT set_config('deskroster.company', '1', false)")
+                raw.execute("UPDATE companies SET number = number - 1")
+            with pytest.raises(Busy):
+                await store.fresh(other)
+
+    asyncio.run(run())
+
+
+def test_a_company_that_one_process_founds_or_renames_is_known_to_the_others(processes):
+    async def run():
+        async with processes() as ([(first, _), (second, other)], _):
+            made = world.COMPANY.__class__(id=0, label="other", name="Other")
+            await first.create_company(made, first_records(), origin())
+            await second.fresh(other)
+            assert ["demo", "other"] == [one.label for one in second.companies()]
+
+            renamed = company.CompanyFields(label="renamed")
+            await (await first.load(2)).submit(work(lambda roster, caller: company.update(roster, caller, renamed)))
+            await second.fresh(other)
+            assert ["demo", "renamed"] == [one.label for one in second.companies()]
+
+    asyncio.run(run())
+
+
+def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, database, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from deskroster.ledger import WrongKey
+
+    def opened(name):
+        try:
+            return Store.open(tmp_path / name, lambda: NOW, engine_at(databases.url(database)))
+        except WrongKey:
+            return None
+
+    with ThreadPoolExecutor(2) as threads:
+        stores = [store for store in threads.map(opened, "ab") if store is not None]
+
+    assert 1 <= len(stores)
+    assert 1 == len({store.vault.fingerprint for store in stores})
+    for store in stores:
+        asyncio.run(store.close())
