@@ -238,6 +238,11 @@ class Turn:
             finally:
                 self._end()
 
+    async def reject(self) -> None:
+        if self._lane is not None:
+            self._lane.abort()
+            await self.release()
+
     def _end(self) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
@@ -282,7 +287,7 @@ class _Lane:
     def _do(self, job: Callable[[Session], T]) -> T:
         self.waiting = True
         try:
-            if self._session is not None and not self._session.in_transaction and self._session.ended():
+            if self._session is not None and not self._session.in_transaction and self._is_over(self._session):
                 self._drop()
             if self._session is None:
                 self._session = Session(self._primary.connect())
@@ -299,6 +304,9 @@ class _Lane:
             raise
         finally:
             self.waiting = False
+
+    def _is_over(self, session: Session) -> bool:
+        return session.ended() or not self._primary.has(session.connection)
 
     def _drop(self) -> None:
         session, self._session = self._session, None
