@@ -22,7 +22,7 @@ def test_nothing_is_lost_stale_or_done_twice_when(fault, cluster, served):
     desks, account = served
     mend(cluster, desks)
     before = taken(cluster)
-    round = Round(fault.strike.__name__.replace("_", "-"), desks, account)
+    round = Round(f"f{FAULTS.index(fault)}-", desks, account)
     with round.under_way():
         round.break_(lambda: fault.strike(cluster, desks))
         round.works()
