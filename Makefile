@@ -23,8 +23,9 @@ setup: .venv/.ready ## Install the command into .venv: .venv/bin/deskroster
 demo: .venv/.ready ## Serve a believable company on 127.0.0.1 (ARGS="--port 0 --data DIR --empty --json")
 	@$(BIN)/deskroster demo $(ARGS)
 
-test: .venv/.ready-test ## Run the tests (ARGS="tests/test_architecture.py -k tree" for some of them)
+test: .venv/.ready-test ## Run the tests on both engines (ARGS="tests/test_architecture.py -k tree" for some of them)
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal --engine postgresql $(ARGS) || [ $$? -eq 5 ] # none of these runs twice
 
 test-ha: .venv/.ready-ha ## Break a cluster of three under two Deskroster processes (ARGS="-k frozen" for some of it)
 	$(BIN)/pytest tests/ha -v -rP $(ARGS)

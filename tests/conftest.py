@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deskroster.testing import StillClock
 from tests import world
@@ -58,6 +59,10 @@ def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
     databases.drop_below(folder)
 
 collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
+
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")  # how long an example takes says how busy the machine is
 
 
 @pytest.fixture(scope="session", autouse=True)

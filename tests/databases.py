@@ -88,7 +88,7 @@ class Databases:
 
     async def cancel_the_wait(self) -> None:
         """Make whoever waits for a standby give that up, as soon as somebody does."""
-        while not self._server.execute(_CANCEL).fetchall():
+        while not self._server.execute(_CANCEL).fetchall():  # noqa: ASYNC110 - it is the server that it happens in
             await asyncio.sleep(0.01)
 
     def _set(self, name: str, value: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from importlinter.cli import lint_imports
 
+pytestmark = pytest.mark.once
+
 TOP = Path(__file__).parents[1]
 PACKAGE = TOP / "src" / "deskroster"
 DRAWING = TOP / "docs" / "explanation" / "architecture.md"

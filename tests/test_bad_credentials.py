@@ -165,6 +165,7 @@ def test_a_replayed_request_is_refused_after_a_restart(desk):
     assert 20623 == check("udesk", get(desk, "udesk", pairs), "unauth")["code"]
 
 
+@pytest.mark.once
 def test_a_replayed_request_is_refused_by_who_takes_over_a_folder_that_was_never_closed(desk, tmp_path):
     pairs = parameters(desk, "udesk")
     check("udesk", get(desk, "udesk", pairs), "ok")

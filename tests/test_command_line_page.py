@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import typer.cli
 from typer.testing import CliRunner
+
+pytestmark = pytest.mark.once
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
 WRITE = ["deskroster.cli", "utils", "docs", "--name", "deskroster", "--title", "Command line", "--output"]

@@ -144,6 +144,20 @@ def test_a_company_without_a_word_from_the_client_is_answered_in_its_own_languag
     assert "不存在" in desk.kf5.get("/groups/99.json").json()["error"]["message"]
 
 
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_what_is_refused_before_the_company_is_asked_is_in_its_language_too(desk, dialect):
+    """The path and the method are judged first, and of several companies the host tells whose clients ask."""
+    path = dialect.prefix + ("/v1" if dialect.name == "own" else "") + "/nowhere"
+    alone = desk.plain().get(path).text
+    desk.add_company(Company(id=1, label="other", name="别家", language="zh"), _admin_of_other())
+
+    of_demo, of_other = (desk.plain(f"{label}.example.com").get(path).text for label in ("demo", "other"))
+
+    assert "no such path" in alone
+    assert "no such path" in of_demo
+    assert "路径不存在" in of_other
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_message_that_the_vendors_page_prints_is_the_same_in_every_language(desk, language):
     headers = {"Accept-Language": language}

@@ -9,6 +9,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from deskroster.dialects import DIALECTS
 from tests.calls import CALLS, ROUTES, name_of
 
+pytestmark = pytest.mark.once
+
 OF_DIALECT = [pytest.param(dialect, id=dialect.name) for dialect in DIALECTS]
 OF_ROUTE = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, route in ROUTES]
 LINK = re.compile(r"""(?:src|href|url)\s*[=:(]\s*["']?([^"'\s>)]+)""")
@@ -34,6 +36,17 @@ def test_a_document_has_every_route_once(quiet_desk, dialect):
 
     assert {(route.method, route.path) for route in dialect.routes} == described
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("dialect", "route"), OF_ROUTE)
+def test_a_document_says_by_what_a_call_is_signed(quiet_desk, dialect, route):
+    """Else no client that is made of it, and not the page either, would send credentials."""
+    found = document(quiet_desk, dialect)
+    alternatives = found["paths"][route.path][route.method.lower()]["security"]
+
+    assert bool(route.needs) == bool(alternatives)
+    for names in alternatives:
+        assert set(names) <= set(found["components"]["securitySchemes"])
 
 
 @pytest.mark.parametrize(("dialect", "route"), OF_ROUTE)
@@ -63,6 +76,17 @@ def test_a_good_body_is_as_the_document_says(quiet_desk, dialect, route):
     described = found["paths"][route.path][route.method.lower()]["requestBody"]
 
     assert_matches(found, described, CALLS[name_of(dialect, route)].body)
+
+
+@pytest.mark.parametrize(("dialect", "route"), [one for one in OF_ROUTE if one.values[1].body])
+def test_what_a_body_must_have_is_in_the_document(desk, dialect, route):
+    found, call = document(desk, dialect), CALLS[name_of(dialect, route)]
+    described = found["paths"][route.path][route.method.lower()]["requestBody"]
+
+    for body in lacking_one(call.body):
+        response = call._replace(body=body).send(dialect, route, getattr(desk, dialect.name))
+        if re.search("is required|name cannot be empty|(email|password) cannot be empty", response.text):
+            assert not matches(found, described, body), body
 
 
 @pytest.mark.parametrize("dialect", OF_DIALECT)
@@ -95,12 +119,24 @@ def scripts(client, links) -> str:
     return "".join(client.get(link).text for link in links if link.endswith("reference.js"))
 
 
+def lacking_one(body):
+    """Yield a body without each of its fields, those of the object in it too."""
+    for name, value in body.items():
+        yield {other: kept for other, kept in body.items() if other != name}
+        if isinstance(value, dict):
+            yield from ({**body, name: less} for less in lacking_one(value))
+
+
 def assert_matches(found, described, value) -> None:
+    assert [] == [f"{error.json_path}: {error.message}" for error in validator(found, described).iter_errors(value)]
+
+
+def matches(found, described, value) -> bool:
+    return validator(found, described).is_valid(value)
+
+
+def validator(found, described):
     content = next(iter(described["content"].values()))
-    schema = content["schema"]
-    whole = {**schema, "components": found["components"]}
+    whole = {**content["schema"], "components": found["components"]}
     jsonschema.Draft202012Validator.check_schema(whole)
-    errors = [
-        f"{error.json_path}: {error.message}" for error in jsonschema.Draft202012Validator(whole).iter_errors(value)
-    ]
-    assert [] == errors
+    return jsonschema.Draft202012Validator(whole)

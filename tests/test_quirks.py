@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 TOP = Path(__file__).parents[1]
 READMES = sorted((TOP / "src" / "deskroster" / "dialects").glob("*/README.md"))
 TESTS = {

@@ -62,6 +62,7 @@ def test_a_folder_is_kept_with_its_credentials(tmp_path):
         assert 1 == second.kf5.get("/groups.json").json()["count"]
 
 
+@pytest.mark.once
 def test_a_folder_that_another_serves_is_refused(tmp_path):
     second = Emulator(empty=True, data=tmp_path / "data")
 

@@ -15,7 +15,7 @@ from deskroster.desk import Clock, Desks
 from deskroster.dialect import reference
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
-from deskroster.dialect.request import Receive, Reply, Scope, Send
+from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
 from deskroster.ledger import Store, advice, place
 from deskroster.passwords import Passwords
@@ -67,11 +67,11 @@ class App:
         dialect = self._dialects.get(scope["raw_path"][1:].partition(b"/")[0])
         return None if dialect is None else dialect.at_once(scope)
 
-    def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
+    def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
         """Word what was refused before a request reached this app, as the dialect does whose path it is."""
         dialect = self._dialects.get(path.lstrip(b"/").partition(b"/")[0])
         if dialect is not None:
-            return dialect.refusal(method, path, problem)
+            return dialect.refusal(method, path, headers, problem)
         status = problem.status if isinstance(problem, TooLarge) else 408 if isinstance(problem, TooSlow) else 400
         return Reply(503 if isinstance(problem, Busy) else status, b'{"error":"bad request"}')
 

@@ -12,7 +12,7 @@ from deskroster.core import access
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Done, Origin
 from deskroster.core.problems import Doubt, Unauthenticated
-from deskroster.core.records import Company, Secret
+from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL
 from deskroster.ledger import Last, Ledger, Store, Work
@@ -218,6 +218,13 @@ class Desks:
     def at_hand(self, host: bytes) -> Desk | None:
         """Return the company of a host, as sent, that was found before."""
         return self._of_host.get(host)
+
+    def language(self, host: str) -> Language | None:
+        """Return the language of the company that a host names, or of the only one, loaded or not; None without one."""
+        companies = self._store.companies()
+        label = host.partition(":")[0].partition(".")[0].lower()
+        named = companies if len(companies) == 1 else [one for one in companies if one.label == label]
+        return named[0].language if named else None
 
     async def of_host(self, host: str) -> Desk | None:
         """Return the company that the first label of a host names, or the only one there is."""

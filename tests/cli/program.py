@@ -72,9 +72,15 @@ class Program:
 
 
 def started(*arguments: str, **how: Any) -> subprocess.Popen[str]:
-    """Start the program; it is not waited for."""
+    """Start the program, as from a terminal; it is not waited for."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "deskroster", *arguments], **{"env": environment(), **pipes, **how})
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the program heeds that under nohup it is ignored
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "deskroster", *arguments], **{"env": environment(), **pipes, **how}
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def finished(*arguments: str) -> Result:

@@ -24,6 +24,7 @@ def test_init_shows_password_and_token_and_says_that_it_is_once(nowhere):
     assert all(word in shown for word in ("admin@acme.com", "password", "token", "not shown again"))
 
 
+@pytest.mark.once
 def test_the_folder_and_the_key_are_of_their_owner_alone(command):
     modes = {stat.S_IMODE((command.data / name).stat().st_mode) for name in ("key", "deskroster.db", "lock")}
 

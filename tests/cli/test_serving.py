@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from deskroster.admin import sockets
 from deskroster.testing import Account, Clients
-from tests.cli.program import Program, finished, started
+from tests.cli.program import PATIENCE, Program, finished, started
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_reader_that_has_gone_away_does_not_stop_it(nowhere, acme):
         assert 0 == nowhere("position", "list").code
     finally:
         process.terminate()
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(PATIENCE)
 
 
 def self_signed(certificate, key):

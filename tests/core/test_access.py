@@ -18,6 +18,8 @@ from deskroster.core.records import Secret
 from tests.random_verbs import filled
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, REVIEWED, SECOND_ADMIN, password_hash
 
+pytestmark = pytest.mark.once
+
 AT = 1_700_000_000
 READER_KEY = 7
 

@@ -1,10 +1,13 @@
 """Ids against a plain sorted list."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deskroster.core import ids
 from deskroster.core.ids import Ids
+
+pytestmark = pytest.mark.once
 
 NUMBERS = st.integers(1, 60)
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "discard", "window", "in"]), NUMBERS, NUMBERS), max_size=120)

@@ -12,6 +12,8 @@ from deskroster.core.records import Agent
 from deskroster.core.roster import Roster
 from tests import world
 
+pytestmark = pytest.mark.once
+
 AT = 1_700_000_000
 
 

@@ -15,6 +15,8 @@ from deskroster.core.records import Agent, Group, ProfileRecord
 from deskroster.core.roster import Roster, Window
 from tests.random_verbs import attempt, filled, reloaded, state
 
+pytestmark = pytest.mark.once
+
 RANDOM = st.integers(0, 2**32 - 1).map(Random)
 STEPS = 40
 

@@ -13,6 +13,8 @@ from deskroster.core.roster import Page, Roster, Window
 from tests import world
 from tests.random_verbs import attempt, filled
 
+pytestmark = pytest.mark.once
+
 ALL = Window(0, 1_000)
 
 

@@ -8,6 +8,8 @@ from deskroster.core import text
 from deskroster.core.problems import Invalid, Rule
 from tests.bad_inputs import EMAILS, NAMES
 
+pytestmark = pytest.mark.once
+
 TRIMMED = [" ", "\xa0", "\u1680", "\u2000", "\u200a", "\u200b", "\u202f", "\u205f", "\u3000", "\ufeff"]
 REFUSED = [
     "\x00", "\t", "\n", "\r", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\u2028", "\u2029", "\u202a", "\u202e", "\u2066",

@@ -3,6 +3,7 @@
 It ends with status 0 unless an input was read wrongly; standard error has that input, in base64.
 """
 
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ import atheris
 with atheris.instrument_imports(include=["deskroster.dialect", "deskroster.dialects", "json"]):
     from tests.fuzz.targets import TARGETS
 
+MEMORY = 2_048  # MiB that a target may take
+
 
 def main(name: str, seconds: str) -> None:
     target = TARGETS[name]
@@ -20,9 +23,17 @@ def main(name: str, seconds: str) -> None:
         corpus.mkdir()
         for number, seed in enumerate(target.seeds):
             (corpus / str(number)).write_bytes(seed)
-        options = [f"-max_total_time={seconds}", "-max_len=4096", "-timeout=5", f"-artifact_prefix={folder}/"]
+        options = [
+            f"-max_total_time={seconds}", "-max_len=4096", "-timeout=5", f"-artifact_prefix={folder}/",
+            f"-rss_limit_mb={MEMORY + inherited()}",
+        ]  # fmt: skip
         atheris.Setup([sys.argv[0], *options, str(corpus)], target.run)
         atheris.Fuzz()
+
+
+def inherited() -> int:
+    """Return the MiB that whoever started this process had at most: Linux counts them as its own (getrusage(2))."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1_024
 
 
 if __name__ == "__main__":

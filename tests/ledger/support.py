@@ -7,13 +7,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from deskroster.core import groups
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import Ledger, Once, Store, Work
+from deskroster.ledger import Ledger, Once, Store, Work, place
+from deskroster.ledger.engines import postgresql
 from deskroster.ledger.engines.embedded import Embedded
+from deskroster.ledger.engines.postgresql import PostgreSQL
+from deskroster.ledger.engines.session import Session
 
 PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$never-in-the-log"
 TOKEN = "11111111-2222-3333-4444-never-in-the-log"
@@ -39,9 +44,9 @@ def first_records() -> list[AnyRecord]:
 
 
 @asynccontextmanager
-async def opened(folder: Path, engine: type[Embedded] = Embedded, clock: Callable[[], float] = lambda: NOW):
-    """Open the folder and its first company, made if there is none."""
-    store = Store.open(folder, clock, engine)
+async def opened(folder: Path, clock: Callable[[], float] = lambda: NOW):
+    """Open the folder and its first company, made if there is none. `faults` of the engine says what is to fail."""
+    store = open_store(folder, clock)
     try:
         if store.companies():
             yield store, await store.load(1)
@@ -77,6 +82,12 @@ def state(roster: Roster) -> dict[str, Any]:
     return {"company": roster.company, "number": roster.number, "next_ids": dict(roster.next_ids), **records}
 
 
+def open_store(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Store:
+    """Open the folder on the engine that the run is for."""
+    url = place.url_of(folder)
+    return Store.open(folder, clock, Failing if url is None else _failing_at(url))
+
+
 class Failing(Embedded):
     """Fails when `faults` says so: each commit takes the next of them."""
 
@@ -93,3 +104,23 @@ class Failing(Embedded):
         super()._commit(connection)
         if fault == "after":
             raise sqlite3.OperationalError("disk I/O error")
+
+
+def _failing_at(url: str) -> Callable[[Path], PostgreSQL]:
+    def engine(folder: Path) -> PostgreSQL:
+        made = PostgreSQL(url)
+        made.faults = []
+        made.committed = lambda session, job: _committed(made.faults, session, job)
+        return made
+
+    return engine
+
+
+def _committed(faults: list[str], session: Session, job: Any) -> Any:
+    fault = faults.pop(0) if faults else ""
+    if fault == "before":
+        raise psycopg.errors.DiskFull("could not extend file", encoding="utf8")
+    done = postgresql.committed(session, job)
+    if fault == "after":
+        raise psycopg.errors.DiskFull("could not extend file", encoding="utf8")
+    return done

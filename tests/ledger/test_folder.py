@@ -33,6 +33,8 @@ from deskroster.ledger.vault import new_key, parse_key, write_key
 from tests.ledger.support import NOW, TOKEN, names, new_group, opened, state, work
 from tests.ledger.test_rows import edit
 
+pytestmark = pytest.mark.once
+
 
 def test_the_key_and_the_data_are_for_their_owner_only(tmp_path):
     async def run():

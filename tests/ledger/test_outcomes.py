@@ -10,7 +10,7 @@ from deskroster.core import groups
 from deskroster.core.access import Identity
 from deskroster.core.changes import changed
 from deskroster.core.problems import Busy, Conflict, Damaged, NotFound, Reason, Unauthenticated, Unknown
-from tests.ledger.support import NOW, Failing, names, new_group, opened, state, work
+from tests.ledger.support import NOW, names, new_group, opened, state, work
 
 
 def test_a_group_is_there_after_a_restart(tmp_path):
@@ -27,7 +27,7 @@ def test_a_group_is_there_after_a_restart(tmp_path):
 
 def test_an_error_before_the_commit_is_busy_and_changes_nothing(tmp_path):
     async def run():
-        async with opened(tmp_path, Failing) as (store, ledger):
+        async with opened(tmp_path) as (store, ledger):
             before = state(ledger.roster)
             store._engine.faults = ["before"]
 
@@ -44,7 +44,7 @@ def test_an_error_before_the_commit_is_busy_and_changes_nothing(tmp_path):
 
 def test_an_error_after_the_commit_is_a_success(tmp_path):
     async def run():
-        async with opened(tmp_path, Failing) as (store, ledger):
+        async with opened(tmp_path) as (store, ledger):
             store._engine.faults = ["after"]
 
             assert b"1" == await ledger.submit(work(new_group("售前")))
@@ -78,7 +78,7 @@ def test_when_a_batch_fails_each_of_its_verbs_is_tried_alone(tmp_path):
 @pytest.mark.parametrize("fault", ["before", "after"])
 def test_a_batch_whose_transaction_breaks_is_whole_in_the_end(tmp_path, fault):
     async def run():
-        async with opened(tmp_path, Failing) as (store, ledger):
+        async with opened(tmp_path) as (store, ledger):
             store._engine.faults = [fault]
             await asyncio.gather(*(ledger.submit(work(new_group(name))) for name in "abcde"))
         async with opened(tmp_path) as (_, ledger):
@@ -87,6 +87,7 @@ def test_a_batch_whose_transaction_breaks_is_whole_in_the_end(tmp_path, fault):
     asyncio.run(run())
 
 
+@pytest.mark.once
 def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -111,9 +112,10 @@ def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
     asyncio.run(run())
 
 
+@pytest.mark.once
 def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknown(tmp_path, monkeypatch):
     async def run():
-        async with opened(tmp_path, Failing) as (store, ledger):
+        async with opened(tmp_path) as (store, ledger):
             ledger._patience = 0.05
             engine, broken = store._engine, True
             real = engine._do
@@ -140,6 +142,7 @@ def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknow
     asyncio.run(run())
 
 
+@pytest.mark.once
 def test_found_damage_stops_writing_and_says_so(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -258,7 +261,7 @@ def test_a_key_is_free_again_after_a_day_and_after_a_refusal(tmp_path):
 
 def test_the_first_answer_is_found_after_a_doubt(tmp_path):
     async def run():
-        async with opened(tmp_path, Failing) as (store, ledger):
+        async with opened(tmp_path) as (store, ledger):
             once = ledger.once("agent 1", "order-7", b"")
             store._engine.faults = ["after"]
             first = await ledger.submit(work(new_group("a"), once))

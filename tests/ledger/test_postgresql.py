@@ -204,10 +204,10 @@ def test_who_holds_the_right_to_write_and_does_nothing_is_ended_by_who_waits(pro
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, monkeypatch, when):
+def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, when):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
-            real, faults = postgresql._committed, [when]
+            real, faults = postgresql.committed, [when]
 
             def breaking(session, job):
                 fault = faults.pop() if faults else ""
@@ -218,7 +218,7 @@ def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, monkeyp
                     raise psycopg.OperationalError("server closed the connection unexpectedly")
                 return done
 
-            monkeypatch.setattr(postgresql, "_committed", breaking)
+            one._engine.committed = breaking
             answers = await asyncio.gather(*(one.submit(work(new_group(name))) for name in "abc"))
             await store.fresh(other)
 

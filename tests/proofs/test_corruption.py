@@ -18,6 +18,8 @@ from tests.cli.program import finished
 from tests.ledger.support import NOW, new_group, opened, state, work
 from tests.proofs.corruption import contents, edit, flip, kinds_of_pages, make_healthy
 
+pytestmark = pytest.mark.once
+
 FLIPS = 1_200
 LOG = FILE + "-wal"
 SQLITE = {"integrity", "foreign_key"}

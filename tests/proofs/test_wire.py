@@ -305,6 +305,19 @@ def test_a_refusal_of_a_head_request_has_no_body(served, call):
 
 
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(("accepted", "said"), [("zh", "查询字符串过长"), ("en", "the query is too long")])
+def test_a_refusal_by_the_guards_is_in_the_language_that_is_accepted(served, call, accepted, said):
+    head = call.head + b"Accept-Language: %b\r\n" % accepted.encode()
+
+    with Talk(served.url) as talk:
+        talk.send(b"GET %b?%b HTTP/1.1\r\n%b\r\n" % (call.path, b"x" * 8_193, head))
+        answer = talk.answer()
+
+    check_refusal(call.dialect, answer, 414)
+    assert said in answer.body.decode()
+
+
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("where", ["head", "trailers", "extension", "lines"])
 def test_a_head_without_end_is_refused_before_it_ends(served, call, where):
     sent, more = {

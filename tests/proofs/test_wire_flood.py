@@ -66,7 +66,7 @@ def test_a_client_that_takes_every_connection_it_can_leaves_some_for_others(prep
     """The control keeps them all."""
 
     def refused(*options: str) -> int:
-        limits = {"connections": 400, "connections_per_address": 100}
+        limits = {"connections": 400, "connections_per_address": 100, "head_seconds": 600}
         with alone(prepared, tmp_path / f"data{options}", *options, **limits) as server, ExitStack() as opened:
             greedy = [opened.enter_context(Talk(server.url, "127.0.0.9")) for _ in range(300)]
             assert serves_others(server)

@@ -30,8 +30,10 @@ def list_agents(data: Data, company: Company = None, json: Json = False) -> None
 
     For example:
 
-        deskroster agent list --data ./data
-        deskroster agent list --data ./data --json | jq '.[] | select(.level == "admin") | .email'
+    ```sh
+    deskroster agent list --data ./data
+    deskroster agent list --data ./data --json | jq '.[] | select(.level == "admin") | .email'
+    ```
     """
     columns = {
         "id": "ID", "name": "Name", "email": "E-mail", "level": "Level", "state": "State", "employed": "Employed",
@@ -47,7 +49,9 @@ def show_agent(who: Who, data: Data, company: Company = None, json: Json = False
 
     For example:
 
-        deskroster agent show admin@example.com --data ./data
+    ```sh
+    deskroster agent show admin@example.com --data ./data
+    ```
     """
     with Folder(data, company) as folder:
         agent = find_agent(folder, who)
@@ -72,7 +76,9 @@ def set_level(
 
     For example:
 
-        deskroster agent level li.na@example.com admin --data ./data
+    ```sh
+    deskroster agent level li.na@example.com admin --data ./data
+    ```
     """
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"level": level.value})
@@ -94,8 +100,10 @@ def set_sip_account(
 
     For example:
 
-        deskroster agent sip li.na@example.com --number 6003 --data ./data
-        deskroster agent sip li.na@example.com --password --data ./data < sip-password.txt
+    ```sh
+    deskroster agent sip li.na@example.com --number 6003 --data ./data
+    deskroster agent sip li.na@example.com --password --data ./data < sip-password.txt
+    ```
     """
     if number is None and not password:
         raise Refused(Exit.USAGE, "nothing to set", "Say --number, --password, or both.")
@@ -115,8 +123,10 @@ def set_password(who: Who, data: Data, company: Company = None, json: Json = Fal
 
     For example:
 
-        deskroster password admin@example.com --data ./data
-        deskroster password 1 --data ./data < password.txt
+    ```sh
+    deskroster password admin@example.com --data ./data
+    deskroster password 1 --data ./data < password.txt
+    ```
     """
     with Folder(data, company) as folder:
         id = find_agent(folder, who)["id"]

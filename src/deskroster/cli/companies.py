@@ -54,7 +54,9 @@ def list_companies(data: Data, json: Json = False) -> None:
 
     For example:
 
-        deskroster company list --data ./data
+    ```sh
+    deskroster company list --data ./data
+    ```
     """
     columns = {
         "label": "Label", "name": "Name", "language": "Language", "time_zone": "Time zone",
@@ -85,7 +87,9 @@ def add_company(
 
     For example:
 
-        deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
+    ```sh
+    deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
+    ```
     """
     start = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
     settings = _settings(label=label, name=name, language=language, time_zone=time_zone)
@@ -110,9 +114,11 @@ def set_company(
 
     For example:
 
-        deskroster company set acme --time-zone Europe/London --language en --data ./data
-        deskroster company set acme --signature-form A --signature-form B --data ./data
-        deskroster company set acme --calls-per-minute 60 --data ./data
+    ```sh
+    deskroster company set acme --time-zone Europe/London --language en --data ./data
+    deskroster company set acme --signature-form A --signature-form B --data ./data
+    deskroster company set acme --calls-per-minute 60 --data ./data
+    ```
     """
     wanted = _settings(
         label=label,

@@ -43,9 +43,11 @@ def demo(
 
     For example:
 
-        deskroster demo
-        deskroster demo --port 0 --json
-        deskroster demo --data ./demo-data --empty
+    ```sh
+    deskroster demo
+    deskroster demo --port 0 --json
+    deskroster demo --data ./demo-data --empty
+    ```
     """
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deskroster-demo-")))

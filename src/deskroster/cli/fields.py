@@ -29,7 +29,9 @@ def list_fields(data: Data, company: Company = None, json: Json = False) -> None
 
     For example:
 
-        deskroster field list --data ./data --json
+    ```sh
+    deskroster field list --data ./data --json
+    ```
     """
     columns = {
         "id": "ID", "api_name": "API name", "label": "Label", "type": "Type", "required": "Required",
@@ -57,8 +59,10 @@ def add_field(
 
     For example:
 
-        deskroster field add hired_on 入职日期 --type date --data ./data
-        deskroster field add education 学历 --type single_listbox --option 本科 --option 硕士 --data ./data
+    ```sh
+    deskroster field add hired_on 入职日期 --type date --data ./data
+    deskroster field add education 学历 --type single_listbox --option 本科 --option 硕士 --data ./data
+    ```
     """
     if type not in TYPES:
         raise Refused(Exit.USAGE, f"there is no type {type}", f"There are: {', '.join(TYPES)}.")
@@ -80,7 +84,9 @@ def rename_field(
 
     For example:
 
-        deskroster field rename 2 "Hired on" --data ./data
+    ```sh
+    deskroster field rename 2 "Hired on" --data ./data
+    ```
     """
     with Folder(data, company) as folder:
         told(folder.call("PATCH", f"{PATH}/{id}", {"label": label}), f"The field {id} is now {label}.", json)
@@ -92,7 +98,9 @@ def remove_field(id: Id, data: Data, company: Company = None, json: Json = False
 
     For example:
 
-        deskroster field remove 2 --data ./data
+    ```sh
+    deskroster field remove 2 --data ./data
+    ```
     """
     with Folder(data, company) as folder:
         told(folder.call("DELETE", f"{PATH}/{id}"), f"The field {id} is removed.", json)

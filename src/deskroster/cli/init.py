@@ -56,9 +56,11 @@ def init(
 
     For example:
 
-        deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
-        deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
-        deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
+    ```sh
+    deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
+    deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
+    deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
+    ```
     """
     start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
     fields = CompanyFields(label=label, name=name)

@@ -52,8 +52,10 @@ def create_key(
 
     For example:
 
-        deskroster key create admin@example.com --name "nightly import" --data ./data
-        deskroster key create 1 --name reports --access read --dialect kf5 --expires 90d --data ./data
+    ```sh
+    deskroster key create admin@example.com --name "nightly import" --data ./data
+    deskroster key create 1 --name reports --access read --dialect kf5 --expires 90d --data ./data
+    ```
     """
     for unknown in set(dialect or ()) - set(NAMES):
         raise Refused(Exit.USAGE, f"there is no dialect {unknown}", f"There are: {', '.join(NAMES)}.")
@@ -82,7 +84,9 @@ def list_keys(data: Data, company: Company = None, json: Json = False) -> None:
 
     For example:
 
-        deskroster key list --data ./data
+    ```sh
+    deskroster key list --data ./data
+    ```
     """
     columns = {
         "id": "ID", "agent_id": "Agent", "name": "Name", "access": "Access", "dialects": "Dialects", "state": "State",
@@ -98,7 +102,9 @@ def revoke_key(id: Id, data: Data, company: Company = None, json: Json = False) 
 
     For example:
 
-        deskroster key revoke 3 --data ./data
+    ```sh
+    deskroster key revoke 3 --data ./data
+    ```
     """
     with Folder(data, company) as folder:
         told(folder.call("DELETE", f"/keys/{id}"), f"The key {id} is revoked.", json)

@@ -33,8 +33,10 @@ def move(data: Data, to: To, json: Json = False) -> None:
 
     For example:
 
-        deskroster move --data ./data --to postgresql://deskroster@db1,db2,db3/deskroster
-        deskroster move --data ./data --to sqlite
+    ```sh
+    deskroster move --data ./data --to postgresql://deskroster@db1,db2,db3/deskroster
+    deskroster move --data ./data --to sqlite
+    ```
     """
     must_be_installation(data)
     columns = (TextColumn("Copy and compare"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

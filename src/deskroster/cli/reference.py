@@ -77,7 +77,7 @@ def _add(kind: Reference) -> Any:
 
 
 def _help(what: str, example: str) -> str:
-    return f"{what}\n\nFor example:\n\n    deskroster {example}"
+    return f"{what}\n\nFor example:\n\n```sh\ndeskroster {example}\n```"
 
 
 _EXAMPLES: dict[Reference, str] = {

@@ -18,7 +18,9 @@ def rotate_installation_key(data: Data, json: Json = False) -> None:
 
     For example:
 
-        deskroster rotate-installation-key --data ./data
+    ```sh
+    deskroster rotate-installation-key --data ./data
+    ```
     """
     must_be_installation(data)
     with refusing(data):

@@ -62,20 +62,15 @@ def serve(
 
     For example:
 
-        deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
-        deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
-        deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
+    ```sh
+    deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
+    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+    deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
+    ```
     """
-    if (tls_cert is None) != (tls_key is None):
-        raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
-    for file in filter(None, (tls_cert, tls_key)):
-        if not file.is_file():
-            raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
+    _check_tls(tls_cert, tls_key)
     must_be_installation(data, database)
-    with refusing(data):
-        if workers > 1 and place.url_of(data, database) is None:
-            hint = "Move the data to PostgreSQL first: deskroster move --to URL"
-            raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
+    _check_workers(workers, data, database)
     settings = Settings(
         data=data,
         database=database,
@@ -89,6 +84,21 @@ def serve(
     )
     serve_folder = serving.serve if workers == 1 else serving.serve_by_workers
     serve_folder(settings, _loaded, _told_as_json if json else _told)
+
+
+def _check_tls(certificate: Path | None, key: Path | None) -> None:
+    if (certificate is None) != (key is None):
+        raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
+    for file in filter(None, (certificate, key)):
+        if not file.is_file():
+            raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
+
+
+def _check_workers(workers: int, data: Path, database: str | None) -> None:
+    with refusing(data):
+        if workers > 1 and place.url_of(data, database) is None:
+            hint = "Move the data to PostgreSQL first: deskroster move --to URL"
+            raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
 
 
 async def _loaded(installation: Installation) -> list[str]:

@@ -40,7 +40,9 @@ def backup(
 
     For example:
 
-        deskroster backup /backups/deskroster-$(date +%F) --data ./data
+    ```sh
+    deskroster backup /backups/deskroster-$(date +%F) --data ./data
+    ```
     """
     target = folder or data.absolute().parent / f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with Folder(data) as served:
@@ -68,8 +70,10 @@ def restore_backup(
 
     For example:
 
-        deskroster restore /backups/deskroster-2026-07-01 --data ./restored --key-file ./key-copy
-        deskroster restore /backups/deskroster-2026-07-01 --data ./data --check
+    ```sh
+    deskroster restore /backups/deskroster-2026-07-01 --data ./restored --key-file ./key-copy
+    deskroster restore /backups/deskroster-2026-07-01 --data ./data --check
+    ```
     """
     with refusing(data, "Say where a copy of it is: --key-file FILE, or the variable DESKROSTER_KEY."):
         try:
@@ -95,7 +99,9 @@ def doctor(data: Data, json: Json = False) -> None:
 
     For example:
 
-        deskroster doctor --data ./data
+    ```sh
+    deskroster doctor --data ./data
+    ```
     """
     found, hint = _examined(data)
     if json:

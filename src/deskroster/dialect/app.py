@@ -25,7 +25,7 @@ from deskroster.dialect.problems import (
     TooMany,
     UnknownCompany,
 )
-from deskroster.dialect.request import Receive, Reply, Request, Scope, Send
+from deskroster.dialect.request import Headers, Receive, Reply, Request, Scope, Send
 from deskroster.dialect.routing import Router
 from deskroster.passwords import TooManyGuesses
 from deskroster.settings import Settings
@@ -79,27 +79,32 @@ class DialectApp:
             self._telemetry.answered(self._dialect.name, "GET", request.path, reply.status, perf_counter() - began)
         return reply
 
-    def refusal(self, method: str, path: bytes, problem: Rejection | Busy) -> Reply:
+    def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
         """Word what was refused before this app was asked; which methods a path has instead, it says itself."""
-        request = Request({"raw_path": path, "method": method, "query_string": b"", "headers": []}, self._dialect.name)
-        request.desk = self._desks.only
+        scope = {"raw_path": path, "method": method, "query_string": b"", "headers": headers}
+        request = Request(scope, self._dialect.name)
         if isinstance(problem, MethodNotAllowed):
             try:
                 self._router.match(method, request.path[self._prefix :])
                 problem = Malformed("HTTP")  # it is not the method
             except Rejection as judged:
                 problem = judged
-        return self._dialect.render(request, cast("Problem | AnyRejection", problem))
+        return self._render(request, cast("Problem | AnyRejection", problem))
 
     def _worded(self, request: Request, error: Exception) -> Reply:
         """Word a refusal. What is none has failed: it is logged."""
         if isinstance(error, TooManyGuesses):
-            return self._dialect.render(request, TooMany(error.seconds))
+            return self._render(request, TooMany(error.seconds))
         if isinstance(error, (Refusal, Rejection)):
-            request.desk = request.desk or self._desks.only  # whose language a refusal is worded in
-            return self._dialect.render(request, cast("Problem | AnyRejection", error))
+            return self._render(request, cast("Problem | AnyRejection", error))
         self._telemetry.incident(request.id, error, self._dialect.name, request.method, request.path)
-        return self._dialect.render(request, Incident(request.id))
+        return self._render(request, Incident(request.id))
+
+    def _render(self, request: Request, problem: Problem | AnyRejection) -> Reply:
+        """Word a refusal; one that came before the company was asked, in the language of whom the host names."""
+        if request.desk is None:
+            request.company_language = self._desks.language(request.header(b"host") or "") or request.company_language
+        return self._dialect.render(request, problem)
 
     def _at_once(self, request: Request) -> Reply | None:
         request.route, request.parameters = self._router.match("GET", request.path[self._prefix :])

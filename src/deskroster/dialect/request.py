@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from deskroster.dialect import Route
 
 Scope = MutableMapping[str, Any]
+Headers = Iterable[tuple[bytes, bytes]]
+"""As ASGI has them: names in lower case."""
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -56,6 +58,7 @@ class Request:
     identity: Identity | None = None
     caller: Caller
     desk: Desk | None = None
+    company_language: Language = "zh"  # where there is no desk
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
     shown: Shown = ()  # the records in the answer, where it may be kept
@@ -69,7 +72,7 @@ class Request:
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value by its lower-case name; the first, if there are several."""
-        headers: Iterable[tuple[bytes, bytes]] = self.scope["headers"]
+        headers: Headers = self.scope["headers"]
         for key, value in headers:
             if key == name:
                 return value.decode("latin-1")
@@ -94,7 +97,7 @@ class Request:
     @cached_property
     def host(self) -> str:
         """The Host header. Raises BadHost if there is none, more than one, or it is no host."""
-        headers: Iterable[tuple[bytes, bytes]] = self.scope["headers"]
+        headers: Headers = self.scope["headers"]
         hosts = [value.decode("latin-1") for key, value in headers if key == b"host"]
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
             raise BadHost
@@ -114,7 +117,7 @@ class Request:
     def language(self) -> Language:
         """The language of messages: what the client accepts, else the company's."""
         return words.preferred(self.header(b"accept-language")) or (
-            self.desk.roster.company.language if self.desk else "zh"
+            self.desk.roster.company.language if self.desk else self.company_language
         )
 
     @cached_property

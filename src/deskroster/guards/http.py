@@ -18,12 +18,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from deskroster.core.problems import Busy
 from deskroster.dialect import Reply
 from deskroster.dialect.problems import BadHost, Malformed, MethodNotAllowed, Rejection, TooLarge, TooSlow
+from deskroster.dialect.request import Headers
 from deskroster.guards.room import Room
 
 Stage = Literal["idle", "head", "body"]
 Fault = Rejection | Busy
-Refuse = Callable[[str, bytes, Fault], Reply]
-"""Words a fault for a method and a path, both as far as they were read."""
+Refuse = Callable[[str, bytes, Headers, Fault], Reply]
+"""Words a fault for a method, a path and headers, all as far as they were read."""
 
 AtOnce = Callable[[Any], Reply | None]
 """Answers a scope of ASGI without waiting, if it can."""
@@ -70,7 +71,7 @@ class Guarded(HttpToolsProtocol):
             address = self.client[0] if self.client else ""
             if not self._room.enter(address):
                 self._deaf = True
-                transport.write(_encoded(self._refusal("GET", b"/", Busy())))
+                transport.write(_encoded(self._refusal("GET", b"/", (), Busy())))
                 transport.close()
                 return
             self.counted_as = address
@@ -334,7 +335,9 @@ class Guarded(HttpToolsProtocol):
 
     def _worded(self, fault: Fault, data: bytes) -> bytes:
         method, path = self._what_is_asked(data)
-        return _encoded(self._refusal(method, path, fault), method == "HEAD")
+        scope: Any = self.scope  # None before the first byte
+        headers = scope["headers"] if scope else ()
+        return _encoded(self._refusal(method, path, headers, fault), method == "HEAD")
 
     def _what_is_asked(self, data: bytes) -> tuple[str, bytes]:
         """Return the method and the path of the request that is being received, as far as they can be told."""

@@ -8,7 +8,7 @@ from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
-from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Failed, Held, InDoubt, Job, clash
+from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Failed, Gone, Held, InDoubt, Job, clash
 from deskroster.ledger.loading import Loaded
 from deskroster.ledger.observations import Observations
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
@@ -254,7 +254,7 @@ class Ledger:
 
         Where it was the database that went away, it may try for as long as it may wait.
         """
-        gone = isinstance(failure, Failed) and not failure.constraint
+        gone = isinstance(failure, Gone)
         if len(entries) == 1 and not (gone and asyncio.get_running_loop().time() < entries[0].until):
             _answer(entries[0], clash(failure) or Busy())
             return

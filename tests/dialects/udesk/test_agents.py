@@ -193,6 +193,7 @@ def test_what_is_not_writable_has_no_effect(desk, field):
     assert before == desk.roster().number
 
 
+@pytest.mark.once
 def test_who_takes_over_is_recorded_with_the_deletion(desk):
     body = {"owner_group_id": 1, "owner_id": 1}
 

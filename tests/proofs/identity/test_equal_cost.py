@@ -37,6 +37,8 @@ from tests.proofs.identity.guarded import (
 from tests.proofs.identity.sampling import get, post, shares, take, told_apart
 from tests.world import password_hash
 
+pytestmark = pytest.mark.once
+
 SAMPLES = 5_000  # of each signature and token
 HASHES = 60  # of each password
 TOLERANCE = 0.03  # of the time of an answer: one hash more or less is 6 % and above

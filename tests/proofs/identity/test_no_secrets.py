@@ -33,6 +33,8 @@ from tests.proofs.identity.leaks import Leak, find, forms
 from tests.proofs.identity.life import Life, password
 from tests.world import ADMIN
 
+pytestmark = pytest.mark.once
+
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
     "PYTHONPATH": str(Path(deskroster.__file__).parent.parent), "NO_COLOR": "1", "COLUMNS": "200",

@@ -1,4 +1,4 @@
-"""A server under the load, and an idle one beside it for control: times, errors, open files and memory."""
+"""A server under the load, and a witness of what the machine allows beside it: times, errors, open files and memory."""
 
 import subprocess
 import time
@@ -14,7 +14,6 @@ from bench.measure import Server, _line, _python, _tell, product
 from tests.proofs.load.generate import READS, WRITES
 
 RATE = READS + WRITES  # a second
-CONTROL_RATE = 50
 CONNECTIONS = 32
 SETTLING = 2  # seconds after which all connections are open and all that is lazy is made
 FILES_MORE = 2  # that may be open at the end: a snapshot may catch one that is being written
@@ -27,7 +26,7 @@ class Held(NamedTuple):
     refused: int
     p50: float  # seconds
     p99: float
-    control_p99: float  # of the idle server, at the same time
+    witness_p99: float  # at the same time
     files: list[int]  # open, each second
     memory: float  # MiB, at the end
     cpu: float  # cores
@@ -41,7 +40,7 @@ class Held(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.answered} answered, {self.refused} refused, p50 {self.p50 * 1e3:.1f} ms, "
-            f"p99 {self.p99 * 1e3:.1f} ms (idle server {self.control_p99 * 1e3:.1f} ms), {self.files[-1]} files, "
+            f"p99 {self.p99 * 1e3:.1f} ms (witness {self.witness_p99 * 1e3:.1f} ms), {self.files[-1]} files, "
             f"{self.memory:.0f} MiB, {self.cpu:.0%} of a core"
         )
 
@@ -70,9 +69,9 @@ def serving(folder: Path, module: str = "deskroster") -> Iterator[Server]:
 
 
 @contextmanager
-def idling() -> Iterator[Server]:
-    """Serve nothing."""
-    with _closed(Server("tests.proofs.load.idle")) as server:
+def witnessing() -> Iterator[Server]:
+    """Serve nothing, at the same cost."""
+    with _closed(Server("tests.proofs.load.witness")) as server:
         yield server
 
 
@@ -86,7 +85,7 @@ def _closed(server: Server) -> Iterator[Server]:
         server._process.stdout.close()
 
 
-def hold(server: Server, idle: Server, seconds: int) -> Held:
+def hold(server: Server, witness: Server, seconds: int) -> Held:
     """Put the load on a server for so many seconds."""
     most = {"seconds": float(seconds)}
     load = Generator(
@@ -94,8 +93,8 @@ def hold(server: Server, idle: Server, seconds: int) -> Held:
         connections=CONNECTIONS, **most,
     )  # fmt: skip
     control = Generator(
-        "bench.load", port=idle.port, call="udesk_groups", rate=CONTROL_RATE, requests=CONTROL_RATE * seconds,
-        arguments={"groups": 1, "per_page": 1}, connections=4, **most,
+        "bench.load", port=witness.port, call="udesk_groups", rate=RATE, requests=RATE * seconds,
+        arguments={"groups": 1, "per_page": 1}, connections=CONNECTIONS, **most,
     )  # fmt: skip
     cpu, began, files = server.cpu, time.monotonic(), []
     load.go()

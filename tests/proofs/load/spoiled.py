@@ -8,7 +8,7 @@ from typing import Any
 from deskroster.cli import main
 from deskroster.dialect.app import DialectApp
 
-HELD = 0.15  # seconds
+HELD = 0.5  # seconds
 EVERY = 50  # requests
 
 if __name__ == "__main__":

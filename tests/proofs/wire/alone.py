@@ -49,4 +49,4 @@ def alone(prepared: Path, folder: Path, *options: str, **limits: Any) -> Iterato
             yield Alone(process.stdout.readline().strip(), process.pid)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)

@@ -22,4 +22,5 @@ DIALECT = Dialect(
             "description": "`email` and password, or `email/token` and an API token.",
         }
     },
+    requires=(("basic",),),
 )

@@ -81,7 +81,7 @@ def get_agent(request: Request, desk: Desk) -> Reply:
 
 async def create_agent(request: Request, desk: Desk) -> Reply:
     wanted, now = request.read(shapes.AgentIn, inside="agent"), desk.now()
-    for required in ("email", "password", "nick_name"):
+    for required in shapes.REQUIRED:
         if getattr(wanted, required) is UNSET:
             raise Invalid(required, Rule.REQUIRED)
     password = await _login_password(desk, wanted.password, None)
@@ -196,7 +196,7 @@ ROUTES = (
     Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ,
           summary="Find an agent by id or e-mail", query=shapes.AgentQuery, reply=shapes.AgentReply),
     Route(method="POST", path="/agents", handler=create_agent, needs=_AGENTS, summary="Create an agent",
-          body=shapes.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT, creates=True),
+          body=shapes.NewAgentBody, reply=shapes.AgentWrittenReply, names=_AGENT, creates=True),
     Route(method="PUT", path="/agents/{id}", handler=update_agent, needs=_AGENTS, summary="Change an agent",
           body=shapes.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT),
     Route(method="DELETE", path="/agents/{id}", handler=delete_agent, needs=_AGENTS, summary="Delete an agent",

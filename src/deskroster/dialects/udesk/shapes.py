@@ -1,7 +1,7 @@
 """Both directions of the mapping between the roster and the Udesk Open API's JSON (choices: README.md, "Quirks")."""
 
 from collections.abc import Awaitable, Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -16,6 +16,7 @@ from deskroster.dialect.query import clamped
 MAX_PAGE = 2**63 - 1
 PER_PAGE, MOST_PER_PAGE = 20, 100
 MAX_PASSWORD = 128  # characters
+REQUIRED = ("email", "password", "nick_name")  # of a new agent
 
 Lang = Literal["zh-cn", "en-us"]
 _LANGS: dict[Language, Lang] = {"zh": "zh-cn", "en": "en-us"}
@@ -88,6 +89,10 @@ class AgentIn(Struct, frozen=True, kw_only=True):
 
 class AgentBody(Struct, frozen=True):
     agent: AgentIn
+
+
+class NewAgentBody(Struct, frozen=True):
+    agent: Annotated[AgentIn, msgspec.Meta(extra_json_schema={"required": REQUIRED})]
 
 
 GROUP_NAMES = {"member_ids": "agents"}

@@ -48,6 +48,10 @@ class Failed(Exception):
         self.constraint = constraint
 
 
+class Gone(Failed):
+    """PostgreSQL went away before it could say what it did, or whether."""
+
+
 class InDoubt(Exception):
     """A commit that is there and may be lost with its machine: nobody else has it yet. No log can tell."""
 

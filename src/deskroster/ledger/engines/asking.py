@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import psycopg
@@ -14,6 +15,7 @@ from deskroster.ledger.nonces import LIFETIME
 
 QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
 MAX_ASKED = 500  # nonces of one question
+CONNECTING = 2  # connections that are made at once
 
 _SPEND = """WITH spent AS (
     INSERT INTO nonces (company_id, digest, until) SELECT %s, digest, %s FROM unnest(%s::bytea[]) AS digest
@@ -44,6 +46,7 @@ class Questions:
 
     def __init__(self, primary: Primary) -> None:
         self._primary = primary
+        self._threads = ThreadPoolExecutor(CONNECTING, "connecting")
         self._waiting: defaultdict[int, list[_Asked]] = defaultdict(list)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._idle: list[_Line] = []
@@ -66,6 +69,7 @@ class Questions:
             await asyncio.wait(list(self._tasks.values()))
         while self._idle:
             await self._idle.pop().close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, company_id: int) -> None:
         batch: list[_Asked] = []
@@ -100,7 +104,7 @@ class Questions:
                 asked.answer.set_result(Durable(number, head, companies, mine))
 
     async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
-        line = self._usable() or await _Line.open(self._primary)
+        line = self._usable() or await _Line.open(self._primary, self._threads)
         self._busy.add(line)
         deadline = asyncio.get_running_loop().call_later(QUESTION_SECONDS, line.abort)
         try:
@@ -135,8 +139,9 @@ class _Line:
         self._standbys: bool | None = None
 
     @classmethod
-    async def open(cls, primary: Primary) -> "_Line":
-        connection: AsyncConnection = AsyncConnection(await asyncio.to_thread(primary.link))
+    async def open(cls, primary: Primary, threads: Executor) -> "_Line":
+        link = await asyncio.get_running_loop().run_in_executor(threads, primary.link)
+        connection: AsyncConnection = AsyncConnection(link)
         await connection.set_autocommit(True)
         connection.prepare_threshold = 0
         return cls(connection, primary)

@@ -10,7 +10,7 @@ import psycopg
 from sqlalchemy import Connection, StaticPool, create_engine, text
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, InDoubt, Job
+from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
 from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.session import Primary, Session, abort
 
@@ -41,6 +41,7 @@ class PostgreSQL:
 
     def __init__(self, url: str) -> None:
         """Connect. Raises ValueError for a URL that is none, Failed if no primary answers."""
+        self.committed = committed
         self.damage = ""
         self.alarm: Callable[[str], None] = lambda damage: None
         self._primary = Primary(url)
@@ -123,7 +124,7 @@ class PostgreSQL:
             _locked(session, EVERY_COMPANY)
             with session.streaming():
                 result = job(session)
-            _committed(session, lambda db: None)
+            committed(session, lambda db: None)
             return result
 
         return self._keeper.run_now(transaction)
@@ -224,7 +225,7 @@ class Turn:
         assert lane is not None
         deadline = asyncio.get_running_loop().call_later(COMMIT_SECONDS, lane.abort)
         try:
-            return await lane.run(lambda session: _committed(session, job))
+            return await lane.run(lambda session: self._engine.committed(session, job))
         finally:
             deadline.cancel()
             self._end()
@@ -298,7 +299,8 @@ class _Lane:
             self._drop()
             if isinstance(error, _CORRUPT):
                 raise Damaged(f"{self._primary.where}: {error}") from error
-            raise Failed(str(error).strip(), error.diag.constraint_name or "") from error
+            what = Gone if _is_gone(error) else Failed
+            raise what(str(error).strip(), error.diag.constraint_name or "") from error
         except BaseException:
             self._drop()
             raise
@@ -338,7 +340,14 @@ def _locked(session: Session, company_id: int) -> int | None:
     return cast("int", rows[0][0]) if rows else None
 
 
-def _committed(session: Session, job: Job[T]) -> T:
+def _is_gone(error: psycopg.Error) -> bool:
+    """Tell whether it is the connection or the primary that went away, and not what was asked that failed."""
+    code = error.sqlstate or ""
+    return not code or code == "25006" or code.startswith(("08", "57P"))  # read-only, no connection, shut down
+
+
+def committed(session: Session, job: Job[T]) -> T:
+    """Run a job in the transaction that the session is in, in one round trip, and commit. Raises InDoubt."""
     session.unreplicated = False
     with session.connection.pipeline():
         result = job(session)

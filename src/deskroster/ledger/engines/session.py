@@ -114,13 +114,14 @@ class Session:
     @contextmanager
     def streaming(self) -> Iterator[None]:
         """Fetch rows as they are wanted, and not all at once."""
-        self._streams = []
+        streams = self._streams = []
         try:
             yield
-            for cursor in self._streams:
-                cursor.close()
         finally:
             self._streams = None
+            with suppress(psycopg.Error):  # when it has ended, so have they
+                for cursor in streams:
+                    cursor.close()
 
     def script(self, text: str) -> list[Any]:
         """Run statements without values in one round trip; return the rows of the last."""

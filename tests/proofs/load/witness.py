@@ -1,4 +1,4 @@
-"""A server that does nothing but answer, and sync a file as often as the load writes.
+"""A server that keeps the processor as busy for each request as the product, and syncs a file for each write.
 
 What the machine lets any server do while the load is on.
 """
@@ -7,9 +7,11 @@ import asyncio
 import itertools
 import os
 import tempfile
+import time
 
 from tests.proofs.load.generate import READS, WRITES
 
+WORK = 0.0007  # seconds of CPU time for a request: the product takes about as much
 _BODY = b'{"code":200,"data":0}'
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 
@@ -35,6 +37,9 @@ class Answering(asyncio.Protocol):
         os.fsync(self._file)
 
     def _answer(self) -> None:
+        until = time.thread_time() + WORK
+        while time.thread_time() < until:
+            pass
         self._transport.write(_ANSWER)  # type: ignore[attr-defined]
 
 
