@@ -16,6 +16,8 @@ from tests.served import Served
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
 
+collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
