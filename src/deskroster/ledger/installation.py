@@ -66,7 +66,9 @@ def prepare(engine: Engine) -> bool:
     at = engine.read_now(version)
     if at is None and not engine.read_now(looks.is_empty):
         raise Damaged("the database does not tell its version")
-    if at is None or FIRST <= at < HEAD:
+    if at is not None and at < FIRST:
+        raise Damaged(f"the database is of version {at}, which never was")
+    if at is None or at < HEAD:
         engine.migrate(migrate)
         engine.write_now(lambda db: db.execute(_PUT, (_SERVES, SERVES)))
     elif not engine.read_now(serves_us):
