@@ -11,12 +11,12 @@ ARGS ?=
 ROUNDS ?= 500
 PYTHON ?=
 
-.PHONY: help setup demo test torture fuzz soak check format docs bench pins clean
+.PHONY: help setup demo test test-ha torture fuzz soak check format docs bench pins clean
 
 help: ## Explain what can be made
 	@echo 'make TARGET [ARGS="…"] [PYTHON=python3.x]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.ready ## Install the command into .venv: .venv/bin/deskroster
 
@@ -26,6 +26,9 @@ demo: .venv/.ready ## Serve a believable company on 127.0.0.1 (ARGS="--port 0 --
 test: .venv/.ready-test ## Run the tests on both engines (ARGS="tests/test_architecture.py -k tree" for some of them)
 	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 	$(BIN)/pytest -n auto --dist worksteal --engine postgresql $(ARGS) || [ $$? -eq 5 ] # none of these runs twice
+
+test-ha: .venv/.ready-ha ## Break a cluster of three under two Deskroster processes (ARGS="-k frozen" for some of it)
+	$(BIN)/pytest tests/ha -v -rP $(ARGS)
 
 torture: .venv/.ready-test ## Kill a writing server 500 times and look for what is lost (ROUNDS=25 for less)
 	$(BIN)/python -m tests.proofs.durability.torture $(ROUNDS)
@@ -55,7 +58,7 @@ bench: .venv/.ready-bench ## Measure, side by side, on this machine (ARGS="…")
 
 pins: ## Take the newest versions that pyproject.toml allows and write them into constraints.txt
 	@$(call FIND_PYTHON); $(call NEED_VENV); "$$python" -m venv --clear build/pins
-	build/pins/bin/python -m pip install -qq --disable-pip-version-check '.[test,check,bench,compiler]'
+	build/pins/bin/python -m pip install -qq --disable-pip-version-check '.[test,check,bench,compiler,ha]'
 	{ echo '# Every version that make installs. Written by make pins.'; \
 	  build/pins/bin/python -m pip freeze --exclude deskroster; } > build/constraints.txt
 	mv build/constraints.txt constraints.txt

@@ -58,6 +58,8 @@ def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     databases.drop_below(folder)
 
+collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
+
 
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")  # how long an example takes says how busy the machine is

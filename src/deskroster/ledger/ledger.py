@@ -8,7 +8,7 @@ from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
-from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Gone, Held, InDoubt, Job, clash
+from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Failed, Gone, Held, InDoubt, Job, clash
 from deskroster.ledger.loading import Loaded
 from deskroster.ledger.observations import Observations, Seen
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
@@ -75,12 +75,12 @@ class Ledger:
         """
         asking, number = self._engine.asking, self.roster.number
         if asking is None:
-            return Durable(number, 0, unused=True)
+            return Durable(number, b"", 0, unused=True)
         answer = await asking.ask(self.roster.company.id, nonce, int(self._clock()))
         if answer.number < number:
             raise Busy  # a primary that has lost what was durable, and does not know it yet
         if answer.number > self.roster.number:
-            await self._follow(answer.number)
+            await self._follow(answer)
         return answer
 
     async def preview(self, work: Work) -> bytes:
@@ -144,7 +144,7 @@ class Ledger:
                 except BaseException:
                     await held.release()
                     raise
-                await held.release()
+                await held.reject()
                 await asyncio.sleep(_PAUSE)
         return None
 
@@ -163,12 +163,22 @@ class Ledger:
             return False
         return True
 
-    async def _follow(self, number: int) -> None:
+    async def _follow(self, answer: Durable) -> None:
         """Catch up to a commit that others have written. Raises Busy, Damaged."""
+        company_id = self.roster.company.id
+
+        async def read(job: Job[catchup.Unseen]) -> catchup.Unseen:
+            def checked(db: Db) -> catchup.Unseen:
+                if not log.has(db, company_id, answer.number, answer.head):
+                    raise Failed("another database answered than was asked before: one that was cut off from it")
+                return job(db)
+
+            return await self._engine.read(checked, company_id)
+
         async with self._following:
-            if number > self.roster.number:  # nobody has followed meanwhile
+            if answer.number > self.roster.number:  # nobody has followed meanwhile
                 try:
-                    await self._catch_up(lambda job: self._engine.read(job, self.roster.company.id))
+                    await self._catch_up(read)
                 except ERRORS as error:
                     raise Busy from error
 

@@ -142,6 +142,12 @@ def note_verified(connection: Db, vault: Vault, company_id: int, number: int) ->
     connection.execute(_VERIFY, (company_id, number, vault.checksums(company_id, "verified")((number,))))
 
 
+def has(connection: Db, company_id: int, number: int, hash: bytes) -> bool:
+    """Tell whether the commit with this number is the one with this hash."""
+    row = connection.execute(_REQUEST, (company_id, number)).fetchone()
+    return row is not None and row[1] == hash
+
+
 def _hash_of(connection: Db, company_id: int, number: int) -> bytes:
     if number == 0:
         return FIRST_HASH

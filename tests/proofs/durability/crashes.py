@@ -13,7 +13,7 @@ import httpx
 from tests.faults.disk import Disk
 from tests.proofs.durability import image
 from tests.proofs.durability.served import SERVER, Served, plain_client
-from tests.proofs.durability.writers import DIALECTS, Known, Lost, Outcome, Writer
+from tests.proofs.durability.writers import DIALECTS, Known, Lost, Outcome, Writer, again
 
 WRITERS = 2  # for each dialect
 LONGEST = 0.6  # seconds of writing in a round
@@ -102,15 +102,10 @@ def _refuses_replays(client: httpx.Client, server: Served, writer: Writer) -> in
     if writer.dialect != "udesk":
         return 0
     for request in writer.answered:
-        url = request.url.copy_with(host="127.0.0.1", port=httpx.URL(server.url).port)
-        again = client.send(httpx.Request(request.method, url, headers=_plain(request), content=request.content))
-        if again.json()["code"] != 20623:
-            raise Lost(f"a nonce that was used before the crash is taken after it: {again.text}")
+        replayed = client.send(again(request, server.url))
+        if replayed.json()["code"] != 20623:
+            raise Lost(f"a nonce that was used before the crash is taken after it: {replayed.text}")
     return len(writer.answered)
-
-
-def _plain(request: httpx.Request) -> dict[str, str]:
-    return {"Content-Type": "application/json"} if request.content else {}
 
 
 def _shows(client: httpx.Client, server: Served, writers: list[Writer], pick: random.Random) -> None:

@@ -32,13 +32,19 @@ def taken(folder: Path) -> Image:
     with _copied(folder) as db:
         assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         assert [] == db.execute("PRAGMA foreign_key_check").fetchall()
-        agents = {id: (email, name) for id, email, name in db.execute("SELECT id, email, name FROM agents")}
-        groups = dict(db.execute("SELECT id, name FROM groups").fetchall())
-        joined = set(db.execute("SELECT agent_id, group_id FROM memberships"))
-        tables = _known(agents, groups, joined)
-        ((number,),) = db.execute("SELECT number FROM companies").fetchall()
-        assert list(range(1, number + 1)) == [n for (n,) in db.execute("SELECT number FROM commits ORDER BY number")]
-        return Image(tables, _known(*_told(db)), number)
+        return read(db)
+
+
+def read(db: Any) -> Image:
+    """Return what is in a database of SQLite or PostgreSQL, with one company."""
+    agents = {id: (email, name) for id, email, name in db.execute("SELECT id, email, name FROM agents")}
+    groups = dict(db.execute("SELECT id, name FROM groups").fetchall())
+    joined = set(db.execute("SELECT agent_id, group_id FROM memberships"))
+    tables = _known(agents, groups, joined)
+    assert len(agents) + len(groups) == len(tables), "two of the same"
+    ((number,),) = db.execute("SELECT number FROM companies").fetchall()
+    assert list(range(1, number + 1)) == [n for (n,) in db.execute("SELECT number FROM commits ORDER BY number")]
+    return Image(tables, _known(*_told(db)), number)
 
 
 @contextmanager
@@ -51,7 +57,7 @@ def _copied(folder: Path) -> Iterator[sqlite3.Connection]:
             yield db
 
 
-def _told(db: sqlite3.Connection) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tuple[int, int]]]:
+def _told(db: Any) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tuple[int, int]]]:
     """Return what there must be if every change of the log was made."""
     records: dict[tuple[str, int], dict[str, Any]] = defaultdict(dict)
     joined: set[tuple[int, int]] = set()

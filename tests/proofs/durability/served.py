@@ -22,6 +22,11 @@ _ROOT = Path(__file__).parents[3]
 _SOURCE = Path(deskroster.__file__).parents[1]
 
 
+def environment() -> dict[str, str]:
+    """Return the environment of a process that runs this code."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (_SOURCE, _ROOT)))}
+
+
 def plain_client() -> httpx.Client:
     """Return a client that signs nothing, and costs little to make."""
     return httpx.Client(timeout=30, trust_env=False, verify=False)
@@ -30,13 +35,15 @@ def plain_client() -> httpx.Client:
 class Served:
     """`deskroster serve` on a free port; with `program`, something else that takes the same arguments."""
 
-    def __init__(self, folder: Path, disk: Disk | None = None, program: Sequence[str] = SERVER) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk | None = None, program: Sequence[str] = SERVER, options: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self._errors: IO[bytes] = folder.with_name("server.log").open("ab+")
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (_SOURCE, _ROOT)))}
         self.process = subprocess.Popen(
-            [sys.executable, *program, "serve", "--data", folder, "--port", "0", "--json"],
-            env=environment | (disk.environment if disk else {}),
+            [sys.executable, *program, "serve", "--data", folder, "--port", "0", "--json", *options],
+            cwd=folder.parent,
+            env=environment() | (disk.environment if disk else {}),
             stdout=subprocess.PIPE,
             stderr=self._errors,
         )

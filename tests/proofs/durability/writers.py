@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from deskroster.testing import KF5Token, ServiceGoSignature, UdeskSignature
+from deskroster.testing import Account, KF5Token, ServiceGoSignature, UdeskSignature
 from tests.proofs.durability.served import Served, plain_client
 from tests.world import ADMIN
 
@@ -95,7 +95,9 @@ NEW = 1 << 60  # the id of what was perhaps made
 class Writer:
     """Writes through one dialect. `tag` begins every name and address that it ever writes."""
 
-    def __init__(self, dialect: Dialect, tag: str, seed: float, passwords: bool = True) -> None:
+    def __init__(
+        self, dialect: Dialect, tag: str, seed: float, passwords: bool = True, account: Account = ADMIN
+    ) -> None:
         self.dialect = dialect
         self.tag = tag
         self.world = World()
@@ -103,9 +105,11 @@ class Writer:
             None  # sent, and no answer that says what became of it
         )
         self.answered: list[httpx.Request] = []  # the last signed requests that got an answer
+        self.under_way: Call | None = None
+        self.refusal = ""  # the last one's text
         self.outcomes: list[Outcome] = []
         self._random = random.Random(seed)
-        self._auth = AUTHS[dialect](self._random)
+        self._auth = AUTHS[dialect](account, self._random)
         self._passwords = passwords
         self._count = 0
 
@@ -124,6 +128,7 @@ class Writer:
         """Make one call and take note of what came of it."""
         call = self._next()
         request = self._signed(url, call, uuid4().hex)
+        self.under_way = call
         try:
             response = client.send(request)
         except httpx.TransportError:
@@ -137,6 +142,9 @@ class Writer:
             self.doubtful = request, call, after
         elif outcome is Outcome.DONE:
             call.effect(self.world, made_id(response, call))
+        elif outcome is Outcome.REFUSED:
+            self.refusal = f"{request.method} {request.url}: {response.text}"
+        self.under_way = None
         self.outcomes.append(outcome)
         return outcome
 
@@ -197,6 +205,14 @@ def outcome_of(response: httpx.Response) -> Outcome:
     assert response.status_code < 500, response.text
     code = response.json().get("code", 1000) if "open_api_v1" in str(response.request.url) else 1000
     return Outcome.DONE if response.status_code < 300 and code == 1000 else Outcome.REFUSED
+
+
+def again(request: httpx.Request, url: str) -> httpx.Request:
+    """Return a signed request as it was sent, byte for byte, to be sent to another server."""
+    server = httpx.URL(url)
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
+    moved = request.url.copy_with(host=server.host, port=server.port)
+    return httpx.Request(request.method, moved, headers=headers, content=request.content)
 
 
 def made_id(response: httpx.Response, call: Call) -> int:
@@ -309,8 +325,8 @@ CALLS: dict[Dialect, Callable[[str, int, int, list[int], list[int]], dict[str, C
     "servicego": _servicego,
 }
 PREFIXES: dict[Dialect, str] = {"udesk": "/open_api_v1", "kf5": "/apiv2", "servicego": "/api"}
-AUTHS: dict[Dialect, Callable[[random.Random], httpx.Auth]] = {
-    "udesk": lambda pick: UdeskSignature(ADMIN, form=pick.choice("AB")),  # the two forms with a nonce
-    "kf5": lambda pick: KF5Token(ADMIN),
-    "servicego": lambda pick: ServiceGoSignature(ADMIN),
+AUTHS: dict[Dialect, Callable[[Account, random.Random], httpx.Auth]] = {
+    "udesk": lambda account, pick: UdeskSignature(account, form=pick.choice("AB")),  # the two forms with a nonce
+    "kf5": lambda account, pick: KF5Token(account),
+    "servicego": lambda account, pick: ServiceGoSignature(account),
 }

@@ -61,12 +61,13 @@ ERRORS = (sqlite3.Error, OSError, Failed)
 
 
 class Durable(NamedTuple):
-    """What is durable: the number of a company's last commit, and how often the list of companies has changed.
+    """What is durable: a company's last commit, number and hash, and how often the list of companies has changed.
 
     `unused` tells whether the nonce that was asked for had not been used; it is now.
     """
 
     number: int
+    head: bytes
     companies: int
     unused: bool
 
@@ -86,6 +87,9 @@ class Held(Protocol):
 
     async def release(self) -> None:
         """Write nothing, and let others."""
+
+    async def reject(self) -> None:
+        """Write nothing, and look for another database: this one has less than there was."""
 
 
 class Asking(Protocol):

@@ -22,6 +22,7 @@ _SPEND = """WITH spent AS (
     ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= %s RETURNING digest
 ) """
 _STATE = """SELECT (SELECT number FROM companies WHERE company_id = %s),
+    (SELECT head FROM companies WHERE company_id = %s),
     (SELECT value FROM installation WHERE name = 'companies'),
     current_setting('synchronous_standby_names') <> '', """
 _WITH_NONCES = _SPEND + _STATE + "ARRAY(SELECT digest FROM spent)"
@@ -92,7 +93,7 @@ class Questions:
             if asked.nonce is not None:
                 first.setdefault(asked.nonce, asked)
         try:
-            number, companies, unused = await self._ask(company_id, list(first), batch[0].now)
+            number, head, companies, unused = await self._ask(company_id, list(first), batch[0].now)
         except (Failed, psycopg.Error, OSError):
             for asked in batch:
                 _refuse(asked)
@@ -100,9 +101,9 @@ class Questions:
         for asked in batch:
             mine = asked.nonce is None or (asked.nonce in unused and first[asked.nonce] is asked)
             if not asked.answer.done():
-                asked.answer.set_result(Durable(number, companies, mine))
+                asked.answer.set_result(Durable(number, head, companies, mine))
 
-    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
+    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
         line = self._usable() or await _Line.open(self._primary, self._threads)
         self._busy.add(line)
         deadline = asyncio.get_running_loop().call_later(QUESTION_SECONDS, line.abort)
@@ -130,11 +131,12 @@ class Questions:
 class _Line:
     """A connection that asks. It is set to one company, and to wait for standbys where there are any."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, primary: Primary) -> None:
         self._connection = connection
+        self._primary = primary
         self._ended = watched(connection)
         self._company_id = EVERY_COMPANY
-        self._standbys = False
+        self._standbys: bool | None = None
 
     @classmethod
     async def open(cls, primary: Primary, threads: Executor) -> "_Line":
@@ -142,38 +144,41 @@ class _Line:
         connection: AsyncConnection = AsyncConnection(link)
         await connection.set_autocommit(True)
         connection.prepare_threshold = 0
-        await connection.execute("SET synchronous_commit = off")
-        return cls(connection)
+        return cls(connection, primary)
 
-    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, int, set[bytes]]:
+    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
+        if self._standbys is None:
+            await self._connection.execute("SET synchronous_commit = off")
+            self._standbys = False
         if company_id != self._company_id:
             await self._connection.execute("SELECT set_config('deskroster.company', %s, false)", (str(company_id),))
             self._company_id = company_id
-        number, companies, standbys, unused = await self._question(company_id, nonces, now)
+        number, head, companies, standbys, unused = await self._question(company_id, nonces, now)
         if standbys != self._standbys:
             await self._connection.execute(f"SET synchronous_commit = {'remote_write' if standbys else 'off'}")
             self._standbys = standbys
             if standbys:
-                number, companies, _, _ = await self._question(company_id, [], now)
+                number, head, companies, _, _ = await self._question(company_id, [], now)
         if number is None:
             raise Failed(f"company {company_id} is not there")
-        return number, int(companies or 0), set(unused)
+        return number, head, int(companies or 0), set(unused)
 
     async def _question(self, company_id: int, nonces: list[bytes], now: int) -> Any:
         if nonces:
-            values: tuple[Any, ...] = (company_id, now + LIFETIME, nonces, now, company_id)
+            values: tuple[Any, ...] = (company_id, now + LIFETIME, nonces, now, company_id, company_id)
             cursor = await self._connection.execute(_WITH_NONCES, values, binary=True)
         else:
             question = _PROVING if self._standbys else _WITHOUT
-            cursor = await self._connection.execute(question, (company_id,), binary=True)
+            cursor = await self._connection.execute(question, (company_id, company_id), binary=True)
         return await cursor.fetchone()
 
     @property
     def ended(self) -> bool:
-        return self._ended()
+        return self._ended() or not self._primary.has(self._connection)
 
     def abort(self) -> None:
         """Let the question fail. To cancel it would ask the server, which may not answer."""
+        self._primary.doubt(self._connection)
         abort(self._connection)
 
     def drop(self) -> None:

@@ -84,6 +84,9 @@ class Embedded:
     async def commit(self, job: Job[T]) -> T:
         return await self.write(job)
 
+    async def reject(self) -> None:
+        raise NotImplementedError
+
     async def release(self) -> None:
         pass
 

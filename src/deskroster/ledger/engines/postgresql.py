@@ -239,6 +239,11 @@ class Turn:
             finally:
                 self._end()
 
+    async def reject(self) -> None:
+        if self._lane is not None:
+            self._lane.abort()
+            await self.release()
+
     def _end(self) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
@@ -273,6 +278,7 @@ class _Lane:
     def abort(self) -> None:
         session = self._session
         if session is not None:
+            self._primary.doubt(session.connection)
             abort(session.connection)
 
     def close(self) -> None:
@@ -282,7 +288,7 @@ class _Lane:
     def _do(self, job: Callable[[Session], T]) -> T:
         self.waiting = True
         try:
-            if self._session is not None and not self._session.in_transaction and self._session.ended():
+            if self._session is not None and not self._session.in_transaction and self._is_over(self._session):
                 self._drop()
             if self._session is None:
                 self._session = Session(self._primary.connect())
@@ -300,6 +306,9 @@ class _Lane:
             raise
         finally:
             self.waiting = False
+
+    def _is_over(self, session: Session) -> bool:
+        return session.ended() or not self._primary.has(session.connection)
 
     def _drop(self) -> None:
         session, self._session = self._session, None

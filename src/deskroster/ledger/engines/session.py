@@ -48,6 +48,7 @@ class Primary:
             for host, port in zip(hosts, ports, strict=True)
         ]
         self._hosts = [make_conninfo("", **_DEFAULTS | wanted | one) for one in named]
+        self._ends = [(one.get("host", ""), one.get("port", "5432")) for one in named]
         self._last = 0
         name = wanted.get("dbname", "")
         self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
@@ -71,6 +72,20 @@ class Primary:
             self._last = at
             return link
         raise Failed(f"no primary of {self.where} answers: {why}")
+
+    def doubt(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+        """Try the other hosts first from now on: this one takes writes, and does not answer.
+
+        A primary that was replaced may not know it. It takes connections, and its commits wait for ever for a standby
+        that follows another.
+        """
+        if self.has(connection):
+            self._last = (self._last + 1) % len(self._hosts)
+
+    def has(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
+        """Tell whether a connection is to the host that was found last. What another one says may be of the past."""
+        link = connection.pgconn
+        return len(self._hosts) == 1 or (link.host.decode(), link.port.decode()) == self._ends[self._last]
 
 
 class Session:
