@@ -29,6 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8321
     workers: int = 1  # processes that serve the same address
+    worker: int | None = None  # which of them this one is, if there are several
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose forwarded headers are believed

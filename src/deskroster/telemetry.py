@@ -6,14 +6,18 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from itertools import accumulate
+from pathlib import Path
 from typing import TextIO
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)  # seconds
+Counts = dict[tuple[str, int], list[int]]
+"""How many answers each bucket holds, by dialect and status."""
 _PART = re.compile(r"[A-Za-z0-9_.,-]{0,24}")  # of a path; a token or a signature is longer
 METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -57,6 +61,14 @@ class Telemetry:
         """Log what failed that should not, under the id that the caller is told."""
         self.log.error("incident", exc_info=error, incident=id, dialect=dialect, method=method, path=_shown(path))
 
+    def share(self, folder: Path, worker: int) -> None:
+        """Have what the other workers count among the metrics, and go on where a worker of this number has ended."""
+        self._answers.share(folder, worker)
+
+    def save(self) -> None:
+        """Let the other workers know what was counted here."""
+        self._answers.save()
+
     def metrics(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
         return generate_latest(self.registry)
@@ -71,8 +83,21 @@ class _Answers(Collector):
     """Counts answers, all in one thread, as plain numbers; they become metrics when these are asked for."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, int], list[int]] = {}  # by bucket
+        self._counts: Counts = {}
         self._seconds: dict[str, float] = {}
+        self._mine: Path | None = None  # where they are for the other workers
+
+    def share(self, folder: Path, worker: int) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._mine = folder / str(worker)
+        if self._mine.exists():
+            self._counts, self._seconds = _read(self._mine)
+
+    def save(self) -> None:
+        if self._mine is not None:
+            partial = self._mine.with_suffix(".partial")
+            partial.write_bytes(msgspec.msgpack.encode((self._counts, self._seconds)))
+            partial.replace(self._mine)
 
     def count(self, dialect: str, status: int, seconds: float) -> None:
         counts = self._counts.get((dialect, status))
@@ -83,17 +108,37 @@ class _Answers(Collector):
         self._seconds[dialect] += seconds
 
     def collect(self) -> Iterator[Metric]:
+        all_counts, all_seconds = self._of_all()
         answers = CounterMetricFamily("deskroster_answers", "Requests answered", labels=["dialect", "status"])
-        for (dialect, status), counts in self._counts.items():
+        for (dialect, status), counts in all_counts.items():
             answers.add_metric([dialect, str(status)], sum(counts))
         yield answers
         times = HistogramMetricFamily("deskroster_answer_seconds", "Time to an answer", labels=["dialect"])
-        for dialect, seconds in self._seconds.items():
-            of_dialect = [counts for (name, _), counts in self._counts.items() if name == dialect]
+        for dialect, seconds in all_seconds.items():
+            of_dialect = [counts for (name, _), counts in all_counts.items() if name == dialect]
             below = accumulate(map(sum, zip(*of_dialect, strict=True)))
             buckets = zip((*map(str, BUCKETS), "+Inf"), below, strict=True)
             times.add_metric([dialect], [(bound, count) for bound, count in buckets], seconds)
         yield times
+
+    def _of_all(self) -> tuple[Counts, dict[str, float]]:
+        """Return what was counted here, and by the other workers as they last told."""
+        if self._mine is None:
+            return self._counts, self._seconds
+        counts, seconds = {name: list(some) for name, some in self._counts.items()}, dict(self._seconds)
+        for path in self._mine.parent.glob("[0-9]*"):
+            if path.suffix or path == self._mine:
+                continue
+            theirs, took = _read(path)
+            for name, some in theirs.items():
+                counts[name] = [a + b for a, b in zip(counts.get(name, [0] * len(some)), some, strict=True)]
+            for dialect, more in took.items():
+                seconds[dialect] = seconds.get(dialect, 0.0) + more
+        return counts, seconds
+
+
+def _read(path: Path) -> tuple[Counts, dict[str, float]]:
+    return msgspec.msgpack.decode(path.read_bytes(), type=tuple[Counts, dict[str, float]])
 
 
 class _Forwarding(logging.Handler):

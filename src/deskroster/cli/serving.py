@@ -3,11 +3,12 @@
 import asyncio
 import errno
 import os
+import shutil
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 import uvloop
@@ -27,6 +28,9 @@ from deskroster.ledger.engines.embedded import lock
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
+METRICS = "metrics"  # the folder in the data folder where workers tell each other what they counted
+SAVE_SECONDS = 1.0
+
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
 Ready = Callable[[str, T], None]
@@ -42,9 +46,10 @@ def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
 def serve_by_workers(settings: Settings, prepare: Prepare[list[str]], ready: Ready[list[str]]) -> None:
     """Serve a folder by `settings.workers` processes, until a signal. Raises Refused."""
     with _folder(settings) as admin, _reserved(settings) as port:
-        one = replace(settings, port=port)
+        shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # those of an earlier server
 
-        def start(tell: Tell) -> None:
+        def start(number: int, tell: Tell) -> None:
+            one = replace(settings, port=port, worker=number)
             _serve_here(one, prepare, lambda url, labels: tell([url, *labels]), admin)
 
         code = Workers(settings.workers, start, lambda told: ready(told[0], told[1:])).run()
@@ -102,7 +107,8 @@ class _Signals:
 async def _serve(
     settings: Settings, prepare: Prepare[T], ready: Ready[T], signals: _Signals, admin: socket.socket | None
 ) -> None:
-    async with opened(settings, Telemetry(log_requests=settings.log_requests)) as app:
+    telemetry = Telemetry(log_requests=settings.log_requests)
+    async with opened(settings, telemetry) as app, _sharing(telemetry, settings):
         installation = installation_of(app)
         prepared = await prepare(installation)
 
@@ -117,6 +123,27 @@ async def _serve(
         finally:
             if admin is None:
                 sockets.unbind(listening, settings.data)
+
+
+@asynccontextmanager
+async def _sharing(telemetry: Telemetry, settings: Settings) -> AsyncIterator[None]:
+    """Let the other workers, if there are any, know from time to time what was counted here."""
+    if settings.worker is None:
+        yield
+        return
+    telemetry.share(settings.data / METRICS, settings.worker)
+    saving = asyncio.create_task(_keep_saving(telemetry))
+    try:
+        yield
+    finally:
+        saving.cancel()
+        telemetry.save()
+
+
+async def _keep_saving(telemetry: Telemetry) -> None:
+    while True:
+        telemetry.save()
+        await asyncio.sleep(SAVE_SECONDS)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ SHORT_LIFE = 5.0  # seconds: whoever ends sooner is not started again at once
 Tell = Callable[[list[str]], None]
 """Called with what there is to tell when a worker answers."""
 
-Start = Callable[[Tell], None]
-"""Serves until told to stop, in a process of its own. Raises Refused."""
+Start = Callable[[int, Tell], None]
+"""Serves as the worker of this number until told to stop, in a process of its own. Raises Refused."""
 
 
 class Workers:
@@ -30,13 +30,14 @@ class Workers:
         self._start = start
         self._ready = ready
         self._began: dict[int, float] = {}
+        self._numbers: dict[int, int] = {}  # of the worker in a process
         self._stopping = False
 
     def run(self) -> int:
         """Start all, tell when the last of them answers, and wait for their end; return an exit code."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        told = [_hear(reader) for reader in [self._spawn_and_listen() for _ in range(self._count)]]
+        told = [_hear(reader) for reader in [self._spawn_and_listen(number) for number in range(self._count)]]
         if not all(told) and not self._stopping:
             self._stop()
             return self._wait_for_all() or int(Exit.UNAVAILABLE)
@@ -51,11 +52,11 @@ class Workers:
                 break
             if time.monotonic() - self._began.pop(pid) < SHORT_LIFE:
                 time.sleep(1)
-            self._spawn(lambda told: None)
+            self._spawn(self._numbers.pop(pid), lambda told: None)
         self._wait_for_all()
         return int(Exit.OK)
 
-    def _spawn_and_listen(self) -> int:
+    def _spawn_and_listen(self, number: int) -> int:
         """Start a worker; return where it tells that it answers."""
         reader, writer = os.pipe()
 
@@ -63,20 +64,20 @@ class Workers:
             os.write(writer, msgspec.json.encode(told) + b"\n")
             os.close(writer)
 
-        self._spawn(tell)
+        self._spawn(number, tell)
         os.close(writer)
         return reader
 
-    def _spawn(self, tell: Tell) -> None:
+    def _spawn(self, number: int, tell: Tell) -> None:
         pid = os.fork()
         if pid == 0:
-            self._work(tell)
-        self._began[pid] = time.monotonic()
+            self._work(number, tell)
+        self._began[pid], self._numbers[pid] = time.monotonic(), number
 
-    def _work(self, tell: Tell) -> NoReturn:
+    def _work(self, number: int, tell: Tell) -> NoReturn:
         code = 1
         try:
-            self._start(tell)
+            self._start(number, tell)
             code = 0
         except Refused as refusal:
             complain(refusal)

@@ -238,7 +238,7 @@ class Ledger:
         self._put_back(trial.left)
         if trial.commits:
             entries = [entry for entry, _ in trial.answers]
-            doubt = asyncio.get_running_loop().call_later(self._patience, _answer_all, entries, Unknown)
+            doubt = asyncio.get_running_loop().call_later(self._left(entries), _answer_all, entries, Unknown)
             try:
                 failure = await self._write(trial, held)
             except (Damaged, InDoubt) as error:
@@ -251,8 +251,24 @@ class Ledger:
                 self._fail(entries, failure)
                 return
             self._publish(trial)
+        elif kept and not await self._as_durable_as_said(held):
+            _answer_all(batch, Busy)
         for entry, answer in trial.answers:
             _answer(entry, answer)
+
+    def _left(self, entries: list[Entry]) -> float:
+        """Return for how many seconds the outcome of these may stay open: whoever has waited long waits little more."""
+        oldest = min(entry.until for entry in entries)
+        return max(self._patience / 5, oldest - asyncio.get_running_loop().time())
+
+    async def _as_durable_as_said(self, held: Held) -> bool:
+        """Commit nothing, which waits for the replica of all before it: so a first answer that is given again is true."""
+        try:
+            await held.commit(lambda db: None)
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written
+            self._note_damage(error)
+            return False
+        return True
 
     def _fail(self, entries: list[Entry], failure: Exception) -> None:
         """Let each verb of a batch that is surely not written try alone; one that was alone is answered.

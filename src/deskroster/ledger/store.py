@@ -25,6 +25,7 @@ from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
 from deskroster.ledger.vault import Vault
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
+PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 MOST_AGAIN = 10_000  # changes of the log that are read again each time
 NONCES = "nonces"
 
@@ -217,7 +218,8 @@ class Store:
             raise
         if self.shared:
             self._stir()
-        return Ledger(self._engine, self.vault, loaded, Observations(seen, self._stir), self._clock)
+        patience = PATIENCE_WITH_OTHERS if self.shared else PATIENCE
+        return Ledger(self._engine, self.vault, loaded, Observations(seen, self._stir), self._clock, patience)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
         roster = Roster(company)
@@ -262,7 +264,8 @@ class Store:
             replies.forget(db, int(self._clock()) - replies.LIFETIME)
             if self.shared:
                 nonces.forget(db, int(self._clock()))
-            reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
+            reached = {id: log.read_on(db, id, reach, PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
+MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
             seen = {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
