@@ -16,6 +16,8 @@ from tests.served import Served
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
 
+collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -57,8 +59,6 @@ def _own_databases(request: pytest.FixtureRequest) -> Iterator[None]:
     folder, databases = request.getfixturevalue("tmp_path"), request.getfixturevalue("databases")
     yield
     databases.drop_below(folder)
-
-collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
 
 
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

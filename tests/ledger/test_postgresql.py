@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import random
 from contextlib import asynccontextmanager, suppress
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
 from deskroster.ledger import Store, log
 from deskroster.ledger.engines import postgresql
+from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
 from tests import random_verbs, world
@@ -292,6 +294,53 @@ def test_a_database_that_lost_what_was_durable_is_not_believed(processes, databa
                 await store.fresh(other)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("change", [{"head": b"of another"}, {"number": 9}], ids=["other", "behind"])
+def test_the_log_of_another_server_than_was_asked_is_not_followed(processes, change):
+    """One that was replaced, and does not know it, still takes connections."""
+
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            await one.submit(work(new_group("a")))
+            asking, asked = other._engine.asking, other._engine.asking.ask
+
+            async def elsewhere(*question):
+                return (await asked(*question))._replace(**change)
+
+            asking.ask = elsewhere
+            with pytest.raises(Busy):
+                await store.fresh(other)
+            assert ([], "") == (names(other), other.damage)
+            asking.ask = asked
+            await store.fresh(other)
+            assert ["a"] == names(other)
+
+    asyncio.run(run())
+
+
+def test_a_host_that_did_not_answer_is_left_and_tried_last():
+    primary = Primary("postgresql://deskroster@one:1,two:2,three:3/deskroster")
+    one, two = (SimpleNamespace(pgconn=SimpleNamespace(host=h, port=p)) for h, p in ((b"one", b"1"), (b"two", b"2")))
+    assert primary.has(one)
+
+    primary.doubt(one)
+    primary.doubt(one)
+
+    assert (False, True) == (primary.has(one), primary.has(two))
+
+
+def test_a_history_that_is_another_ends_the_process_though_the_server_catches_everything(processes):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            await one.submit(work(new_group("a")))
+            other._head = b"of another"
+            with suppress(BaseException):
+                await store.fresh(other)
+            await asyncio.sleep(60)
+
+    with pytest.raises(SystemExit, match="another commit 1 than it had"):
+        asyncio.run(run())
 
 
 def test_a_company_that_one_process_founds_or_renames_is_known_to_the_others(processes):

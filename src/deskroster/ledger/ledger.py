@@ -178,7 +178,8 @@ class Ledger:
         async with self._following:
             if answer.number > self.roster.number:  # nobody has followed meanwhile
                 try:
-                    await self._catch_up(read)
+                    # In a task of its own: who serves a request catches all, and what ends the process must not be.
+                    await asyncio.get_running_loop().create_task(self._catch_up(read))
                 except ERRORS as error:
                     raise Busy from error
 
