@@ -13,7 +13,7 @@ import pytest
 
 from deskroster.cli import main
 
-PATIENCE = 60  # seconds for what takes one on an idle machine
+PATIENCE = 120  # seconds for what takes one on an idle machine
 
 
 class Result(NamedTuple):

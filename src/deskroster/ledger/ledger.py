@@ -263,7 +263,7 @@ class Ledger:
         return max(self._patience / 5, oldest - asyncio.get_running_loop().time())
 
     async def _as_durable_as_said(self, held: Held) -> bool:
-        """Commit nothing, which waits for the replica of all before it: so a first answer that is given again is true."""
+        """Commit nothing: that waits for the replica of all before it, so an answer that is given again is true."""
         try:
             await held.commit(lambda db: None)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written

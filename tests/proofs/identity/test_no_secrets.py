@@ -30,7 +30,7 @@ from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients
 from tests.in_process import InProcess, signed
 from tests.proofs.identity.leaks import Leak, find, forms
-from tests.proofs.identity.life import Life, password
+from tests.proofs.identity.life import PATIENCE, Life, password
 from tests.world import ADMIN
 
 pytestmark = pytest.mark.once
@@ -43,7 +43,9 @@ ENVIRONMENT = {
 
 def command(*arguments: object, told: str | None = None) -> subprocess.CompletedProcess[str]:
     line = [sys.executable, "-m", "deskroster", *map(str, arguments)]
-    return subprocess.run(line, env=ENVIRONMENT, input=told, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        line, env=ENVIRONMENT, input=told, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,8 @@ def run(tmp_path_factory):
 
 
 def ready(out: Path, server: subprocess.Popen[bytes]) -> str:
-    for _ in range(400):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         if b"\n" in out.read_bytes():
             return str(json.loads(out.read_text())["url"])
         assert server.poll() is None
