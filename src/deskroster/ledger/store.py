@@ -264,8 +264,7 @@ class Store:
             replies.forget(db, int(self._clock()) - replies.LIFETIME)
             if self.shared:
                 nonces.forget(db, int(self._clock()))
-            reached = {id: log.read_on(db, id, reach, PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
-MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
+            reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
             seen = {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
