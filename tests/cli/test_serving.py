@@ -103,6 +103,24 @@ def test_a_folder_with_a_long_path_is_served_too(nowhere, tmp_path):
     assert 0 == listed.code
 
 
+@pytest.mark.once
+def test_commands_reach_a_server_that_was_told_where_the_data_is_and_its_folder_not(nowhere, databases, tmp_path):
+    url = databases.create("told")
+    company = ("--label", "acme", "--name", "Acme", "--email", "admin@acme.com")
+    nowhere("init", "--data", str(tmp_path / "first"), "--database", url, *company)
+    second = tmp_path / "second"
+    second.mkdir(mode=0o700)
+    (second / "key").write_bytes((tmp_path / "first" / "key").read_bytes())
+    (second / "key").chmod(0o600)
+
+    with serving(second, "--database", url):
+        listed = nowhere("position", "list", "--data", str(second))
+    without = nowhere("position", "list", "--data", str(second))
+    databases.drop("told")
+
+    assert (0, 3) == (listed.code, without.code), listed.err
+
+
 def test_a_folder_is_served_by_one_process(nowhere, acme):
     with serving(nowhere.data):
         second = finished("serve", "--data", str(nowhere.data), "--port", "0", "--json")

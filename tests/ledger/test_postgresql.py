@@ -244,6 +244,26 @@ def test_connections_that_were_ended_are_made_again_and_no_write_is_lost(process
     asyncio.run(run())
 
 
+def test_who_has_it_open_says_so_again_after_the_server_was_started_again(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            databases.end_all()
+            await store.fresh(ledger)
+            with databases.connect(database) as raw:
+                for _ in range(500):
+                    held = raw.execute(
+                        "SELECT mode FROM pg_locks WHERE locktype = 'advisory'"
+                        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                    ).fetchall()
+                    if held:
+                        break
+                    await asyncio.sleep(0.01)
+
+            assert [("ShareLock",)] == held
+
+    asyncio.run(run())
+
+
 def test_a_commit_that_gave_up_waiting_for_its_replica_is_unknown(processes, databases):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):

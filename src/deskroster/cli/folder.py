@@ -81,7 +81,10 @@ class Folder:
         return labels[0]
 
     async def _open(self) -> None:
-        must_be_installation(self._data)
+        with refusing(self._data):
+            served = sockets.answers(self._data)
+        if not served:  # a server may have been told where the data is, and the folder not
+            must_be_installation(self._data)
         deadline = time.monotonic() + PATIENCE
         while True:
             try:

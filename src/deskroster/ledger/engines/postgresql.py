@@ -53,6 +53,7 @@ class PostgreSQL:
         self._doubtful: set[int] = set()
         self._alone = False
         self._keeper.run_now(lambda session: None)
+        self._primary.met = self._keep_on
 
     @property
     def where(self) -> str:
@@ -196,6 +197,10 @@ class PostgreSQL:
     def _relieve_again(self, lane: "_Lane", pid: int) -> None:
         if lane.waiting and lane.pid == pid:
             self._relieve(lane)
+
+    def _keep_on(self) -> None:
+        """See to it that it is said by a session that lasts: where one connection had to be made again, all had to."""
+        self._keeper.start(lambda session: None)
 
     def _keep(self, session: Session) -> None:
         """Say, as long as the session lasts, that a process has the installation open."""

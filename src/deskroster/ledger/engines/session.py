@@ -53,6 +53,7 @@ class Primary:
         self._hosts = [make_conninfo("", **_DEFAULTS | wanted | one) for one in named]
         self._ends = [(one.get("host", ""), one.get("port", "5432")) for one in named]
         self._last = 0
+        self.met: Callable[[], None] = lambda: None  # called, from any thread, when there is a new connection
         name = wanted.get("dbname", "")
         self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
 
@@ -73,6 +74,7 @@ class Primary:
                 why = str(error).strip()
                 continue
             self._last = at
+            self.met()
             return link
         raise Failed(f"no primary of {self.where} answers: {why}")
 
