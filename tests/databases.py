@@ -140,7 +140,7 @@ def for_every_folder(databases: Databases) -> Iterator[None]:
 
     def url_of(folder: Path, wanted: str | None = None) -> str | None:
         noted = real(folder, wanted)
-        if wanted is not None or (folder / SHARED).exists() or (noted is None and (folder / place.FILE).exists()):
+        if wanted or (folder / SHARED).exists() or (noted is None and (folder / place.FILE).exists()):
             return noted
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return databases.of(folder, noted)

@@ -12,6 +12,7 @@ from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.vault import sync_folder
 
 MOVED = ".moved"  # what is no longer in charge is called so
+_NOTED = ""  # not what the environment says: what is noted in the folder is what changes
 _UNDER_WAY = "moving"
 
 
@@ -32,7 +33,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
     Nobody may have it open. All is written in one transaction, compared row by row before it is committed, and only
     then is the new place noted in the folder. Raises CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
-    here = place.url_of(folder)
+    here = place.url_of(folder, _NOTED)
     if here == url:
         raise CannotMove(f"the data of {folder} is there already")
     source = place.engine_at(here)(folder)
