@@ -17,6 +17,7 @@ from deskroster.ledger.vault import Vault, WrongKey, bound
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
+UNDER_WAY = "moving"  # noted of a copy that nobody has opened yet, so that a move may write it again
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
 
 
@@ -58,6 +59,8 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
         engine.write_now(lambda db: _sign(db, opened))
     elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
+    if engine.read_now(lambda db: notes(db, UNDER_WAY)) is not None:
+        engine.write_now(lambda db: forget(db, UNDER_WAY))
     return opened
 
 
