@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from sqlalchemy import Connection, StaticPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
@@ -140,8 +141,8 @@ class PostgreSQL:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({OPENED}, 1)"))
                 steps(connection)
                 connection.commit()
-        except psycopg.Error as error:
-            raise Failed(str(error).strip()) from error
+        except (psycopg.Error, DBAPIError) as error:
+            raise Failed(str(getattr(error, "orig", error)).strip()) from error
         finally:
             engine.dispose()
             plain.close()
