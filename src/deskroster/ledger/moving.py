@@ -13,7 +13,6 @@ from deskroster.ledger.vault import sync_folder
 
 MOVED = ".moved"  # what is no longer in charge is called so
 _NOTED = ""  # not what the environment says: what is noted in the folder is what changes
-_UNDER_WAY = "moving"
 
 
 class CannotMove(Exception):
@@ -35,6 +34,8 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
     """
     here = place.url_of(folder, _NOTED)
     if here == url:
+        if url is not None:
+            _put_away(folder)  # where a move ended before it had
         raise CannotMove(f"the data of {folder} is there already")
     source = place.engine_at(here)(folder)
     try:
@@ -50,7 +51,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
             rows = source.read_now(lambda db: target.write_now(lambda other: _copied(db, other, progress)))
             target.write_now(lambda db: installation.sign_again(db, opened))
             place.note(folder, url)
-            target.write_now(lambda db: installation.forget(db, _UNDER_WAY))
+            target.write_now(lambda db: installation.forget(db, installation.UNDER_WAY))
         finally:
             target.close()
     finally:
@@ -61,7 +62,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
 
 
 def _copied(source: Db, target: Db, progress: Progress) -> int:
-    if installation.has_companies(target) and not installation.notes(target, _UNDER_WAY):
+    if installation.has_companies(target) and not installation.notes(target, installation.UNDER_WAY):
         raise CannotMove("there is an installation at the other place")
     rows = transfer.count(source)
     progress.begin(2 * rows)
@@ -70,7 +71,7 @@ def _copied(source: Db, target: Db, progress: Progress) -> int:
     found = next(transfer.differences(source, target, progress.advance), None)
     if found is not None:
         raise CannotMove(f"the copy is not what was copied: {found}")
-    installation.note(target, _UNDER_WAY, "1")
+    installation.note(target, installation.UNDER_WAY, "1")
     return rows
 
 

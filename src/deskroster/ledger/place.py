@@ -23,16 +23,20 @@ def url_of(folder: Path, wanted: str | None = None) -> str | None:
 
     Raises NoDatabase where the folder has its data already, and not there.
     """
-    wanted = os.environ.get(VARIABLE) if wanted is None else wanted
-    try:
-        noted = (folder / ELSEWHERE).read_text().strip()
-    except FileNotFoundError:
-        noted = None
+    wanted, noted = os.environ.get(VARIABLE) if wanted is None else wanted, noted_in(folder)
     if not wanted or wanted == noted:
         return noted
     if noted is None and (folder / FILE).exists():
         raise NoDatabase(f"the data of {folder} is in the folder; to have it elsewhere, move it: deskroster move")
     return wanted
+
+
+def noted_in(folder: Path) -> str | None:
+    """Return the address that is noted in a folder."""
+    try:
+        return (folder / ELSEWHERE).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:
