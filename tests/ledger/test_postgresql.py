@@ -355,9 +355,14 @@ def test_a_history_that_is_another_ends_the_process_though_the_server_catches_ev
         async with processes() as ([(_, one), (store, other)], _):
             await one.submit(work(new_group("a")))
             other._head = b"of another"
-            with suppress(BaseException):
-                await store.fresh(other)
+
+            async def request():
+                with suppress(BaseException):
+                    await store.fresh(other)
+
+            serving = asyncio.create_task(request())
             await asyncio.sleep(60)
+            await serving
 
     with pytest.raises(SystemExit, match="another commit 1 than it had"):
         asyncio.run(run())
