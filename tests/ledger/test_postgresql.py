@@ -12,7 +12,7 @@ import pytest
 from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
 from deskroster.ledger import Store, log
-from deskroster.ledger.engines import postgresql
+from deskroster.ledger.engines import Gone, postgresql
 from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
@@ -335,6 +335,19 @@ def test_the_log_of_another_server_than_was_asked_is_not_followed(processes, cha
             asking.ask = asked
             await store.fresh(other)
             assert ["a"] == names(other)
+
+    asyncio.run(run())
+
+
+def test_a_server_that_says_nothing_is_given_up(processes):
+    """One on a machine that stands still keeps its connections, and never answers."""
+
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            with pytest.raises(Gone):
+                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), silence=0.1)
+
+            assert [(1,)] == await store._engine.read(lambda db: db.execute("SELECT 1").fetchall())
 
     asyncio.run(run())
 

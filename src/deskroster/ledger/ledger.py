@@ -141,10 +141,12 @@ class Ledger:
                 try:
                     if await self._is_up_to(held):
                         return held
+                    await held.reject()
+                except ERRORS:
+                    await held.release()
                 except BaseException:
                     await held.release()
                     raise
-                await held.reject()
                 await asyncio.sleep(_PAUSE)
         return None
 

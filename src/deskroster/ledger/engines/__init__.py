@@ -120,8 +120,8 @@ class Engine(Protocol):
     def doubts(self, company_id: int) -> bool:
         """Tell whether it cannot be said if a company's last write was done."""
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
-        """Run a job on one snapshot."""
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
+        """Run a job on one snapshot. `silence`: seconds after which a server that gives no rows is given up."""
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         """Run a job in a transaction and make it durable. After an exception it may or may not be: settle."""

@@ -93,7 +93,7 @@ class Embedded:
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         return await self.run(lambda connection: self._transaction(connection, job))
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
         return await self.run(lambda connection: _snapshot(connection, job))
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:

@@ -57,9 +57,9 @@ class Primary:
         name = wanted.get("dbname", "")
         self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self) -> "Connection":
         """Return a connection to the primary, with a transaction for each statement. Raises Failed."""
-        connection = psycopg.Connection(self.link())
+        connection = Connection(self.link())
         connection.autocommit = True
         return connection
 
@@ -93,10 +93,29 @@ class Primary:
         return len(self._hosts) == 1 or (link.host.decode(), link.port.decode()) == self._ends[self._last]
 
 
+class Connection(psycopg.Connection):
+    """A connection that knows since when the server is waited for: a machine that stands still never ends one."""
+
+    _since: float | None = None
+
+    def wait(self, *what: Any, **how: Any) -> Any:
+        self._since = time.monotonic()
+        try:
+            return super().wait(*what, **how)
+        finally:
+            self._since = None
+
+    @property
+    def waiting(self) -> float:
+        """For how many seconds the server has been waited for; 0 when it is not."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+
 class Session:
     """A connection as jobs use it, in the SQL of the ledger."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._streams: list[ServerCursor[Any]] | None = None
         self.unreplicated = False  # whether a commit was done without its replica
