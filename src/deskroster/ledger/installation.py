@@ -18,6 +18,7 @@ NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
+MOVED = "moved"  # noted in a database whose data was moved elsewhere
 
 
 class NewerData(Exception):
@@ -27,7 +28,7 @@ class NewerData(Exception):
 def open_vault(folder: Path, engine: Engine) -> Vault:
     """Bring the tables up to date, check them quickly, and return the vault of their key, made with them.
 
-    Raises WrongKey, NewerData, Damaged.
+    Raises WrongKey, NewerData, Damaged, or NoDatabase for what was moved elsewhere.
     """
     try:
         return _open_vault(folder, engine)
@@ -39,6 +40,8 @@ def open_vault(folder: Path, engine: Engine) -> Vault:
 
 def _open_vault(folder: Path, engine: Engine) -> Vault:
     migrated = prepare(engine)
+    if engine.read_now(lambda db: notes(db, MOVED)):
+        raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved into a folder")
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
         raise Damaged(f"{engine.where}: it does not tell which key sealed it")
