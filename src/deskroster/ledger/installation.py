@@ -19,6 +19,7 @@ BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
 UNDER_WAY = "moving"  # noted of a copy that nobody has opened yet, so that a move may write it again
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
+MOVED = "moved"  # noted in a database whose data was moved elsewhere
 
 
 class NewerData(Exception):
@@ -28,7 +29,7 @@ class NewerData(Exception):
 def open_vault(folder: Path, engine: Engine) -> Vault:
     """Bring the tables up to date, check them quickly, and return the vault of their key, made with them.
 
-    Raises WrongKey, NewerData, Damaged.
+    Raises WrongKey, NewerData, Damaged, or NoDatabase for what was moved elsewhere.
     """
     try:
         return _open_vault(folder, engine)
@@ -43,6 +44,8 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if at is None:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
+    if engine.read_now(lambda db: notes(db, MOVED)):
+        raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved into a folder")
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
         raise Damaged(f"{engine.where}: it does not tell which key sealed it")

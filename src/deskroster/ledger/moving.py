@@ -13,6 +13,7 @@ from deskroster.ledger.vault import sync_folder
 
 MOVED = ".moved"  # what is no longer in charge is called so
 _NOTED = ""  # not what the environment says: what is noted in the folder is what changes
+_NOT_IN_CHARGE = (installation.UNDER_WAY, installation.MOVED)
 
 
 class CannotMove(Exception):
@@ -52,6 +53,8 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
             target.write_now(lambda db: installation.sign_again(db, opened))
             place.note(folder, url)
             target.write_now(lambda db: installation.forget(db, installation.UNDER_WAY))
+            if url is None:  # others may still look there
+                source.write_now(lambda db: installation.note(db, installation.MOVED, "1"))
         finally:
             target.close()
     finally:
@@ -62,7 +65,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
 
 
 def _copied(source: Db, target: Db, progress: Progress) -> int:
-    if installation.has_companies(target) and not installation.notes(target, installation.UNDER_WAY):
+    if installation.has_companies(target) and not any(installation.notes(target, name) for name in _NOT_IN_CHARGE):
         raise CannotMove("there is an installation at the other place")
     rows = transfer.count(source)
     progress.begin(2 * rows)
