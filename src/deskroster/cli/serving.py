@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
@@ -26,6 +27,8 @@ from deskroster.ledger import FolderInUse, place
 from deskroster.ledger.engines.embedded import lock
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
+
+_SWITCH = 0.0005  # seconds that a thread has to itself while another waits: a write waits for the loop many times
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
@@ -74,6 +77,7 @@ def _reserved(settings: Settings) -> Iterator[int]:
 
 def _serve_here(settings: Settings, prepare: Prepare[T], ready: Ready[T], admin: socket.socket | None) -> None:
     stopping = _Signals()
+    sys.setswitchinterval(_SWITCH)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, refusing(settings.data), _worded(settings):
             runner.run(_serve(settings, prepare, ready, stopping, admin))
