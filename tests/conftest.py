@@ -1,6 +1,8 @@
 """The fixtures that every test may use."""
 
+import gc
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,12 +67,27 @@ settings.register_profile("unhurried", deadline=None, suppress_health_check=[Hea
 settings.load_profile("unhurried")  # how long an example takes says how busy the machine is
 
 
+def let_go() -> None:
+    """Collect what nobody has any more: whenever a folder is loaded, all that there is is kept from the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # whose it was cannot be told by now
+        gc.unfreeze()
+        gc.collect()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cheap_passwords() -> Iterator[None]:
     """Hash passwords for real, but at the least cost that Argon2 allows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deskroster.passwords.Argon2Hasher", world.cheap_hasher)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thawed() -> Iterator[None]:
+    """Collect what a module leaves behind."""
+    yield
+    let_go()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ A folder that is copied gets a copy. So the same tests run on both engines, and 
 """
 
 import asyncio
+import shutil
 import tempfile
 import time
 import warnings
@@ -19,8 +20,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from deskroster.ledger import place
+from deskroster.ledger import place, vault
 
+SHARED = "shared"  # a file in a folder whose database is another folder's
 ROLE = "deskroster"  # as an operator is told to make it: it owns its databases and is above no rule
 _CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -120,6 +122,17 @@ def running() -> Iterator[Databases]:
                 databases.close()
 
 
+def beside(folder: Path, other: Path) -> Path | None:
+    """Make a folder for another process that has the data of the first; None where that is in the folder itself."""
+    if place.url_of(folder) is None:
+        return None
+    other.mkdir(mode=0o700)
+    for name in (place.ELSEWHERE, vault.FILE):
+        shutil.copy(folder / name, other / name)
+    (other / SHARED).touch()
+    return other
+
+
 @contextmanager
 def for_every_folder(databases: Databases) -> Iterator[None]:
     """Let every data folder that is opened in this process have its data there, unless it says where else."""
@@ -127,7 +140,7 @@ def for_every_folder(databases: Databases) -> Iterator[None]:
 
     def url_of(folder: Path, wanted: str | None = None) -> str | None:
         noted = real(folder, wanted)
-        if wanted is not None or (noted is None and (folder / place.FILE).exists()):
+        if wanted or (folder / SHARED).exists() or (noted is None and (folder / place.FILE).exists()):
             return noted
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return databases.of(folder, noted)

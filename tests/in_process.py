@@ -97,6 +97,11 @@ class InProcess:
         company = next(one for one in self.app.store.companies() if one.label == label)
         return self.run(self.app.store.load(company.id)).roster
 
+    def refresh(self) -> None:
+        """Have what is durable, where another process may have written it."""
+        for desk in list(self.app.desks._desks.values()):
+            self.run(desk.fresh())
+
     def operate(self, verb: Any, label: str = "demo") -> None:
         """Run a verb of the core as the operator of the installation: `desk.operate(lambda r, c: keys.revoke(…))`."""
         company = next(one for one in self.app.store.companies() if one.label == label)

@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from deskroster.core.roster import Roster
 from deskroster.testing import StillClock
 from tests.answers import check
 from tests.conftest import NOW
+from tests.databases import beside
 from tests.in_process import InProcess
 from tests.world import ADMIN, SECOND_ADMIN, records
 
@@ -70,14 +72,30 @@ class Company(RuleBasedStateMachine):
         super().__init__()
         folder = self.folders.mktemp("agreement") / "data"
         shutil.copytree(self.prepared, folder)
-        self.desk = InProcess(folder, StillClock(NOW))
+        self.processes = [InProcess(folder, StillClock(NOW))]
+        if other := beside(folder, folder.with_name("other")):
+            self.processes.append(InProcess(other, StillClock(NOW)))
+        self.asked = 0
         self.model = Model()
         self.emails = (f"new{i}@test.cn" for i in itertools.count())
 
+    @property
+    def desk(self) -> InProcess:
+        """The process that is asked next: where there are two, they take turns, and agree."""
+        self.asked += 1
+        return self.processes[self.asked % len(self.processes)]
+
+    def durable(self) -> Roster:
+        """Return what is durable, as a process has it that is not asked next."""
+        desk = self.processes[self.asked % len(self.processes)]
+        desk.refresh()
+        return desk.roster()
+
     def teardown(self) -> None:
-        self.desk.close()
-        assert [] == self.desk.incidents
-        shutil.rmtree(self.desk.folder)
+        for desk in self.processes:
+            desk.close()
+            assert [] == desk.incidents
+            shutil.rmtree(desk.folder)
 
     def agent(self, pick: int) -> int:
         known = sorted(self.model.agents)
@@ -89,9 +107,9 @@ class Company(RuleBasedStateMachine):
 
     def send(self, dialect: str, expected: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Send one write and see that it is answered as the model expects."""
-        before = self.desk.roster().number
+        before = self.durable().number
         answer = check(dialect, getattr(self.desk, dialect).request(method, path, json=body), expected)
-        assert expected == "ok" or before == self.desk.roster().number
+        assert expected == "ok" or before == self.durable().number
         return answer
 
     @rule()
@@ -341,9 +359,10 @@ class Company(RuleBasedStateMachine):
     @invariant()
     def what_is_kept_of_a_list_is_what_would_be_answered_now(self) -> None:
         """Each is asked after every write, so that what was kept before it would be noticed."""
-        kept = [getattr(self.desk, dialect).get(path).content for dialect, path in LISTS]
-        self.desk.roster().pieces.clear()
-        assert kept == [getattr(self.desk, dialect).get(path).content for dialect, path in LISTS]
+        desk = self.desk
+        kept = [getattr(desk, dialect).get(path).content for dialect, path in LISTS]
+        desk.roster().pieces.clear()
+        assert kept == [getattr(desk, dialect).get(path).content for dialect, path in LISTS]
 
     def in_udesk(self, id: int, one: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -301,3 +301,10 @@ def test_a_printed_curl_needs_only_one_of_the_programs_that_hash(screen, missing
     answer = subprocess.run(["/bin/sh", "-c", command], env={"PATH": str(tmp_path)}, capture_output=True, check=True)
 
     assert 1000 == json.loads(answer.stdout)["code"]
+
+
+@pytest.mark.once
+def test_the_demo_has_its_own_database_whatever_the_environment_says(monkeypatch):
+    monkeypatch.setenv("DESKROSTER_DATABASE", "postgresql://nobody@127.0.0.1:1/production")
+    with Program("demo", "--port", "0", "--json", "--empty") as program:
+        assert "demo" == program.ready["company"]

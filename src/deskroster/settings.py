@@ -25,7 +25,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """What an operator may turn. The limits of the data itself stand beside their rules."""
 
     data: Path  # the folder with the installation key and the admin socket; the data too, if it is nowhere else
-    database: str | None = None  # the address of a PostgreSQL database, else what is noted in the folder
+    database: str | None = None  # a PostgreSQL database; None: of the environment, else as noted; empty: as noted
     host: str = "127.0.0.1"
     port: int = 8321
     workers: int = 1  # processes that serve the same address

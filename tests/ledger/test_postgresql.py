@@ -355,9 +355,14 @@ def test_a_history_that_is_another_ends_the_process_though_the_server_catches_ev
         async with processes() as ([(_, one), (store, other)], _):
             await one.submit(work(new_group("a")))
             other._head = b"of another"
-            with suppress(BaseException):
-                await store.fresh(other)
+
+            async def request():
+                with suppress(BaseException):
+                    await store.fresh(other)
+
+            serving = asyncio.create_task(request())
             await asyncio.sleep(60)
+            await serving
 
     with pytest.raises(SystemExit, match="another commit 1 than it had"):
         asyncio.run(run())
@@ -419,5 +424,26 @@ def test_what_one_process_observed_the_others_learn_and_nothing_older(processes)
             await second._save_observed()
 
             assert (NOW + 2, "A") == one.observed.last("key", 1) == other.observed.last("key", 1)
+
+    asyncio.run(run())
+
+
+def test_a_company_whose_writers_wait_holds_up_no_other(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            made = world.COMPANY.__class__(id=0, label="other", name="Other")
+            other = await store.create_company(made, first_records(), origin())
+            with databases.connect(database) as at_work:  # it is not stuck, only slow: nobody ends it
+                at_work.execute("BEGIN; SELECT set_config('deskroster.company', '1', true)")
+                at_work.execute("SELECT number FROM companies WHERE company_id = 1 FOR UPDATE")
+                waiting = asyncio.ensure_future(ledger.submit(work(new_group("a"))))
+                asleep = asyncio.to_thread(at_work.execute, "SELECT pg_sleep(2)")
+                sleeping = asyncio.ensure_future(asleep)
+
+                assert b"1" == await other.submit(work(new_group("b")))
+                assert not waiting.done()
+                await sleeping
+                at_work.execute("ROLLBACK")
+                assert b"1" == await waiting
 
     asyncio.run(run())

@@ -19,6 +19,7 @@ from deskroster.dialect import Dialect, Route
 from deskroster.dialects.kf5 import routes as kf5
 from deskroster.testing import StillClock
 from tests.calls import ROUTES, name_of
+from tests.conftest import let_go
 from tests.in_process import InProcess, answer, signed
 from tests.proofs.load import company, held, worst
 from tests.proofs.load.pieces import sweep
@@ -37,6 +38,13 @@ FIELDS: dict[str, tuple[FieldType, tuple[str, ...]]] = {
 KEYS = 90  # of one agent, besides its first
 
 Measured = dict[str, float]
+
+
+@pytest.fixture(autouse=True)
+def _thawed() -> Iterator[None]:
+    """Collect what each of these tests leaves behind, and not only all of them together: it is much."""
+    yield
+    let_go()
 
 
 @pytest.fixture

@@ -309,7 +309,7 @@ def test_a_backup_of_damaged_data_does_not_count(healthy, tmp_path):
 
 def _make_administrator(desk):
     """Change a row behind the server's back, as a failing disk or a foreign hand would."""
-    desk.app.store._engine.run_now(lambda db: db.execute("UPDATE agents SET level = 'admin' WHERE id = 2"))
+    desk.app.store._engine.write_now(lambda db: db.execute("UPDATE agents SET level = 'admin' WHERE id = 2"))
 
 
 async def _load(folder):

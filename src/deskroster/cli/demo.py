@@ -51,7 +51,7 @@ def demo(
     """
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deskroster-demo-")))
-        settings = Settings(data=folder, host=_loopback(host), port=port, explain_signatures=True)
+        settings = Settings(data=folder, database="", host=_loopback(host), port=port, explain_signatures=True)
 
         async def prepare(installation: Installation) -> Accounts:
             return await prepared(installation, empty, uuid.uuid4().hex)

@@ -90,6 +90,9 @@ def show_new(made: NewCompany, json: bool) -> None:
 
 async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
     with refusing(settings.data):
+        if settings.database is not None and place.noted_in(settings.data) not in (None, settings.database):
+            hint = "Name another folder, or move it: deskroster move"
+            raise Refused(Exit.CONFLICT, f"{settings.data} is an installation already, on another database", hint)
         async with opened(settings, Telemetry()) as app:
             installation = installation_of(app)
             if installation.store.companies():

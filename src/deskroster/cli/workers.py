@@ -3,15 +3,18 @@
 import os
 import select
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import msgspec
 
 from deskroster.cli.console import Exit, Refused, complain
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 START_SECONDS = 120.0  # for a worker to answer
 SHORT_LIFE = 5.0  # seconds: whoever ends sooner is not started again at once
 
@@ -32,11 +35,13 @@ class Workers:
         self._began: dict[int, float] = {}
         self._numbers: dict[int, int] = {}  # of the worker in a process
         self._stopping = False
+        self._alive = os.pipe()  # nothing is ever written to it: it ends with this process
 
     def run(self) -> int:
         """Start all, tell when the last of them answers, and wait for their end; return an exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._stop)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, self._stop)
         told = [_hear(reader) for reader in [self._spawn_and_listen(number) for number in range(self._count)]]
         if not all(told) and not self._stopping:
             self._stop()
@@ -48,9 +53,9 @@ class Workers:
     def _watch(self) -> int:
         while not self._stopping:
             pid = self._ended()
-            if pid is None or self._stopping:
+            if pid is None:
                 break
-            if time.monotonic() - self._began.pop(pid) < SHORT_LIFE:
+            if time.monotonic() - self._began.pop(pid) < SHORT_LIFE and not self._stopping:
                 time.sleep(1)
             self._spawn(self._numbers.pop(pid), lambda told: None)
         self._wait_for_all()
@@ -69,14 +74,24 @@ class Workers:
         return reader
 
     def _spawn(self, number: int, tell: Tell) -> None:
-        pid = os.fork()
-        if pid == 0:
-            self._work(number, tell)
-        self._began[pid], self._numbers[pid] = time.monotonic(), number
+        """Start a worker, unless it is time to stop: then nobody would tell it."""
+        with _held_back():
+            if self._stopping:
+                return
+            pid = os.fork()
+            if pid == 0:
+                self._work(number, tell)
+            self._began[pid], self._numbers[pid] = time.monotonic(), number
 
     def _work(self, number: int, tell: Tell) -> NoReturn:
         code = 1
         try:
+            for one in _SIGNALS:
+                if signal.getsignal(one) is not signal.SIG_IGN:
+                    signal.signal(one, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            os.close(self._alive[1])
+            threading.Thread(target=self._end_with_the_first, daemon=True).start()
             self._start(number, tell)
             code = 0
         except Refused as refusal:
@@ -89,6 +104,10 @@ class Workers:
             raise
         finally:
             os._exit(code)
+
+    def _end_with_the_first(self) -> None:
+        os.read(self._alive[0], 1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _ended(self) -> int | None:
         try:
@@ -111,7 +130,18 @@ class Workers:
     def _stop(self, *_: object) -> None:
         self._stopping = True
         for pid in self._began:
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals wait: one that comes while a process is started would miss it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _hear(reader: int) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
 from deskroster.ledger import loading, log, observations, place, tables, vault
-from deskroster.ledger.engines import Db, Engine, looks
+from deskroster.ledger.engines import Db, Engine, Job, looks
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -17,6 +17,7 @@ from deskroster.ledger.vault import Vault, WrongKey, bound
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
+UNDER_WAY = "moving"  # noted of a copy that nobody has opened yet, so that a move may write it again
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
 MOVED = "moved"  # noted in a database whose data was moved elsewhere
 
@@ -39,8 +40,11 @@ def open_vault(folder: Path, engine: Engine) -> Vault:
 
 
 def _open_vault(folder: Path, engine: Engine) -> Vault:
-    migrated = prepare(engine)
-    if engine.read_now(lambda db: notes(db, MOVED)):
+    at = _usable_version(engine)
+    if at is None:
+        _migrate(engine, lambda db: None)
+    _check_quickly(engine)
+    if engine.read_now(lambda db: notes(db, MOVED)) is not None:
         raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved into a folder")
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
@@ -57,26 +61,48 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
         known = engine.write_now(lambda db: fingerprint(db) or _sign(db, opened))
     if known != opened.fingerprint:
         raise WrongKey(f"this data was sealed with the key {known}, not with {opened.fingerprint}")
-    if migrated:
-        engine.write_now(lambda db: _sign(db, opened))
+    if at is not None and at < HEAD:
+        _migrate(engine, lambda db: _sign(db, opened))
     elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
+    if engine.read_now(lambda db: notes(db, UNDER_WAY)) is not None:
+        engine.write_now(lambda db: forget(db, UNDER_WAY))
     return opened
 
 
-def prepare(engine: Engine) -> bool:
-    """Bring the tables to this version; return whether they were of an earlier one. Raises NewerData, Damaged."""
+def prepare(engine: Engine) -> None:
+    """Bring the tables to this version, in a database that is about to be filled. Raises NewerData, Damaged."""
+    at = _usable_version(engine)
+    if at is None or at < HEAD:
+        _migrate(engine, lambda db: None)
+    _check_quickly(engine)
+
+
+def _usable_version(engine: Engine) -> str | None:
+    """Return the version of the tables, which this program can use or bring to its own; None of an empty database."""
     at = engine.read_now(version)
     if at is None and not engine.read_now(looks.is_empty):
         raise Damaged("the database does not tell its version")
-    if at is None or FIRST <= at < HEAD:
-        engine.migrate(migrate)
-        engine.write_now(lambda db: db.execute(_PUT, (_SERVES, SERVES)))
-    elif not engine.read_now(serves_us):
+    if at is not None and at < FIRST:
+        raise Damaged(f"the database is of version {at}, which never was")
+    if at is not None and not (at < HEAD or engine.read_now(serves_us)):
         raise NewerData(f"the data is of version {at}, this program of {HEAD}")
+    return at
+
+
+def _migrate(engine: Engine, sign: Job[object]) -> None:
+    """Bring the tables to this version and sign them, all at once: who opens them meanwhile finds either."""
+
+    def note_and_sign(db: Db) -> None:
+        note(db, _SERVES, SERVES)
+        sign(db)
+
+    engine.migrate(migrate, note_and_sign)
+
+
+def _check_quickly(engine: Engine) -> None:
     for text in engine.read_now(lambda db: list(looks.faults(db, 1, quickly=True))):
         raise Damaged(f"the database is broken: {text}")
-    return at is not None and at < HEAD
 
 
 def serves_us(db: Db) -> bool:

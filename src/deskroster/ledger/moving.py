@@ -12,8 +12,8 @@ from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.vault import sync_folder
 
 MOVED = ".moved"  # what is no longer in charge is called so
-_UNDER_WAY = "moving"
-_NOT_IN_CHARGE = (_UNDER_WAY, installation.MOVED)
+_NOTED = ""  # not what the environment says: what is noted in the folder is what changes
+_NOT_IN_CHARGE = (installation.UNDER_WAY, installation.MOVED)
 
 
 class CannotMove(Exception):
@@ -33,8 +33,10 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
     Nobody may have it open. All is written in one transaction, compared row by row before it is committed, and only
     then is the new place noted in the folder. Raises CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
-    here = place.url_of(folder)
+    here = place.url_of(folder, _NOTED)
     if here == url:
+        if url is not None:
+            _put_away(folder)  # where a move ended before it had
         raise CannotMove(f"the data of {folder} is there already")
     source = place.engine_at(here)(folder)
     try:
@@ -50,7 +52,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
             rows = source.read_now(lambda db: target.write_now(lambda other: _copied(db, other, progress)))
             target.write_now(lambda db: installation.sign_again(db, opened))
             place.note(folder, url)
-            target.write_now(lambda db: installation.forget(db, _UNDER_WAY))
+            target.write_now(lambda db: installation.forget(db, installation.UNDER_WAY))
             if url is None:  # others may still look there
                 source.write_now(lambda db: installation.note(db, installation.MOVED, "1"))
         finally:
@@ -72,7 +74,7 @@ def _copied(source: Db, target: Db, progress: Progress) -> int:
     found = next(transfer.differences(source, target, progress.advance), None)
     if found is not None:
         raise CannotMove(f"the copy is not what was copied: {found}")
-    installation.note(target, _UNDER_WAY, "1")
+    installation.note(target, installation.UNDER_WAY, "1")
     return rows
 
 

@@ -19,20 +19,24 @@ class NoDatabase(Exception):
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
     """Return the address of the database of a folder, as wanted or as the environment has it, else as noted there.
 
-    None stands for SQLite in the folder.
+    None stands for SQLite in the folder; `wanted` is empty where the environment does not count.
 
     Raises NoDatabase where the folder has its data already, and not there.
     """
-    wanted = wanted or os.environ.get(VARIABLE)
-    try:
-        noted = (folder / ELSEWHERE).read_text().strip()
-    except FileNotFoundError:
-        noted = None
-    if wanted is None or wanted == noted:
+    wanted, noted = os.environ.get(VARIABLE) if wanted is None else wanted, noted_in(folder)
+    if not wanted or wanted == noted:
         return noted
     if noted is None and (folder / FILE).exists():
         raise NoDatabase(f"the data of {folder} is in the folder; to have it elsewhere, move it: deskroster move")
     return wanted
+
+
+def noted_in(folder: Path) -> str | None:
+    """Return the address that is noted in a folder."""
+    try:
+        return (folder / ELSEWHERE).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:

@@ -141,7 +141,7 @@ def test_control_a_rule_that_looks_at_what_was_is_noticed(desk, path, monkeypatc
 
     monkeypatch.setattr(agents, "keep_an_administrator", keep)
     # Who is resolved again on the roster that has changed is refused as well, so for the control nobody is.
-    monkeypatch.setattr("deskroster.ledger.ledger.resolve", as_on_arrival)
+    monkeypatch.setattr("deskroster.ledger.rehearsal.resolve", as_on_arrival)
 
     assert set() == left_of_two(desk, path, path)
 

@@ -164,7 +164,7 @@ def test_control_a_caller_that_is_not_resolved_again_is_noticed(desk, way, monke
     def as_on_arrival(roster, identity, now):
         return Caller(agent_id=identity.agent_id, permissions=OF_ADMINISTRATORS)
 
-    monkeypatch.setattr("deskroster.ledger.ledger.resolve", as_on_arrival)
+    monkeypatch.setattr("deskroster.ledger.rehearsal.resolve", as_on_arrival)
     check(WAYS[way][0], ask(desk, way), "ok")
 
     _, written = queued_behind(desk, losing(desk, "the state, in ServiceGo"), request(desk, way, write=True))

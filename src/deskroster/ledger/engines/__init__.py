@@ -135,8 +135,8 @@ class Engine(Protocol):
         Asks until that can be said. Raises Damaged.
         """
 
-    def migrate(self, steps: Callable[[Connection], None]) -> None:
-        """Run the steps of a migration in one transaction, before there is a loop."""
+    def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
+        """Run the steps of a migration, and a job after them, in one transaction, before there is a loop."""
 
     def read_now(self, job: Job[T]) -> T:
         """Run a job on what is durable and wait for it: before there is a loop, and after."""

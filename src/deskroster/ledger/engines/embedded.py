@@ -118,12 +118,13 @@ class Embedded:
         """Run a job outside any transaction. Raises Damaged, or what the job raises."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
 
-    def migrate(self, steps: Callable[[Connection], None]) -> None:
-        def job(connection: sqlite3.Connection) -> None:
-            with core(connection) as same:
+    def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            with core(connection) as same, same.begin():
                 steps(same)
+                job(connection)
 
-        self._run_now(job)
+        self._run_now(run)
 
     def read_now(self, job: Job[T]) -> T:
         return self._run_now(lambda connection: _snapshot(connection, job))

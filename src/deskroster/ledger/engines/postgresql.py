@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from sqlalchemy import Connection, StaticPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
@@ -20,7 +21,7 @@ LANES = 4  # connections for writing and loading; a company writes on one at a t
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
-LOCK_TIMEOUT = "5s"  # of a migration: it may wait for writers, who would wait for it
+LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 _CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
@@ -130,8 +131,8 @@ class PostgreSQL:
 
         return self._keeper.run_now(transaction)
 
-    def migrate(self, steps: Callable[[Connection], None]) -> None:
-        """Run the steps of a migration in one transaction, one process at a time. Raises Failed."""
+    def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
+        """Run the steps of a migration, and a job, in one transaction, one process at a time. Raises Failed."""
         plain = self._primary.connect()
         plain.autocommit = False
         engine = create_engine("postgresql+psycopg://", creator=lambda: plain, poolclass=StaticPool)
@@ -140,9 +141,10 @@ class PostgreSQL:
                 connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({OPENED}, 1)"))
                 steps(connection)
+                job(Session(plain))
                 connection.commit()
-        except psycopg.Error as error:
-            raise Failed(str(error).strip()) from error
+        except (psycopg.Error, DBAPIError) as error:
+            raise Failed(str(getattr(error, "orig", error)).strip()) from error
         finally:
             engine.dispose()
             plain.close()

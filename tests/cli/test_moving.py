@@ -1,0 +1,277 @@
+"""`move`: from SQLite to PostgreSQL and back, everything or nothing."""
+
+import asyncio
+import itertools
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from deskroster.core.problems import Refusal
+from deskroster.ledger import Store, place, tables, transfer
+from deskroster.ledger.rows import sql
+from deskroster.testing import Account, Clients
+from tests import random_verbs
+from tests.cli.program import PATIENCE, Program, environment, finished
+from tests.ledger.support import work
+
+pytestmark = pytest.mark.once
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def empty(databases):
+    """Give the address of an empty database."""
+    name = f"moving_{next(_numbers)}"
+    yield databases.create(name)
+    databases.drop(name)
+
+
+def acme(command):
+    """Found the company; return its first administrator."""
+    made = command("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
+    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
+
+
+def filled(data, seed=0):
+    """Found another company in the folder and let chance write to it."""
+
+    async def run():
+        store = Store.open(data, engine=place.engine_at(place.url_of(data)))
+        chance, ledger = random.Random(seed), await store.load(2)
+        for _ in range(150):
+            verb = chance.choice(random_verbs.VERBS)(chance, ledger.roster)
+            with suppress(Refusal):
+                await ledger.submit(work(verb)._replace(shape=lambda roster, done: b""))
+        await store.close()
+
+    asyncio.run(run())
+
+
+def everything(data):
+    """Return every row of every table, wherever the data is, but for how the tables are declared there."""
+    with closing(place.engine_at(place.url_of(data))(data)) as engine:
+        rows = {
+            table.name: sorted(map(repr, engine.read_now(lambda db: list(db.execute(sql(select(table))).fetchall()))))  # noqa: B023 - used up at once
+            for table in tables.metadata.sorted_tables
+        }
+    rows["installation"] = [row for row in rows["installation"] if "'schema'" not in row]
+    return rows
+
+
+def rosters(data):
+    """Return all that the rosters of both companies say."""
+
+    async def run():
+        store = Store.open(data, engine=place.engine_at(place.url_of(data)))
+        found = [random_verbs.state((await store.load(id)).roster) for id in (1, 2)]
+        await store.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def test_everything_is_moved_and_moved_back(nowhere, empty):
+    admin = acme(nowhere)
+    nowhere("company", "add", "other", "--name", "Other", "--email", "admin@other.com")
+    filled(nowhere.data)
+    began, known = everything(nowhere.data), rosters(nowhere.data)
+    kept = {"agents", "changes", "commits", "groups", "keys", "memberships", "observations", "secrets"}
+    assert {"agents", "changes", "groups", "keys", "memberships", "secrets"} <= {name for name in kept if began[name]}
+
+    there = nowhere("move", "--to", empty, "--json")
+    assert (0, {"rows": there.json["rows"], "to": "postgresql"}) == (there.code, there.json)
+    assert not (nowhere.data / "deskroster.db").exists()
+    assert (began, known) == (everything(nowhere.data), rosters(nowhere.data))
+    assert "PostgreSQL" in nowhere("doctor").out
+    assert 0 == nowhere("doctor").code
+    logs_in(nowhere.data, admin)
+
+    now = everything(nowhere.data)
+    back = nowhere("move", "--to", "sqlite", "--json")
+    assert (0, "sqlite") == (back.code, back.json["to"])
+    assert (now, known[1]) == (everything(nowhere.data), rosters(nowhere.data)[1])
+    assert not (nowhere.data / place.ELSEWHERE).exists()
+    assert "SQLite" in nowhere("doctor").out
+    assert 0 == nowhere("doctor").code
+    logs_in(nowhere.data, admin)
+
+
+def logs_in(data, account):
+    """Let an administrator in by token and by password, at the real server."""
+    with (
+        Program("serve", "--data", str(data), "--port", "0", "--json") as program,
+        closing(Clients(program.ready["url"], account, time.time, httpx.HTTPTransport)) as clients,
+    ):
+        url, host = program.ready["url"], {"Host": "acme.localhost"}
+        by_token = clients.udesk.get("/agent_roles", headers=host).json()["code"]
+        by_password = httpx.get(
+            f"{url}/apiv2/users.json", headers=host, auth=(account.email, account.password), trust_env=False
+        )
+
+    assert (1000, 200) == (by_token, by_password.status_code)
+
+
+def test_a_move_to_where_the_data_is_already_is_refused(command, empty):
+    here = command("move", "--to", "sqlite")
+    command("move", "--to", empty)
+    before = everything(command.data)
+    again = command("move", "--to", empty)
+
+    assert (4, 4) == (here.code, again.code)
+    assert "already" in here.err
+    assert before == everything(command.data)
+
+
+def test_a_move_to_where_another_installation_is_changes_neither(command, empty, tmp_path):
+    other = tmp_path / "other"
+    command(*("init", "--data", str(other), "--label", "o", "--name", "O", "--email", "a@o.com", "--database", empty))
+    before, theirs = everything(command.data), everything(other)
+
+    refused = command("move", "--to", empty)
+
+    assert 4 == refused.code
+    assert (before, theirs) == (everything(command.data), everything(other))
+    assert place.url_of(command.data) is None
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "DELETE FROM secrets",
+        "UPDATE agents SET name = name || '!'",
+        "INSERT INTO positions SELECT company_id, 99, name, checksum FROM positions",
+        "UPDATE commits SET at = at + 1",
+    ],
+)
+def test_a_copy_that_is_not_the_same_does_not_count(command, empty, monkeypatch, harm):
+    real, before = transfer.copy, everything(command.data)
+
+    def harmful(source, target, tell):
+        real(source, target, tell)
+        target.execute(harm)
+
+    monkeypatch.setattr(transfer, "copy", harmful)
+    refused = command("move", "--to", empty)
+    monkeypatch.setattr(transfer, "copy", real)
+
+    assert 4 == refused.code
+    assert place.url_of(command.data) is None
+    assert before == everything(command.data)
+    assert 0 == command("move", "--to", empty).code
+    assert before == everything(command.data)
+
+
+STEPS = ("transfer.clear", "transfer.copy", "transfer.differences", "installation.sign_again", "place.note")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
+def test_a_move_that_fails_at_any_step_leaves_the_data_where_it_was(command, empty, monkeypatch, step, to):
+    if to == "sqlite":
+        command("move", "--to", empty)
+    target = empty if to == "postgresql" else "sqlite"
+    before, url = everything(command.data), place.url_of(command.data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"deskroster.ledger.{step}", failing)
+        failed = command("move", "--to", target)
+    left = (everything(command.data), place.url_of(command.data))
+    moved = command("move", "--to", target)
+
+    assert failed.code not in (0, 4)
+    assert (before, url) == left
+    assert (0, before) == (moved.code, everything(command.data))
+    assert 0 == command("doctor").code
+
+
+def failing(*_):
+    raise OSError(5, "the disk failed")
+
+
+KILLED = """
+import os, signal, sys
+from deskroster.cli import main
+from deskroster.ledger import {module}
+real = {module}.{name}
+def killed(*arguments):
+    if {after}:
+        real(*arguments)
+    os.kill(os.getpid(), signal.SIGKILL)
+{module}.{name} = killed
+sys.argv = ["deskroster", "move", "--data", {data!r}, "--to", {to!r}]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "after"),
+    [("transfer.copy", True), ("installation.sign_again", False), ("place.note", False)],
+)
+def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(command, empty, step, after):
+    before = everything(command.data)
+
+    killed(command.data, empty, step, after)
+
+    assert place.url_of(command.data) is None
+    assert before == everything(command.data)
+    assert 0 == command("move", "--to", empty).code
+    assert before == everything(command.data)
+    assert 0 == command("doctor").code
+
+
+def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
+    before = everything(command.data)
+
+    killed(command.data, empty, "place.note", True)
+
+    assert empty == place.url_of(command.data)
+    assert 0 == command("doctor").code
+    assert before == everything(command.data)
+    assert 4 == command("move", "--to", empty).code
+    assert not (command.data / "deskroster.db").exists()
+
+
+def test_what_a_killed_move_has_left_is_overwritten_by_none_once_it_was_opened(command, empty, tmp_path):
+    killed(command.data, empty, "place.note", True)
+    command("position", "add", "质检")
+    (command.data / place.ELSEWHERE).unlink()
+
+    refused = command("move", "--to", empty)
+
+    assert 4 == refused.code
+    assert "installation at the other place" in refused.err
+
+
+def killed(data, to, step, after):
+    """Give the command in a process that kills itself at a step."""
+    module, _, name = step.partition(".")
+    code = KILLED.format(module=module, name=name, after=after, data=str(data), to=to)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert -signal.SIGKILL == ended.returncode, ended.stderr
+
+
+def test_nothing_is_moved_while_a_server_has_it_open(command, empty, tmp_path):
+    with Program("serve", "--data", str(command.data), "--port", "0", "--json"):
+        from_sqlite = finished("move", "--data", str(command.data), "--to", empty)
+    command("move", "--to", empty)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("key", place.ELSEWHERE):
+        (elsewhere / name).write_bytes((command.data / name).read_bytes())
+        (elsewhere / name).chmod(0o600)
+    with Program("serve", "--data", str(elsewhere), "--port", "0", "--json"):
+        from_postgresql = finished("move", "--data", str(command.data), "--to", "sqlite")
+
+    assert (5, 5) == (from_sqlite.code, from_postgresql.code)
+    assert empty == place.url_of(command.data)
+    assert 0 == command("move", "--to", "sqlite").code

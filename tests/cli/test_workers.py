@@ -1,0 +1,314 @@
+"""Several processes that serve one address, and what else there is to say of an installation on PostgreSQL."""
+
+import itertools
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deskroster.ledger import place
+from deskroster.testing import Account, Clients
+from tests.cli.program import PATIENCE, Program, finished, started
+
+pytestmark = pytest.mark.once
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(databases):
+    """Give the name of an empty database."""
+    name = f"workers_{next(_numbers)}"
+    databases.create(name)
+    yield name
+    databases.drop(name)
+
+
+@pytest.fixture
+def acme(nowhere, databases, database):
+    """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
+    made = init(nowhere, databases.url(database)).json["admin"]
+    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
+
+
+def init(command, url):
+    return command(
+        *("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--database", url, "--json")
+    )
+
+
+def workers(data, count=3, *options):
+    return Program("serve", "--data", str(data), "--port", "0", "--json", "--workers", str(count), *options)
+
+
+def clients(program, account):
+    """Give an account's clients, whose every request comes by a connection of its own."""
+
+    def transport():
+        return httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+
+    return closing(Clients(program.ready["url"], account, time.time, transport))
+
+
+def children(program):
+    """Return the ids of the processes that serve."""
+    pid = program._process.pid
+    return {int(id) for id in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def alive(pid):
+    """Tell whether a process is there, and not only waited for."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def wait_for(true: Callable[[], object]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def answering(program):
+    """Return which processes have answered a connection, of many."""
+    port = int(program.ready["url"].rpartition(":")[2])
+    answered = set()
+    for _ in range(60):
+        with socket.create_connection(("127.0.0.1", port)) as connected:
+            connected.sendall(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connected.recv(4096).startswith(b"HTTP/1.1 200")
+            answered |= {pid for pid in children(program) if _holds(pid, connected)}
+    return answered
+
+
+def _holds(pid, connected):
+    """Tell whether a process has the other end of a connection open."""
+    local, peer = (_in_kernel(address) for address in (connected.getpeername(), connected.getsockname()))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    inodes = {line[9] for line in lines if (line[1], line[2]) == (local, peer)}
+    return any(_target(file) == f"socket:[{inode}]" for file in Path(f"/proc/{pid}/fd").iterdir() for inode in inodes)
+
+
+def _in_kernel(address):
+    host, port = address
+    return f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
+
+
+def _target(file):
+    try:
+        return os.readlink(file)
+    except FileNotFoundError:
+        return ""
+
+
+def test_several_processes_answer_and_commands_reach_them_and_all_end_in_good_order(nowhere, acme):
+    with workers(nowhere.data) as program, clients(program, acme) as served:
+        pids = children(program)
+        answered = answering(program)
+        nowhere("role", "add", "质检")
+        roles = [role["name"] for role in served.udesk.get("/agent_roles").json()["agent_roles"]]
+        doctor = nowhere("doctor")
+        ended = program.stop()
+
+    assert {"event": "ready", "url": program.ready["url"], "company": "acme"} == program.ready
+    assert 3 == len(pids)
+    assert 2 <= len(answered)
+    assert answered <= pids
+    assert ["客服", "质检"] == roles
+    assert 0 == doctor.code
+    assert (0, "") == (ended.code, ended.out)
+    assert not any(map(alive, pids))
+    assert not (nowhere.data / "admin.sock").exists()
+
+
+def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, acme):
+    with workers(nowhere.data) as program, clients(program, acme) as served:
+        for number in range(30):
+            made = served.kf5.post("/groups.json", json={"group": {"name": f"{number}"}}).json()["group"]["id"]
+
+            assert made in [group["id"] for group in served.kf5.get("/groups.json?per_page=100").json()["groups"]]
+
+
+def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme):
+    with workers(nowhere.data) as program, clients(program, acme) as served:
+        before = children(program)
+        lost = min(before)
+        os.kill(lost, signal.SIGKILL)
+        wait_for(lambda: lost not in children(program))
+        meanwhile = [served.udesk.get("/agent_roles").json()["code"] for _ in range(20)]
+        wait_for(lambda: len(children(program)) == 3)
+        after = children(program)
+        wait_for(lambda: after - before <= answering(program))
+        ended = program.stop()
+
+    assert {1000} == set(meanwhile)
+    assert before - {lost} < after
+    assert 0 == ended.code
+
+
+def test_who_serves_ends_when_the_first_process_is_killed(nowhere, acme):
+    with workers(nowhere.data, 2) as program:
+        pids = children(program)
+        program.stop(signal.SIGKILL)
+        wait_for(lambda: not any(map(alive, pids)))
+
+    with workers(nowhere.data, 2):
+        assert 0 == nowhere("position", "list").code
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, acme, pause):
+    with workers(nowhere.data, 2) as program:
+        os.kill(min(children(program)), signal.SIGKILL)
+        time.sleep(pause)
+        ended = program.stop()
+
+    assert 0 == ended.code
+
+
+def test_a_signal_ends_it_while_it_starts(nowhere, acme):
+    for after in (0.9, 1.2, 1.6):
+        process = started("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "3")
+        time.sleep(after)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+        with workers(nowhere.data, 1):
+            pass
+
+
+def test_several_processes_on_sqlite_are_refused(command):
+    refused = finished("serve", "--data", str(command.data), "--port", "0", "--workers", "2")
+
+    assert (2, "") == (refused.code, refused.out)
+    assert "SQLite" in refused.err
+    assert "deskroster move" in refused.err
+
+
+def test_a_port_in_use_is_told_once(nowhere, acme):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = finished("serve", "--data", str(nowhere.data), "--port", port, "--workers", "3")
+
+    assert (5, "") == (refused.code, refused.out)
+    assert 1 == refused.err.count("in use")
+    assert "Traceback" not in refused.err
+
+
+def test_a_folder_is_served_by_one_set_of_processes(nowhere, acme):
+    with workers(nowhere.data, 2):
+        second = finished("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "2")
+
+    assert (5, "") == (second.code, second.out)
+
+
+def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, acme):
+    with workers(nowhere.data) as program, clients(program, acme) as served:
+        for _ in range(5):
+            signed = next(served.udesk.auth.auth_flow(served.udesk.build_request("GET", "/agent_roles")))
+            plain = [httpx.get(signed.url, trust_env=False).json()["code"] for _ in range(8)]
+
+            assert [1000] == [code for code in plain if code == 1000]
+            assert 1000 == plain[0]
+
+
+def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder_and_no_data(nowhere, acme, databases):
+    assert {"database", "key"} == {path.name for path in nowhere.data.iterdir()}
+    assert 0o600 == (nowhere.data / place.ELSEWHERE).stat().st_mode & 0o777
+    assert 0 == nowhere("doctor").code
+
+
+def test_a_folder_whose_data_is_in_a_database_is_not_given_another(nowhere, acme, databases, database):
+    other = databases.create(f"{database}_other")
+    noted = place.url_of(nowhere.data)
+
+    again, elsewhere = init(nowhere, noted), init(nowhere, other)
+    databases.drop(f"{database}_other")
+
+    assert (4, 4) == (again.code, elsewhere.code)
+    assert noted == place.url_of(nowhere.data)
+
+
+def test_a_database_where_no_table_may_be_made_is_told(nowhere, databases):
+    refused = init(nowhere, databases.url("template1"))
+
+    assert 5 == refused.code
+    assert "permission denied" in refused.err
+
+
+def test_an_address_where_no_database_answers_is_told(nowhere, tmp_path):
+    nothing = init(nowhere, f"postgresql://nobody@/none?host={tmp_path}")
+    nonsense = init(nowhere, "nonsense")
+
+    assert (5, 1) == (nothing.code, nonsense.code)
+    assert "Traceback" not in nothing.err + nonsense.err
+    assert not (nowhere.data / place.ELSEWHERE).exists()
+
+
+def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, acme, databases, database):
+    url = place.url_of(nowhere.data)
+    (nowhere.data / place.ELSEWHERE).write_text(url.replace("deskroster@", "postgres@") + "\n")
+
+    report = nowhere("doctor", "--json")
+
+    assert 1 == report.code
+    assert [("row_security", False)] == [
+        (check["what"], check["ok"]) for check in report.json["checks"] if not check["ok"]
+    ]
+    assert "postgres" in next(check["detail"] for check in report.json["checks"] if not check["ok"])
+
+
+def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, acme, tmp_path):
+    nowhere("position", "add", "质检")
+    with workers(nowhere.data, 2):
+        made = nowhere("backup", str(tmp_path / "backup"), "--json")
+    restored = str(tmp_path / "restored")
+    done = nowhere(
+        *("restore", str(tmp_path / "backup"), "--data", restored, "--key-file", str(nowhere.data / "key"), "--json")
+    )
+
+    assert (0, 0) == (made.code, done.code)
+    assert made.json["manifest"] == done.json
+    assert (tmp_path / "restored" / "deskroster.db").exists()
+    assert "质检" == nowhere("position", "list", "--data", restored, "--json").json[-1]["name"]
+    assert 0 == nowhere("doctor", "--data", restored).code
+
+
+def test_the_installation_key_is_changed_where_nobody_else_has_it_open(nowhere, acme, databases, database, tmp_path):
+    def sealed():
+        with databases.connect(database) as raw:
+            raw.execute("SELECT set_config('deskroster.company', '1', false)")
+            return raw.execute("SELECT sealed FROM secrets ORDER BY kind, record_id, field").fetchall()
+
+    old, before = (nowhere.data / "key").read_bytes(), sealed()
+    elsewhere = copied(nowhere.data, tmp_path / "elsewhere")
+    with Program("serve", "--data", str(elsewhere), "--port", "0", "--json"):
+        refused = nowhere("rotate-installation-key")
+        assert (5, old, before) == (refused.code, (nowhere.data / "key").read_bytes(), sealed())
+
+    rotated = nowhere("rotate-installation-key")
+    with workers(nowhere.data, 2) as program, clients(program, acme) as served:
+        answered = served.udesk.get("/agent_roles").json()["code"]
+    left_behind = nowhere("doctor", "--data", str(elsewhere))
+
+    assert (0, 1000) == (rotated.code, answered)
+    assert old != (nowhere.data / "key").read_bytes()
+    assert not set(before) & set(sealed())
+    assert 0 == nowhere("doctor").code
+    assert 1 == left_behind.code
+
+
+def copied(data, folder):
+    """Return a folder of another machine on the same database."""
+    folder.mkdir()
+    for name in ("key", place.ELSEWHERE):
+        (folder / name).write_bytes((data / name).read_bytes())
+        (folder / name).chmod(0o600)
+    return folder

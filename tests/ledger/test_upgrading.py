@@ -1,0 +1,226 @@
+"""Upgrading: data of an earlier version, and old and new processes side by side on one database."""
+
+import asyncio
+import itertools
+import random
+import time
+from contextlib import closing, suppress
+
+import pytest
+import sqlalchemy as sa
+from alembic import op
+from alembic.script import Script, ScriptDirectory
+
+from deskroster.core.problems import Refusal
+from deskroster.ledger import Failed, NewerData, Store, installation, log, migrations, place
+from deskroster.ledger.engines import postgresql
+from tests import random_verbs, world
+from tests.ledger.support import NOW, first_records, names, new_group, origin, state, work
+
+pytestmark = pytest.mark.once
+
+LATER = "9000"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def url(databases):
+    """Give the address of an empty database."""
+    name = f"upgrading_{next(_numbers)}"
+    yield databases.create(name)
+    databases.drop(name)
+
+
+def open_at(folder, url, first=None):
+    """Open a store on the database; with the key of the one that was the first to."""
+    folder.mkdir(exist_ok=True)
+    if first is not None:
+        (folder / "key").write_bytes((first / "key").read_bytes())
+        (folder / "key").chmod(0o600)
+    return Store.open(folder, lambda: NOW, place.engine_at(url))
+
+
+def founded(store):
+    return store.create_company(world.COMPANY, first_records(), origin())
+
+
+@pytest.fixture
+def later(monkeypatch):
+    """Give a function that makes this the program of a later version: what it opens is brought to that."""
+    steps = {"upgrade": expand}
+
+    def upgrade():
+        steps["upgrade"]()
+
+    class Revision:
+        revision, down_revision, dependencies, branch_labels = LATER, migrations.HEAD, None, set()
+        __doc__ = "A later version."
+
+    Revision.upgrade = staticmethod(upgrade)
+    real = ScriptDirectory._load_revisions
+
+    def with_later(self):
+        yield from real(self)
+        yield Script(Revision, LATER, "later.py")
+
+    def become(steps_of_it=expand, serves=migrations.HEAD):
+        steps["upgrade"] = steps_of_it
+        monkeypatch.setattr(ScriptDirectory, "_load_revisions", with_later)
+        for module in (migrations, installation):
+            monkeypatch.setattr(module, "HEAD", LATER)
+            monkeypatch.setattr(module, "SERVES", serves)
+
+    become.undo = monkeypatch.undo
+    return become
+
+
+def expand():
+    op.add_column("agents", sa.Column("pronouns", sa.Text(), nullable=True))
+    op.create_table("shifts", sa.Column("company_id", sa.BigInteger(), primary_key=True))
+
+
+def test_old_and_new_processes_write_side_by_side_and_nothing_is_lost(tmp_path, url, later):
+    async def run():
+        old = open_at(tmp_path / "old", url)
+        before = await founded(old)
+        await before.submit(work(new_group("before", (1,))))
+        later()
+        new = await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")
+        later.undo()
+        after, chance = await new.load(1), random.Random(1)
+        for _ in range(60):
+            store, ledger = chance.choice([(old, before), (new, after)])
+            verb = chance.choice(random_verbs.VERBS)(chance, ledger.roster)
+            with suppress(Refusal):
+                await ledger.submit(work(verb)._replace(shape=lambda roster, done: b""))
+            if chance.random() < 0.3:
+                await store.fresh(ledger)
+        for store, ledger in ((old, before), (new, after)):
+            await store.fresh(ledger)
+            assert [] == await store.check()
+        again = await asyncio.to_thread(open_at, tmp_path / "again", url, tmp_path / "old")
+
+        assert LATER == again._engine.read_now(installation.version)
+        assert 10 < before.roster.number
+        loaded = (await again.load(1)).roster
+        assert random_verbs.state(before.roster) == random_verbs.state(after.roster) == random_verbs.state(loaded)
+        for store in (old, new, again):
+            await store.close()
+
+    asyncio.run(run())
+
+
+def test_an_older_program_that_the_data_serves_no_more_is_refused(tmp_path, url, later):
+    async def run():
+        store = open_at(tmp_path / "old", url)
+        await founded(store)
+        await store.close()
+        later(serves=LATER)
+        await open_at(tmp_path / "old", url).close()
+        later.undo()
+
+        with pytest.raises(NewerData):
+            open_at(tmp_path / "old", url)
+
+    asyncio.run(run())
+
+
+def test_many_that_are_upgraded_at_once_all_find_the_tables_whole(tmp_path, url, later):
+    async def run():
+        store = open_at(tmp_path / "old", url)
+        await founded(store)
+        later()
+        new = await asyncio.gather(
+            *(asyncio.to_thread(open_at, tmp_path / f"{at}", url, tmp_path / "old") for at in range(6))
+        )
+
+        assert [] == await new[0].check()
+        for one in (store, *new):
+            await one.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_upgrade_that_fails_has_changed_nothing(tmp_path, databases, url, later, engine, monkeypatch):
+    async def run():
+        where = url if engine == "postgresql" else None
+        store = open_at(tmp_path / "old", where)
+        await founded(store)
+        await store.close()
+        declared = tables_of(tmp_path / "old", where)
+        later()
+        with monkeypatch.context() as patch:
+            patch.setattr(installation, "_sign", lambda db, vault: 1 // 0)
+            with pytest.raises(ZeroDivisionError):
+                open_at(tmp_path / "old", where)
+        assert declared == tables_of(tmp_path / "old", where)
+        later.undo()
+        store = open_at(tmp_path / "old", where)
+        assert [] == await store.check()
+        await store.close()
+
+    asyncio.run(run())
+
+
+def tables_of(folder, url):
+    with closing(place.engine_at(url)(folder)) as engine:
+        return engine.read_now(installation.looks.declared)
+
+
+def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, url, later, databases, monkeypatch):
+    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT", "300ms")
+
+    async def run():
+        old = open_at(tmp_path / "old", url)
+        ledger = await founded(old)
+        with databases.connect(url.rpartition("/")[2].partition("?")[0]) as reader:
+            reader.execute("BEGIN; SELECT set_config('deskroster.company', '1', true); SELECT 1 FROM agents")
+            later()
+            upgrading = asyncio.create_task(asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old"))
+            answers = [await ledger.submit(work(new_group(f"{at}"))) for at in range(5)]
+            began = time.monotonic()
+            with pytest.raises(Failed, match="lock timeout"):
+                await upgrading
+            assert time.monotonic() - began < 10
+            answers += [await ledger.submit(work(new_group(f"{at}"))) for at in range(5, 10)]
+            reader.execute("COMMIT")
+        new = await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")
+
+        assert 10 == len(set(answers))
+        assert [f"{at}" for at in range(10)] == names(await new.load(1))
+        for store in (old, new):
+            await store.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, engine, monkeypatch):
+    """What `0001` made is filled as its program did: with the same statements, and no table that came later."""
+
+    async def run():
+        where = url if engine == "postgresql" else None
+        with monkeypatch.context() as patch:
+            for module in (migrations, installation):
+                patch.setattr(module, "HEAD", migrations.FIRST)
+            store = open_at(tmp_path / "data", where)
+            assert migrations.FIRST == store._engine.read_now(installation.version)
+            ledger = await founded(store)
+            await ledger.submit(work(new_group("售前", (1,))))
+            await ledger.submit(work(new_group("售后")))
+            before = state(ledger.roster)
+            await store.close()
+
+        store = open_at(tmp_path / "data", where)
+        ledger = await store.load(1)
+        assert migrations.HEAD == store._engine.read_now(installation.version)
+        assert before == state(ledger.roster)
+        assert [] == await store.check()
+        await store.fresh(ledger, "nonce")
+        await ledger.submit(work(new_group("投诉")))
+        numbers = [told.number for told in store._engine.read_now(lambda db: list(log.whole(db, 1)))]
+        assert [1, 2, 3, 4] == numbers
+        await store.close()
+
+    asyncio.run(run())
