@@ -24,10 +24,10 @@ def udesk_groups(groups: int, per_page: int, sweep: bool = False) -> Make:
     )
 
 
-def udesk_members(groups: int) -> Make:
-    """List the agents of a random group."""
+def udesk_members(groups: int, first: int = 1) -> Make:
+    """List the agents of a random group, of those up to an id."""
     return lambda dice, number, unique: _get(
-        f"{UDESK}/user_groups/{dice.randint(1, groups)}/agents?{_udesk_sign(unique)}"
+        f"{UDESK}/user_groups/{dice.randint(first, groups)}/agents?{_udesk_sign(unique)}"
     )
 
 

@@ -42,8 +42,8 @@ class Server:
 
     @property
     def cpu(self) -> float:
-        """Seconds that all its threads have been on a CPU (the first figure of schedstat)."""
-        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        """Seconds that all threads of its processes have been on a CPU (the first figure of schedstat)."""
+        tasks = [task for pid in self._pids() for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     @property
@@ -52,10 +52,15 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
 
+    def _pids(self) -> list[int]:
+        """Return the process and those that it has started."""
+        mine = self._process.pid
+        return [mine, *map(int, Path(f"/proc/{mine}/task/{mine}/children").read_text().split())]
 
-def product(folder: Path, module: str = "deskroster") -> Server:
+
+def product(folder: Path, module: str = "deskroster", workers: int = 1) -> Server:
     """Start the command itself, or a module that runs it with something changed."""
-    return Server(module, "serve", "--data", folder, "--port", 0, "--json")
+    return Server(module, "serve", "--data", folder, "--port", 0, "--json", "--workers", workers)
 
 
 class Load:

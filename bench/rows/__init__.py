@@ -1,7 +1,7 @@
 """The rows of the table, in their order, by the names that `--only` takes."""
 
 from bench.figures import Row
-from bench.rows import dialects, growth, lists, size, writes
+from bench.rows import dialects, growth, lists, processes, size, writes
 
 ROWS: dict[str, Row] = {
     "lists": lists.measure,
@@ -12,4 +12,5 @@ ROWS: dict[str, Row] = {
     "growth": growth.measure,
     "size": size.measure,
     "latency": writes.measure_latency,
+    "processes": processes.measure,
 }

@@ -44,7 +44,7 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if at is None:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
-    if engine.read_now(lambda db: notes(db, MOVED)) is not None:
+    if engine.read_now(lambda db: notes(db, MOVED)):
         raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved into a folder")
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
