@@ -12,7 +12,7 @@ import pytest
 from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
 from deskroster.ledger import Store, log
-from deskroster.ledger.engines import Gone, postgresql
+from deskroster.ledger.engines import Gone, asking, postgresql
 from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
@@ -139,6 +139,26 @@ def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(pro
             assert not await opened[1][0].fresh(opened[1][1], "n-1")
             all_of_them.now += 1
             assert await opened[1][0].fresh(opened[1][1], "n-1")
+
+    asyncio.run(run())
+
+
+def test_who_asks_about_many_companies_at_once_does_so_by_few_connections(processes, databases, database, monkeypatch):
+    monkeypatch.setattr(asking, "ASKING", 2)
+
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            made = [world.COMPANY.__class__(id=0, label=f"c{at}", name="Other") for at in range(6)]
+            ledgers = [ledger, *[await store.create_company(one, first_records(), origin()) for one in made]]
+            answers = await asyncio.gather(*(store.fresh(one, "n-1") for one in ledgers))
+            with databases.connect(database) as raw:
+                asked = raw.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND query LIKE 'WITH spent%%'"
+                ).fetchone()
+
+            assert [True] * 7 == answers
+            assert (2,) == asked
 
     asyncio.run(run())
 

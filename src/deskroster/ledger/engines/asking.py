@@ -15,6 +15,8 @@ from deskroster.ledger.nonces import LIFETIME
 
 QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
 MAX_ASKED = 500  # nonces of one question
+ASKING = 16  # connections that ask at once, each for another company
+ROOM_SECONDS = 1.0  # that a question may wait for one of them
 CONNECTING = 2  # connections that are made at once
 
 _SPEND = """WITH spent AS (
@@ -51,6 +53,7 @@ class Questions:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._idle: list[_Line] = []
         self._busy: set[_Line] = set()
+        self._room = asyncio.Semaphore(ASKING)
 
     async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
         """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
@@ -104,18 +107,24 @@ class Questions:
                 asked.answer.set_result(Durable(number, head, companies, mine))
 
     async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
-        line = self._usable() or await _Line.open(self._primary, self._threads)
-        self._busy.add(line)
-        deadline = asyncio.get_running_loop().call_later(QUESTION_SECONDS, line.abort)
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(ROOM_SECONDS):
+            await self._room.acquire()
         try:
-            found = await line.ask(company_id, nonces, now)
-        except BaseException:
-            line.drop()
-            raise
+            line = self._usable() or await _Line.open(self._primary, self._threads)
+            self._busy.add(line)
+            deadline = loop.call_later(QUESTION_SECONDS, line.abort)
+            try:
+                found = await line.ask(company_id, nonces, now)
+            except BaseException:
+                line.drop()
+                raise
+            finally:
+                deadline.cancel()
+                self._busy.discard(line)
+            self._idle.append(line)
         finally:
-            deadline.cancel()
-            self._busy.discard(line)
-        self._idle.append(line)
+            self._room.release()
         return found
 
     def _usable(self) -> "_Line | None":

@@ -1,6 +1,7 @@
 """The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,7 @@ SILENT_SECONDS = 3.0  # for the next rows; then its machine stands still
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
+LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
 _LOOK = 0.2  # seconds between two looks at how long a server has been silent, at least
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 _CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
@@ -212,9 +214,11 @@ class PostgreSQL:
         if self._alone:
             session.connection.execute(f"SELECT pg_advisory_unlock_shared({OPENED}, 0)")
         kind = "" if self._alone else "_shared"
-        row = session.connection.execute(f"SELECT pg_try_advisory_lock{kind}({OPENED}, 0)").fetchone()
-        if row is None or not row[0]:
-            raise FolderInUse(f"other processes have {self.where} open")
+        until = time.monotonic() + LEAVE_SECONDS
+        while session.connection.execute(f"SELECT pg_try_advisory_lock{kind}({OPENED}, 0)").fetchone() != (True,):
+            if time.monotonic() > until:
+                raise FolderInUse(f"other processes have {self.where} open")
+            time.sleep(_FIRST_PAUSE)
 
 
 class Turn:
