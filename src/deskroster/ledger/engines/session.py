@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from os import dup
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import psycopg
 from psycopg import Cursor, ServerCursor, pq
@@ -127,14 +127,18 @@ class Session:
             self.unreplicated = True
 
 
-def watched(connection: psycopg.Connection | psycopg.AsyncConnection) -> Callable[[], bool]:
+class _Connected(Protocol):
+    def fileno(self) -> int: ...
+
+
+def watched(connection: _Connected) -> Callable[[], bool]:
     """Return what tells, at little cost, whether a connection that is asked nothing has ended: something has come."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return lambda: bool(poll.poll(0))
 
 
-def abort(connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+def abort(connection: _Connected) -> None:
     """Break a connection, from any thread: whatever waits for an answer gets an error."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=dup(connection.fileno())) as same:
         same.shutdown(socket.SHUT_RDWR)
