@@ -44,7 +44,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def _reads(bench: Bench, servers: dict[int, Server]) -> Iterator[Figure]:
-    many = _in_turn(bench, servers, "udesk_groups", 6_000, connections=32, **READ)
+    many = _in_turn(bench, servers, "udesk_groups", 4_000, connections=32, **READ)
     alone = _in_turn(bench, {one: servers[one] for one in (EMBEDDED, 1)}, "udesk_groups", 1_500, connections=1, **READ)
     yield from _rates("reads", "32 clients", many)
     yield _second(in_turn(_measures(bench, servers), bench.rounds), "32 clients each", at_least=1.15, aim=1.0)
@@ -69,7 +69,7 @@ def _reads(bench: Bench, servers: dict[int, Server]) -> Iterator[Figure]:
 def _measures(bench: Bench, servers: dict[int, Server]) -> dict[int, Callable[[], Cost]]:
     """Return what asks each process as much: a question is shared by all who wait for it, so that clients count."""
     return {
-        count: partial(cost, servers[count], "udesk_groups", bench.requests(6_000), connections=32 * count, **READ)
+        count: partial(cost, servers[count], "udesk_groups", bench.requests(4_000), connections=32 * count, **READ)
         for count in (1, 2)
     }
 
@@ -106,7 +106,7 @@ def _visibility(bench: Bench, postgresql: PostgreSQL, company: Path) -> Iterator
     with product(folders[0]) as one, product(folders[1]) as other:
         writing, reading, salt = Connection(one.port), Connection(other.port), secrets.token_hex(6)
         news, none = list[float](), list[float]()
-        for number in range(bench.requests(500)):
+        for number in range(bench.requests(300)):
             made = _group_id(_asked(writing, udesk_create(), f"{salt}-{number}")[1])
             for times, which in ((news, "news"), (none, "none")):
                 seconds, answer = _asked(reading, udesk_members(made, made), f"{salt}-{number}-{which}")
