@@ -374,7 +374,7 @@ def test_a_server_that_says_nothing_is_given_up(processes):
 
 def test_a_host_that_did_not_answer_is_left_and_tried_last():
     primary = Primary("postgresql://deskroster@one:1,two:2,three:3/deskroster")
-    one, two = (SimpleNamespace(pgconn=SimpleNamespace(host=h, port=p)) for h, p in ((b"one", b"1"), (b"two", b"2")))
+    one, two = (SimpleNamespace(host=host, port=port) for host, port in ((b"one", b"1"), (b"two", b"2")))
     assert primary.has(one)
 
     primary.doubt(one)

@@ -311,7 +311,7 @@ class _Lane:
     def abort(self) -> None:
         session = self._session
         if session is not None:
-            self._primary.doubt(session.connection)
+            self._primary.doubt(session.connection.pgconn)
             abort(session.connection)
 
     def close(self) -> None:
@@ -341,7 +341,7 @@ class _Lane:
             self.waiting = False
 
     def _is_over(self, session: Session) -> bool:
-        return session.ended() or not self._primary.has(session.connection)
+        return session.ended() or not self._primary.has(session.connection.pgconn)
 
     def _drop(self) -> None:
         session, self._session = self._session, None
