@@ -86,6 +86,19 @@ def test_what_one_process_has_written_another_has_when_it_is_asked_next(processe
     asyncio.run(run())
 
 
+def test_however_much_others_have_written_it_is_there_for_the_next_question(processes):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            for count in (1, 8, 9, 40):
+                for at in range(count):
+                    await one.submit(work(new_group(f"{at}")))
+                await store.fresh(other)
+
+                assert state(one.roster) == state(other.roster)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_written_in_turns_every_roster_is_what_a_new_process_loads(processes, seed):
     async def run():

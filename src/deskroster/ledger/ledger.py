@@ -18,6 +18,7 @@ from deskroster.ledger.vault import Vault
 
 MAX_VERBS = 256  # of one batch
 MAX_QUEUE = 4_096  # waiting verbs; above it, Busy
+_FEW = 8  # commits of others that are read at once
 _PAUSE = 0.1  # seconds between attempts to get the right to write
 _LOST_AFTER = 10.0  # seconds that a database may be behind: a primary that was cut off is, until it knows
 PATIENCE = 5.0  # seconds that a verb may wait in the queue, and that an outcome may stay open
@@ -162,8 +163,9 @@ class Ledger:
         """Catch up to a commit that others have written. Raises Busy, Damaged."""
         async with self._following:
             if number > self.roster.number:  # nobody has followed meanwhile
+                read = self._engine.look if number - self.roster.number <= _FEW else self._engine.read
                 try:
-                    await self._catch_up(lambda job: self._engine.read(job, self.roster.company.id))
+                    await self._catch_up(lambda job: read(job, self.roster.company.id))
                 except ERRORS as error:
                     raise Busy from error
 

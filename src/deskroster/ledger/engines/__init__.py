@@ -119,6 +119,9 @@ class Engine(Protocol):
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         """Run a job on one snapshot."""
 
+    async def look(self, job: Job[T], company_id: int) -> T:
+        """Run a job on one snapshot that reads no more than may be in memory at once: it takes less time."""
+
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         """Run a job in a transaction and make it durable. After an exception it may or may not be: settle."""
 

@@ -93,6 +93,9 @@ class Embedded:
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         return await self.run(lambda connection: _snapshot(connection, job))
 
+    async def look(self, job: Job[T], company_id: int) -> T:
+        return await self.read(job, company_id)
+
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
         try:

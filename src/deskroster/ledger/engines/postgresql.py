@@ -74,6 +74,13 @@ class PostgreSQL:
         finally:
             self._give_back(lane)
 
+    async def look(self, job: Job[T], company_id: int) -> T:
+        lane = await self._take()
+        try:
+            return await self._judged(lane.run(lambda session: _glance(session, job, company_id)))
+        finally:
+            self._give_back(lane)
+
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
         held = await self.hold(company_id)
         return await held.commit(job)
@@ -316,9 +323,16 @@ def _wait_for_replicas(session: Session) -> None:
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
+    def streamed(session: Session) -> T:
+        with session.streaming():
+            return job(session)
+
+    return _glance(session, streamed, company_id)
+
+
+def _glance(session: Session, job: Callable[[Session], T], company_id: int) -> T:
     session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
-    with session.streaming():
-        result = job(session)
+    result = job(session)
     session.script("COMMIT")
     return result
 
