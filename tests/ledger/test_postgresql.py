@@ -88,6 +88,19 @@ def test_what_one_process_has_written_another_has_when_it_is_asked_next(processe
     asyncio.run(run())
 
 
+def test_however_much_others_have_written_it_is_there_for_the_next_question(processes):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            for count in (1, 8, 9, 40):
+                for at in range(count):
+                    await one.submit(work(new_group(f"{at}")))
+                await store.fresh(other)
+
+                assert state(one.roster) == state(other.roster)
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_is_written_in_turns_every_roster_is_what_a_new_process_loads(processes, seed):
     async def run():
@@ -300,9 +313,7 @@ def test_a_commit_that_gave_up_waiting_for_its_replica_is_unknown(processes, dat
     asyncio.run(run())
 
 
-def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases, monkeypatch):
-    monkeypatch.setattr(postgresql, "COMMIT_SECONDS", 0.2)
-
+def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
             one._patience = 0.3

@@ -25,6 +25,7 @@ from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
 from deskroster.ledger.vault import Vault
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
+FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 MOST_AGAIN = 10_000  # changes of the log that are read again each time
 NONCES = "nonces"
@@ -234,7 +235,7 @@ class Store:
             log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids)
 
         try:
-            await self._engine.write(job)
+            await self._engine.write(job, silence=FOUNDING_SECONDS)
         except Exception as error:
             try:
                 async with asyncio.timeout(PATIENCE):

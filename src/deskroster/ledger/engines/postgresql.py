@@ -12,7 +12,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
+from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
 from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.session import Primary, Session, abort
 
@@ -22,7 +22,6 @@ LANES = 4  # connections for writing and loading; a company writes on one at a t
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 SILENT_SECONDS = 3.0  # for the next rows; then its machine stands still
-COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
 LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
@@ -79,9 +78,16 @@ class PostgreSQL:
         finally:
             self._give_back(lane)
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def look(self, job: Job[T], company_id: int) -> T:
+        lane = await self._take()
+        try:
+            return await self._judged(lane.run(lambda session: _glance(session, job, company_id)))
+        finally:
+            self._give_back(lane)
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         held = await self.hold(company_id)
-        return await held.commit(job)
+        return await held.commit(job, silence)
 
     async def hold(self, company_id: int) -> "Turn":
         if self.damage:
@@ -233,13 +239,13 @@ class Turn:
         assert self._lane is not None
         return await self._lane.run(job)
 
-    async def commit(self, job: Job[T]) -> T:
+    async def commit(self, job: Job[T], silence: float = COMMIT_SECONDS) -> T:
         """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
         lane = self._lane
         assert lane is not None
-        deadline = asyncio.get_running_loop().call_later(COMMIT_SECONDS, lane.abort)
+        deadline = asyncio.get_running_loop().call_later(silence, lane.abort)
         try:
-            return await lane.run(lambda session: self._engine.committed(session, job), COMMIT_SECONDS)
+            return await lane.run(lambda session: self._engine.committed(session, job), silence)
         finally:
             deadline.cancel()
             self._end()
@@ -356,9 +362,16 @@ def _wait_for_replicas(session: Session) -> None:
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
+    def streamed(session: Session) -> T:
+        with session.streaming():
+            return job(session)
+
+    return _glance(session, streamed, company_id)
+
+
+def _glance(session: Session, job: Callable[[Session], T], company_id: int) -> T:
     session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
-    with session.streaming():
-        result = job(session)
+    result = job(session)
     session.script("COMMIT")
     return result
 
