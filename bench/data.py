@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,8 +26,6 @@ from deskroster.core.records import (
 )
 from deskroster.core.roster import Roster
 from deskroster.ledger import Store
-from deskroster.ledger.engines import Engine
-from deskroster.ledger.engines.embedded import Embedded
 
 GROUP_SIZE = 10
 EMAIL, TOKEN = "admin@example.com", "11111111-2222-3333-4444-555555555555"
@@ -88,11 +86,11 @@ def _with_members(group: Group) -> Group:
     return replace(group, member_ids=tuple(range(first, first + GROUP_SIZE)))
 
 
-def fill(folder: Path, agents: int, engine: Callable[[Path], Engine] = Embedded) -> None:
-    """Make a data folder that holds a company with so many agents; or have it in another database."""
+def fill(folder: Path, agents: int) -> None:
+    """Make a data folder that holds a company with so many agents."""
 
     async def write() -> None:
-        store = Store.open(folder, engine=engine)
+        store = Store.open(folder)
         origin = Origin(agent_id=None, dialect="bench", address="", request_id="bench")
         await store.create_company(COMPANY, records(agents), origin)
         await store.close()

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from bench.load import Result, Spec
 
+K = TypeVar("K")  # by which measures are told apart
 TOP = Path(__file__).parents[1]
 
 
@@ -108,9 +109,9 @@ def cost(server: Server, call: str, requests: int, **more: Any) -> Cost:
     return Cost(result, server.cpu - before)
 
 
-def in_turn(measures: Mapping[str, Callable[[], Cost]], rounds: int) -> dict[str, list[Cost]]:
+def in_turn(measures: Mapping[K, Callable[[], Cost]], rounds: int) -> dict[K, list[Cost]]:
     """Measure each in turn, round after round; the first round warms up and does not count."""
-    costs: dict[str, list[Cost]] = {name: [] for name in measures}
+    costs: dict[K, list[Cost]] = {name: [] for name in measures}
     for number in range(rounds + 1):
         for name, measure in measures.items():
             measured = measure()

@@ -12,8 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from bench import data
-from deskroster.ledger import place
+from deskroster.ledger import moving, place
 
 ROLE = "deskroster"
 
@@ -27,13 +26,10 @@ class PostgreSQL:
         self._server: psycopg.Connection[Any] = psycopg.connect(uri, autocommit=True)
         self._run("CREATE ROLE {} LOGIN", ROLE)
 
-    def company(self, agents: int) -> Path:
-        """Return a data folder that holds a company with so many agents."""
+    def take_over(self, company: Path) -> None:
+        """Move a company that is in its folder here."""
         self._run("CREATE DATABASE company OWNER {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'", ROLE)
-        folder = self._folder / "company"
-        data.fill(folder, agents, place.engine_at(self._url("company")))
-        place.note(folder, self._url("company"))
-        return folder
+        moving.move(company, self._url("company"), moving.Progress(lambda rows: None, lambda rows: None))
 
     def copy(self, company: Path, name: str) -> Path:
         """Return a folder with a copy of a company that nobody serves, in a database of its own."""

@@ -113,6 +113,21 @@ def test_a_change_leaves_the_answers_that_show_nothing_of_it():
     assert [None, "from 500"] == [roster.pieces.answers.get(at) for at in (1, 500)]
 
 
+def test_answers_outlive_a_rehearsal_and_not_what_follows_it():
+    roster = filled()
+    answers = roster.pieces.answers
+    group = next(iter(roster.groups))
+    renamed = Change("group", group.id, group, replace(group, name="甲"))
+    answers.keep("kept", "before", 10, (("group", (group.id,)),))
+
+    with roster.rehearsal() as perform:
+        perform([renamed])
+    assert "before" == answers.get("kept")
+
+    roster.apply(renamed)
+    assert answers.get("kept") is None
+
+
 def test_answers_are_bounded_whoever_asks_for_what():
     roster = filled()
     answers = roster.pieces.answers

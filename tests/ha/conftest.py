@@ -36,7 +36,7 @@ def cluster(place: Path, request: pytest.FixtureRequest) -> Iterator[Cluster]:
         cluster.up()
         yield cluster
     finally:
-        if request.session.testsfailed or not cluster.healthy():
+        if request.session.testsfailed:
             print(*cluster.logs(), sep="\n\n")
         cluster.down()
 

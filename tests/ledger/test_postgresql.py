@@ -12,7 +12,7 @@ import pytest
 from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
 from deskroster.ledger import Store, log
-from deskroster.ledger.engines import asking, postgresql
+from deskroster.ledger.engines import Gone, asking, postgresql
 from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
@@ -84,6 +84,19 @@ def test_what_one_process_has_written_another_has_when_it_is_asked_next(processe
             assert state(one.roster) == state(other.roster)
             assert b"2" == await other.submit(work(new_group("售后")))
             assert ["售前", "售后"] == names(other)
+
+    asyncio.run(run())
+
+
+def test_however_much_others_have_written_it_is_there_for_the_next_question(processes):
+    async def run():
+        async with processes() as ([(_, one), (store, other)], _):
+            for count in (1, 8, 9, 40):
+                for at in range(count):
+                    await one.submit(work(new_group(f"{at}")))
+                await store.fresh(other)
+
+                assert state(one.roster) == state(other.roster)
 
     asyncio.run(run())
 
@@ -300,9 +313,7 @@ def test_a_commit_that_gave_up_waiting_for_its_replica_is_unknown(processes, dat
     asyncio.run(run())
 
 
-def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases, monkeypatch):
-    monkeypatch.setattr(postgresql, "COMMIT_SECONDS", 0.2)
-
+def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
             one._patience = 0.3
@@ -359,9 +370,22 @@ def test_the_log_of_another_server_than_was_asked_is_not_followed(processes, cha
     asyncio.run(run())
 
 
+def test_a_server_that_says_nothing_is_given_up(processes):
+    """One on a machine that stands still keeps its connections, and never answers."""
+
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            with pytest.raises(Gone):
+                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), silence=0.1)
+
+            assert [(1,)] == await store._engine.read(lambda db: db.execute("SELECT 1").fetchall())
+
+    asyncio.run(run())
+
+
 def test_a_host_that_did_not_answer_is_left_and_tried_last():
     primary = Primary("postgresql://deskroster@one:1,two:2,three:3/deskroster")
-    one, two = (SimpleNamespace(pgconn=SimpleNamespace(host=h, port=p)) for h, p in ((b"one", b"1"), (b"two", b"2")))
+    one, two = (SimpleNamespace(host=host, port=port) for host, port in ((b"one", b"1"), (b"two", b"2")))
     assert primary.has(one)
 
     primary.doubt(one)

@@ -80,7 +80,7 @@ def test_256_writes_at_once_cost_one_fsync(disk, tmp_path):
     code = f"""
 import asyncio
 from pathlib import Path
-from deskroster.ledger import ledger as rules
+from deskroster.ledger import rehearsal as rules
 from tests.ledger.support import new_group, opened, work
 
 rules.MAX_REHEARSAL = 60.0  # a batch ends by its number of verbs, however slow the machine is

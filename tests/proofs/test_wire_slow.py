@@ -114,6 +114,21 @@ def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
     assert ended
 
 
+@in_one_of_three_tries
+def test_who_asks_now_and_then_stays_and_ends_when_it_is_silent(hurried):
+    """The answer to a list is kept, so that it is given at once; a write is not."""
+    listed = b"GET /apiv2/groups.json HTTP/1.1\r\n" + KF5.head + b"\r\n"
+    with Talk(hurried.url) as talk:
+        for asked in (listed, listed, KF5.request(), listed, listed, KF5.request(), listed, listed):
+            talk.send(asked)
+            answer = talk.answer()
+            assert answer is not None
+            assert answer.status in (200, 201)
+            time.sleep(SHORT["idle_seconds"] / 2)
+
+        assert talk.ends_within(SOON)
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\nX: "], ids=["silence", "head"])
 def test_without_guards_who_does_not_ask_stays(start, sent):
     with unguarded(), start(**SHORT) as control, Talk(control.url) as talk:

@@ -8,8 +8,8 @@ from deskroster.core.records import KINDS, Kind
 
 MAX_BYTES = 16 << 20  # held by one roster; over it all are dropped and made again when asked for
 _OVERHEAD = 500  # bytes of the objects around one answer
-_NEIGHBOURS = 6  # binary digits of an id that are left out: so many records that most often are on one page
-_STAMPS = 1_024  # of a kind: beyond this many times so many ids, some share one
+_NEIGHBOURS = 4  # binary digits of an id that are left out: so many records that most often are on one page
+_STAMPS = 2_048  # of a kind: beyond this many times so many ids, some share one
 
 Shown = Sequence[tuple[Kind, Iterable[int]]]
 """The records that an answer shows, by kind; of each kind it may show a list too."""
@@ -28,12 +28,13 @@ class Answers:
     Names tell all that an answer depends on beside the roster.
     """
 
-    __slots__ = ("_held", "_kept", "_stamps")
+    __slots__ = ("_held", "_kept", "_stamps", "rehearsing")
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, _Kept] = {}
         self._stamps = [0] * (len(KINDS) * (_STAMPS + 1))
         self._held = 0
+        self.rehearsing = False  # what changes now is taken back before anyone asks, so no answer becomes untrue
 
     def get(self, name: Hashable) -> Any | None:
         """Return the answer, if it is kept and still true."""
@@ -58,12 +59,13 @@ class Answers:
     def touch(self, kind: Kind, ids: Iterable[int]) -> None:
         """Count a change of how these records are shown."""
         stamps, first = self._stamps, _LISTS[kind] + 1
-        for id in ids:
+        for id in () if self.rehearsing else ids:
             stamps[first + (id >> _NEIGHBOURS) % _STAMPS] += 1
 
     def touch_lists(self, kind: Kind) -> None:
         """Count a change of which records of a kind there are, or stand in which list."""
-        self._stamps[_LISTS[kind]] += 1
+        if not self.rehearsing:
+            self._stamps[_LISTS[kind]] += 1
 
     def clear(self) -> None:
         self._kept.clear()

@@ -211,11 +211,14 @@ class Roster:
             done.extend(performed)
             self.apply_all(performed)
 
+        answers = self.pieces.answers
+        answers.rehearsing = True
         try:
             yield perform
         finally:
             self.apply_all(change.inverse() for change in reversed(done))
             self.next_ids = next_ids
+            answers.rehearsing = False
 
     def apply(self, change: Change) -> None:
         """Move by one change, indexes with it, and drop the pieces that it makes untrue. Never refuses."""

@@ -53,6 +53,7 @@ class Guarded(HttpToolsProtocol):
         self._stage: Stage = "head"  # what is being received
         self._timed: Stage | None = None  # the stage that the running deadline is for
         self._deadline: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0  # by the loop's clock: when the last answer was given
         self._unread: asyncio.TimerHandle | None = None  # deadline for the client to read
         self._size = 0  # bytes of what was read last
         self._began = 0  # bytes of what was read when the request began
@@ -131,8 +132,6 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._stage, self._timed, self._began = "head", None, self._size
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
         HttpToolsProtocol.on_message_begin(self)  # `super()` takes longer, and this is every request's
 
     def on_headers_complete(self) -> None:
@@ -145,8 +144,6 @@ class Guarded(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self._refuse(MethodNotAllowed(""))
             return  # it is parsed again
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
         if not self._answers_at_once(url):
             HttpToolsProtocol.on_headers_complete(self)
         self._stage, self._since = "body", 0
@@ -177,7 +174,10 @@ class Guarded(HttpToolsProtocol):
         self._turns -= 1
         self.cycle = None  # type: ignore[assignment]  # as before the first request
         self.transport.writelines((_head(reply, self.server_state.default_headers), reply.body))
-        self.on_response_complete()
+        if self.timeout_keep_alive_task is None or self.transport.is_closing():
+            self.on_response_complete()
+        else:
+            self._idle_since = self.loop.time()
         return True
 
     def _cycle(self) -> RequestResponseCycle | None:
@@ -251,7 +251,13 @@ class Guarded(HttpToolsProtocol):
             self._unread = None
 
     def timeout_keep_alive_handler(self) -> None:
-        self._close()
+        """End what has been idle for long enough. Requests do not stop this clock, nor need answers wind it up."""
+        busy = self._stage != "idle" or self._unanswered()
+        left = self.timeout_keep_alive - (0 if busy else self.loop.time() - self._idle_since)
+        if left > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
+            self._close()
 
     def _await(self, stage: Stage) -> None:
         self._stop_deadline()
@@ -274,6 +280,7 @@ class Guarded(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._holds and self._asked is not None:
             self._give_back(self._asked)
+        self._idle_since = self.loop.time()
         HttpToolsProtocol.on_response_complete(self)
         if self._deaf or self.timeout_keep_alive_task is None:
             if self.transport.is_closing():

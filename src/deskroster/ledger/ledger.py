@@ -18,6 +18,7 @@ from deskroster.ledger.vault import Vault
 
 MAX_VERBS = 256  # of one batch
 MAX_QUEUE = 4_096  # waiting verbs; above it, Busy
+_FEW = 8  # commits of others that are read at once
 _PAUSE = 0.1  # seconds between attempts to get the right to write
 _LOST_AFTER = 10.0  # seconds that a database may be behind: a primary that was cut off is, until it knows
 PATIENCE = 5.0  # seconds that a verb may wait in the queue, and that an outcome may stay open
@@ -141,10 +142,12 @@ class Ledger:
                 try:
                     if await self._is_up_to(held):
                         return held
+                    await held.reject()
+                except ERRORS:
+                    await held.release()
                 except BaseException:
                     await held.release()
                     raise
-                await held.reject()
                 await asyncio.sleep(_PAUSE)
         return None
 
@@ -173,7 +176,8 @@ class Ledger:
                     raise Failed("another database answered than was asked before: one that was cut off from it")
                 return job(db)
 
-            return await self._engine.read(checked, company_id)
+            few = answer.number - self.roster.number <= _FEW
+            return await (self._engine.look if few else self._engine.read)(checked, company_id)
 
         async with self._following:
             if answer.number > self.roster.number:  # nobody has followed meanwhile

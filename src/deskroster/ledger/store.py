@@ -25,9 +25,11 @@ from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
 from deskroster.ledger.vault import Vault
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
+FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 MOST_AGAIN = 10_000  # changes of the log that are read again each time
 NONCES = "nonces"
+_UNHURRIED = 600.0  # seconds that a database may think about all that it holds
 
 Clock = Callable[[], float]
 T = TypeVar("T")
@@ -163,14 +165,14 @@ class Store:
 
     async def backup(self, folder: Path) -> backup.Manifest:
         """Write a verified backup to `folder`, which must not exist. Raises BadBackup, OSError."""
-        await self._engine.read(lambda db: backup.copy(db, folder, self.vault))
+        await self._engine.read(lambda db: backup.copy(db, folder, self.vault), silence=_UNHURRIED)
         manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), self.vault)
         backup.remember(self._folder, folder, manifest)
         return manifest
 
     async def check(self) -> list[Finding]:
         """Return what is not as it must be; if that is in the data, writing stops. Writes to SQLite wait meanwhile."""
-        found = await self._engine.read(lambda db: check.everything(db, self.vault))
+        found = await self._engine.read(lambda db: check.everything(db, self.vault), silence=_UNHURRIED)
         damage = [f"{what}: {where}" for what, _, where in found if what != "row_security"]
         if damage:
             self._engine.condemn("; ".join(damage))
@@ -233,7 +235,7 @@ class Store:
             log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids)
 
         try:
-            await self._engine.write(job)
+            await self._engine.write(job, silence=FOUNDING_SECONDS)
         except Exception as error:
             try:
                 async with asyncio.timeout(PATIENCE):

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
 """The SQL that statements are written in. PostgreSQL understands all of it but for the question marks."""
+COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
 EVERY_COMPANY = 0  # whose rows a job sees that is of no company
 
 
@@ -120,11 +121,17 @@ class Engine(Protocol):
     def doubts(self, company_id: int) -> bool:
         """Tell whether it cannot be said if a company's last write was done."""
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
-        """Run a job on one snapshot."""
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
+        """Run a job on one snapshot. `silence`: seconds after which a server that gives no rows is given up."""
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
-        """Run a job in a transaction and make it durable. After an exception it may or may not be: settle."""
+    async def look(self, job: Job[T], company_id: int) -> T:
+        """Run a job on one snapshot that reads no more than may be in memory at once: it takes less time."""
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
+        """Run a job in a transaction and make it durable. After an exception it may or may not be: settle.
+
+        A database elsewhere that has not answered after `silence` seconds is given up.
+        """
 
     async def hold(self, company_id: int) -> Held:
         """Wait for the right to write for a company."""

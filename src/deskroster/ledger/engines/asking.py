@@ -6,7 +6,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import pq
+from psycopg.errors import error_from_result
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
@@ -20,16 +21,21 @@ ROOM_SECONDS = 1.0  # that a question may wait for one of them
 CONNECTING = 2  # connections that are made at once
 
 _SPEND = """WITH spent AS (
-    INSERT INTO nonces (company_id, digest, until) SELECT %s, digest, %s FROM unnest(%s::bytea[]) AS digest
-    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= %s RETURNING digest
+    INSERT INTO nonces (company_id, digest, until) SELECT $1::bigint, digest, $2::bigint
+        FROM unnest($3::bytea[]) AS digest
+    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= $4::bigint
+    RETURNING digest
 ) """
-_STATE = """SELECT (SELECT number FROM companies WHERE company_id = %s),
-    (SELECT head FROM companies WHERE company_id = %s),
+_STATE = """SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
     (SELECT value FROM installation WHERE name = 'companies'),
     current_setting('synchronous_standby_names') <> '', """
-_WITH_NONCES = _SPEND + _STATE + "ARRAY(SELECT digest FROM spent)"
-_WITHOUT = _STATE + "'{}'::bytea[]"
-_PROVING = _STATE + "CASE WHEN pg_logical_emit_message(true, 'deskroster', '') IS NULL THEN NULL ELSE '{}'::bytea[] END"
+_QUESTIONS = {
+    b"spending": _SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
+    b"plain": _STATE + "NULL",
+    b"proving": _STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
+}
+"""By the names under which a connection prepares them. What is no nonce in their last column is of no interest."""
+_WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
 class _Asked(NamedTuple):
@@ -71,7 +77,7 @@ class Questions:
         while self._tasks:
             await asyncio.wait(list(self._tasks.values()))
         while self._idle:
-            await self._idle.pop().close()
+            self._idle.pop().drop()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, company_id: int) -> None:
@@ -138,63 +144,133 @@ class Questions:
 
 
 class _Line:
-    """A connection that asks. It is set to one company, and to wait for standbys where there are any."""
+    """A connection that asks. It is set to one company, and to wait for standbys where there are any.
 
-    def __init__(self, connection: AsyncConnection, primary: Primary) -> None:
-        self._connection = connection
+    It talks to libpq itself: what a question costs is what a read costs.
+    """
+
+    def __init__(self, link: Any, primary: Primary) -> None:
+        self._link = link
         self._primary = primary
-        self._ended = watched(connection)
+        self._loop = asyncio.get_running_loop()
+        self._descriptor: int = link.socket
+        self._something_came = watched(self)
+        self._answer: asyncio.Future[Any] | None = None
+        self._result: Any = None
+        self._prepared: set[bytes] = set()
         self._company_id = EVERY_COMPANY
         self._standbys: bool | None = None
+        link.nonblocking = 1
+        self._loop.add_reader(self._descriptor, self._receive)
 
     @classmethod
     async def open(cls, primary: Primary, threads: Executor) -> "_Line":
-        link = await asyncio.get_running_loop().run_in_executor(threads, primary.link)
-        connection: AsyncConnection = AsyncConnection(link)
-        await connection.set_autocommit(True)
-        connection.prepare_threshold = 0
-        return cls(connection, primary)
+        return cls(await asyncio.get_running_loop().run_in_executor(threads, primary.link), primary)
 
     async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
         if self._standbys is None:
-            await self._connection.execute("SET synchronous_commit = off")
+            await self._do("SET synchronous_commit = off")
             self._standbys = False
         if company_id != self._company_id:
-            await self._connection.execute("SELECT set_config('deskroster.company', %s, false)", (str(company_id),))
+            await self._do(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
             self._company_id = company_id
-        number, head, companies, standbys, unused = await self._question(company_id, nonces, now)
-        if standbys != self._standbys:
-            await self._connection.execute(f"SET synchronous_commit = {'remote_write' if standbys else 'off'}")
-            self._standbys = standbys
-            if standbys:
-                number, head, companies, _, _ = await self._question(company_id, [], now)
-        if number is None:
+        end, companies, standbys, unused = await self._question(company_id, nonces, now)
+        if (standbys == b"t") != self._standbys:
+            await self._do(f"SET synchronous_commit = {'off' if self._standbys else 'remote_write'}")
+            self._standbys = not self._standbys
+            if self._standbys:
+                end, companies, _, _ = await self._question(company_id, [], now)
+        if end is None:
             raise Failed(f"company {company_id} is not there")
-        return number, head, int(companies or 0), set(unused)
+        number, head = end.decode().split()
+        spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
+        return int(number), bytes.fromhex(head), int(companies or 0), spent
 
-    async def _question(self, company_id: int, nonces: list[bytes], now: int) -> Any:
+    async def _question(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
+        name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]
         if nonces:
-            values: tuple[Any, ...] = (company_id, now + LIFETIME, nonces, now, company_id, company_id)
-            cursor = await self._connection.execute(_WITH_NONCES, values, binary=True)
-        else:
-            question = _PROVING if self._standbys else _WITHOUT
-            cursor = await self._connection.execute(question, (company_id, company_id), binary=True)
-        return await cursor.fetchone()
+            name, digests = b"spending", b",".join(b'"\\\\x%b"' % nonce.hex().encode() for nonce in nonces)
+            values += [b"%d" % (now + LIFETIME), b"{%b}" % digests, b"%d" % now]
+        if name not in self._prepared:
+            self._link.send_prepare(name, _QUESTIONS[name].encode())
+            await self._answered()
+            self._prepared.add(name)
+        self._link.send_query_prepared(name, values)
+        result = await self._answered()
+        return [result.get_value(0, column) for column in range(3)] + [result.get_value(0, 3) or b""]
+
+    async def _do(self, statement: str) -> None:
+        self._link.send_query(statement.encode())
+        await self._answered()
+
+    async def _answered(self) -> Any:
+        """Return the result of what was sent. Raises psycopg.Error."""
+        self._answer = self._loop.create_future()
+        self._flush()
+        result = await self._answer
+        if result is None or result.status not in _WELL:
+            raise psycopg.OperationalError("no answer") if result is None else error_from_result(result)
+        return result
+
+    def _flush(self) -> None:
+        if self._link.flush():  # not all of it could be sent
+            self._loop.add_writer(self._descriptor, self._flush_the_rest)
+
+    def _flush_the_rest(self) -> None:
+        try:
+            if not self._link.flush():
+                self._loop.remove_writer(self._descriptor)
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def _receive(self) -> None:
+        link = self._link
+        try:
+            link.consume_input()
+            while not link.is_busy():
+                result = link.get_result()
+                if result is None:
+                    break
+                self._result = result
+            else:
+                return
+        except psycopg.Error as error:
+            self._fail(error)
+            return
+        answer, self._answer = self._answer, None
+        if answer is None:  # nothing was asked
+            self._leave()
+        elif not answer.done():
+            answer.set_result(self._result)
+        self._result = None
+
+    def _fail(self, error: psycopg.Error) -> None:
+        self._leave()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def fileno(self) -> int:
+        return int(self._link.socket)
 
     @property
     def ended(self) -> bool:
-        return self._ended() or not self._primary.has(self._connection)
+        return self._descriptor < 0 or self._something_came() or not self._primary.has(self._link)
 
     def abort(self) -> None:
         """Let the question fail. To cancel it would ask the server, which may not answer."""
-        self._primary.doubt(self._connection)
-        abort(self._connection)
+        self._primary.doubt(self._link)
+        abort(self)
 
     def drop(self) -> None:
-        self._connection.pgconn.finish()
+        self._leave()
+        self._link.finish()
 
-    async def close(self) -> None:
-        await self._connection.close()
+    def _leave(self) -> None:
+        """Listen no more."""
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            self._loop.remove_writer(self._descriptor)
+            self._descriptor = -1
 
 
 def _refuse(asked: _Asked) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, event
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import torn
-from deskroster.ledger.engines import EVERY_COMPANY, Asking, FolderInUse, Job
+from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, FolderInUse, Job
 from deskroster.ledger.vault import sync_folder
 
 T = TypeVar("T")
@@ -90,11 +90,14 @@ class Embedded:
     async def release(self) -> None:
         pass
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         return await self.run(lambda connection: self._transaction(connection, job))
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
         return await self.run(lambda connection: _snapshot(connection, job))
+
+    async def look(self, job: Job[T], company_id: int) -> T:
+        return await self.read(job, company_id)
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
+from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
 from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.session import Primary, Session, abort
 
@@ -21,10 +21,11 @@ T = TypeVar("T")
 LANES = 4  # connections for writing and loading; a company writes on one at a time
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
-COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
+SILENT_SECONDS = 3.0  # for the next rows; then its machine stands still
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
 LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
+_LOOK = 0.2  # seconds between two looks at how long a server has been silent, at least
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 _CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 
@@ -70,16 +71,23 @@ class PostgreSQL:
     def doubts(self, company_id: int) -> bool:
         return company_id in self._doubtful
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
         lane = await self._take()
         try:
-            return await self._judged(lane.run(lambda session: _snapshot(session, job, company_id)))
+            return await self._judged(lane.run(lambda session: _snapshot(session, job, company_id), silence))
         finally:
             self._give_back(lane)
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY) -> T:
+    async def look(self, job: Job[T], company_id: int) -> T:
+        lane = await self._take()
+        try:
+            return await self._judged(lane.run(lambda session: _glance(session, job, company_id)))
+        finally:
+            self._give_back(lane)
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         held = await self.hold(company_id)
-        return await held.commit(job)
+        return await held.commit(job, silence)
 
     async def hold(self, company_id: int) -> "Turn":
         if self.damage:
@@ -89,7 +97,7 @@ class PostgreSQL:
         relief = loop.call_later(STUCK_AFTER, self._relieve, lane)
         deadline = loop.call_later(HOLD_SECONDS, lane.abort)
         try:
-            number = await self._judged(lane.run(lambda session: _locked(session, company_id)))
+            number = await self._judged(lane.run(lambda session: _locked(session, company_id), HOLD_SECONDS))
         except BaseException:
             self._give_back(lane)
             raise
@@ -195,6 +203,7 @@ class PostgreSQL:
         """
         pid = lane.pid
         if pid is not None:
+            self._keeper.end_silence(SILENT_SECONDS)
             self._keeper.start(lambda session: session.connection.execute(_END_STUCK, (pid, STUCK_AFTER)).fetchall())
             asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve_again, lane, pid)
 
@@ -230,13 +239,13 @@ class Turn:
         assert self._lane is not None
         return await self._lane.run(job)
 
-    async def commit(self, job: Job[T]) -> T:
+    async def commit(self, job: Job[T], silence: float = COMMIT_SECONDS) -> T:
         """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
         lane = self._lane
         assert lane is not None
-        deadline = asyncio.get_running_loop().call_later(COMMIT_SECONDS, lane.abort)
+        deadline = asyncio.get_running_loop().call_later(silence, lane.abort)
         try:
-            return await lane.run(lambda session: self._engine.committed(session, job))
+            return await lane.run(lambda session: self._engine.committed(session, job), silence)
         finally:
             deadline.cancel()
             self._end()
@@ -270,14 +279,21 @@ class _Lane:
         self._greet = greet
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._session: Session | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int | None:
         session = self._session
         return None if session is None else session.connection.info.backend_pid
 
-    async def run(self, job: Callable[[Session], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+    async def run(self, job: Callable[[Session], T], silence: float = SILENT_SECONDS) -> T:
+        """Run a job. Raises Gone when the server is waited for that many seconds at once, and says nothing."""
+        self._listen(silence)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
 
     def run_now(self, job: Callable[[Session], T]) -> T:
         return self._thread.submit(self._do, job).result()
@@ -286,10 +302,22 @@ class _Lane:
         """Run a job some time, whatever comes of it."""
         self._thread.submit(self._do, job)
 
+    def _listen(self, silence: float) -> None:
+        left = silence - self.end_silence(silence)
+        self._watch = asyncio.get_running_loop().call_later(max(left, _LOOK), self._listen, silence)
+
+    def end_silence(self, silence: float) -> float:
+        """Break the connection if its server has been waited for that long; return how long it has been."""
+        session = self._session
+        waited = 0.0 if session is None else session.connection.waiting
+        if waited >= silence:
+            self.abort()
+        return waited
+
     def abort(self) -> None:
         session = self._session
         if session is not None:
-            self._primary.doubt(session.connection)
+            self._primary.doubt(session.connection.pgconn)
             abort(session.connection)
 
     def close(self) -> None:
@@ -319,7 +347,7 @@ class _Lane:
             self.waiting = False
 
     def _is_over(self, session: Session) -> bool:
-        return session.ended() or not self._primary.has(session.connection)
+        return session.ended() or not self._primary.has(session.connection.pgconn)
 
     def _drop(self) -> None:
         session, self._session = self._session, None
@@ -334,9 +362,16 @@ def _wait_for_replicas(session: Session) -> None:
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
+    def streamed(session: Session) -> T:
+        with session.streaming():
+            return job(session)
+
+    return _glance(session, streamed, company_id)
+
+
+def _glance(session: Session, job: Callable[[Session], T], company_id: int) -> T:
     session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
-    with session.streaming():
-        result = job(session)
+    result = job(session)
     session.script("COMMIT")
     return result
 

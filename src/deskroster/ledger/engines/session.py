@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from os import dup
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import psycopg
 from psycopg import Cursor, ServerCursor, pq
@@ -57,9 +57,9 @@ class Primary:
         name = wanted.get("dbname", "")
         self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self) -> "Connection":
         """Return a connection to the primary, with a transaction for each statement. Raises Failed."""
-        connection = psycopg.Connection(self.link())
+        connection = Connection(self.link())
         connection.autocommit = True
         return connection
 
@@ -78,25 +78,43 @@ class Primary:
             return link
         raise Failed(f"no primary of {self.where} answers: {why}")
 
-    def doubt(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+    def doubt(self, link: pq.abc.PGconn) -> None:
         """Try the other hosts first from now on: this one takes writes, and does not answer.
 
         A primary that was replaced may not know it. It takes connections, and its commits wait for ever for a standby
         that follows another.
         """
-        if self.has(connection):
+        if self.has(link):
             self._last = (self._last + 1) % len(self._hosts)
 
-    def has(self, connection: psycopg.Connection | psycopg.AsyncConnection) -> bool:
-        """Tell whether a connection is to the host that was found last. What another one says may be of the past."""
-        link = connection.pgconn
+    def has(self, link: pq.abc.PGconn) -> bool:
+        """Tell whether a link is to the host that was found last. What another one says may be of the past."""
         return len(self._hosts) == 1 or (link.host.decode(), link.port.decode()) == self._ends[self._last]
+
+
+class Connection(psycopg.Connection):
+    """A connection that knows since when the server is waited for: a machine that stands still never ends one."""
+
+    _since: float | None = None
+
+    def wait(self, *what: Any, **how: Any) -> Any:
+        self._since = time.monotonic()
+        try:
+            return super().wait(*what, **how)
+        finally:
+            self._since = None
+
+    @property
+    def waiting(self) -> float:
+        """For how many seconds the server has been waited for; 0 when it is not."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 class Session:
     """A connection as jobs use it, in the SQL of the ledger."""
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._streams: list[ServerCursor[Any]] | None = None
         self.unreplicated = False  # whether a commit was done without its replica
@@ -153,14 +171,18 @@ class Session:
             self.unreplicated = True
 
 
-def watched(connection: psycopg.Connection | psycopg.AsyncConnection) -> Callable[[], bool]:
+class _Connected(Protocol):
+    def fileno(self) -> int: ...
+
+
+def watched(connection: _Connected) -> Callable[[], bool]:
     """Return what tells, at little cost, whether a connection that is asked nothing has ended: something has come."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return lambda: bool(poll.poll(0))
 
 
-def abort(connection: psycopg.Connection | psycopg.AsyncConnection) -> None:
+def abort(connection: _Connected) -> None:
     """Break a connection, from any thread: whatever waits for an answer gets an error."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=dup(connection.fileno())) as same:
         same.shutdown(socket.SHUT_RDWR)
