@@ -32,11 +32,11 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
     """
     for library in ("uvicorn", "asyncio"):
         app.telemetry.adopt(library)
+    tls = _tls(settings)
     public_socket = _listen(settings.host, settings.port, settings.workers > 1)
     private = _Server(_config(cast("ASGI3Application", admin), settings))
     serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
     proxies = _Proxies(settings.trusted_proxies)
-    tls = _tls(settings)
     at_once = None if settings.trusted_proxies else app.at_once  # what a proxy forwards is read on the app's way
     guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls, at_once)
     asgi = cast("ASGI3Application", app)
