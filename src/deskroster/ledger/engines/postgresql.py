@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
 from deskroster.ledger.engines.asking import Questions
-from deskroster.ledger.engines.session import Primary, Session, abort
+from deskroster.ledger.engines.session import Primary, Session, abort, is_gone, wait_for_replicas
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class PostgreSQL:
         self._primary = Primary(url)
         self._questions = Questions(self._primary)
         self.asking: Asking | None = self._questions
-        self._lanes = [_Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
+        self._lanes = [_Lane(self._primary, wait_for_replicas) for _ in range(LANES)]
         self._keeper = _Lane(self._primary, self._keep)
         self._idle: asyncio.Queue[_Lane] | None = None
         self._doubtful: set[int] = set()
@@ -338,7 +338,7 @@ class _Lane:
             self._drop()
             if isinstance(error, _CORRUPT):
                 raise Damaged(f"{self._primary.where}: {error}") from error
-            what = Gone if _is_gone(error) else Failed
+            what = Gone if is_gone(error) else Failed
             raise what(str(error).strip(), error.diag.constraint_name or "") from error
         except BaseException:
             self._drop()
@@ -353,12 +353,6 @@ class _Lane:
         session, self._session = self._session, None
         if session is not None:
             session.close()
-
-
-def _wait_for_replicas(session: Session) -> None:
-    """See to it that a commit is durable when it is answered, whatever the server is set to."""
-    if session.connection.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
-        session.connection.execute("SET synchronous_commit = on")
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
@@ -384,12 +378,6 @@ def _locked(session: Session, company_id: int) -> int | None:
     lock = f"SELECT number FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
     rows = session.script(f"BEGIN; {_for(company_id)}; {lock}")
     return cast("int", rows[0][0]) if rows else None
-
-
-def _is_gone(error: psycopg.Error) -> bool:
-    """Tell whether it is the connection or the primary that went away, and not what was asked that failed."""
-    code = error.sqlstate or ""
-    return not code or code == "25006" or code.startswith(("08", "57P"))  # read-only, no connection, shut down
 
 
 def committed(session: Session, job: Job[T]) -> T:
