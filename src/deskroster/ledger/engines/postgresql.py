@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,22 +11,20 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, Gone, InDoubt, Job
+from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, InDoubt, Job
 from deskroster.ledger.engines.asking import Questions
-from deskroster.ledger.engines.session import Primary, Session, abort, is_gone, wait_for_replicas
+from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
+from deskroster.ledger.engines.session import Primary, Session
 
 T = TypeVar("T")
 
 LANES = 4  # connections for writing and loading; a company writes on one at a time
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
-SILENT_SECONDS = 3.0  # for the next rows; then its machine stands still
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
 LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
-_LOOK = 0.2  # seconds between two looks at how long a server has been silent, at least
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
-_CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 
 _END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = ANY(pg_blocking_pids(%s)) AND wait_event_type = 'Client'
@@ -51,9 +48,9 @@ class PostgreSQL:
         self._primary = Primary(url)
         self._questions = Questions(self._primary)
         self.asking: Asking | None = self._questions
-        self._lanes = [_Lane(self._primary, wait_for_replicas) for _ in range(LANES)]
-        self._keeper = _Lane(self._primary, self._keep)
-        self._idle: asyncio.Queue[_Lane] | None = None
+        self._lanes = [Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
+        self._keeper = Lane(self._primary, self._keep)
+        self._idle: asyncio.Queue[Lane] | None = None
         self._doubtful: set[int] = set()
         self._alone = False
         self._keeper.run_now(lambda session: None)
@@ -173,7 +170,7 @@ class PostgreSQL:
         for lane in (*self._lanes, self._keeper):
             lane.close()
 
-    def give_back(self, lane: "_Lane") -> None:
+    def give_back(self, lane: "Lane") -> None:
         """Let others have a lane."""
         self._give_back(lane)
 
@@ -184,18 +181,18 @@ class PostgreSQL:
             self.condemn(str(error))
             raise
 
-    async def _take(self) -> "_Lane":
+    async def _take(self) -> "Lane":
         if self._idle is None:
             self._idle = asyncio.LifoQueue()
             for lane in reversed(self._lanes):
                 self._idle.put_nowait(lane)
         return await self._idle.get()
 
-    def _give_back(self, lane: "_Lane") -> None:
+    def _give_back(self, lane: "Lane") -> None:
         assert self._idle is not None
         self._idle.put_nowait(lane)
 
-    def _relieve(self, lane: "_Lane") -> None:
+    def _relieve(self, lane: "Lane") -> None:
         """End who holds up a lane that waits for a lock, while they wait for their own process: it is stuck.
 
         Safe, because an outcome is decided under the lock. Who waits for the replica of a commit is not ended: that
@@ -207,7 +204,7 @@ class PostgreSQL:
             self._keeper.start(lambda session: session.connection.execute(_END_STUCK, (pid, STUCK_AFTER)).fetchall())
             asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve_again, lane, pid)
 
-    def _relieve_again(self, lane: "_Lane", pid: int) -> None:
+    def _relieve_again(self, lane: "Lane", pid: int) -> None:
         if lane.waiting and lane.pid == pid:
             self._relieve(lane)
 
@@ -230,10 +227,10 @@ class PostgreSQL:
 class Turn:
     """A transaction that holds the row of a company."""
 
-    def __init__(self, engine: PostgreSQL, lane: "_Lane", number: int | None) -> None:
+    def __init__(self, engine: PostgreSQL, lane: "Lane", number: int | None) -> None:
         self.number = number
         self._engine = engine
-        self._lane: _Lane | None = lane
+        self._lane: Lane | None = lane
 
     async def read(self, job: Job[T]) -> T:
         assert self._lane is not None
@@ -270,89 +267,10 @@ class Turn:
             self._engine.give_back(lane)
 
 
-class _Lane:
-    """A thread with a connection. After an error the connection is thrown away, and the next job opens another."""
-
-    def __init__(self, primary: Primary, greet: Callable[[Session], None] | None = None) -> None:
-        self.waiting = False  # whether a job is running
-        self._primary = primary
-        self._greet = greet
-        self._thread = ThreadPoolExecutor(1, "ledger")
-        self._session: Session | None = None
-        self._watch: asyncio.TimerHandle | None = None
-
-    @property
-    def pid(self) -> int | None:
-        session = self._session
-        return None if session is None else session.connection.info.backend_pid
-
-    async def run(self, job: Callable[[Session], T], silence: float = SILENT_SECONDS) -> T:
-        """Run a job. Raises Gone when the server is waited for that many seconds at once, and says nothing."""
-        self._listen(silence)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
-        finally:
-            if self._watch is not None:
-                self._watch.cancel()
-
-    def run_now(self, job: Callable[[Session], T]) -> T:
-        return self._thread.submit(self._do, job).result()
-
-    def start(self, job: Callable[[Session], object]) -> None:
-        """Run a job some time, whatever comes of it."""
-        self._thread.submit(self._do, job)
-
-    def _listen(self, silence: float) -> None:
-        left = silence - self.end_silence(silence)
-        self._watch = asyncio.get_running_loop().call_later(max(left, _LOOK), self._listen, silence)
-
-    def end_silence(self, silence: float) -> float:
-        """Break the connection if its server has been waited for that long; return how long it has been."""
-        session = self._session
-        waited = 0.0 if session is None else session.connection.waiting
-        if waited >= silence:
-            self.abort()
-        return waited
-
-    def abort(self) -> None:
-        session = self._session
-        if session is not None:
-            self._primary.doubt(session.connection.pgconn)
-            abort(session.connection)
-
-    def close(self) -> None:
-        self._thread.submit(self._drop).result()
-        self._thread.shutdown()
-
-    def _do(self, job: Callable[[Session], T]) -> T:
-        self.waiting = True
-        try:
-            if self._session is not None and not self._session.in_transaction and self._is_over(self._session):
-                self._drop()
-            if self._session is None:
-                self._session = Session(self._primary.connect())
-                if self._greet is not None:
-                    self._greet(self._session)
-            return job(self._session)
-        except psycopg.Error as error:
-            self._drop()
-            if isinstance(error, _CORRUPT):
-                raise Damaged(f"{self._primary.where}: {error}") from error
-            what = Gone if is_gone(error) else Failed
-            raise what(str(error).strip(), error.diag.constraint_name or "") from error
-        except BaseException:
-            self._drop()
-            raise
-        finally:
-            self.waiting = False
-
-    def _is_over(self, session: Session) -> bool:
-        return session.ended() or not self._primary.has(session.connection.pgconn)
-
-    def _drop(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+def _wait_for_replicas(session: Session) -> None:
+    """See to it that a commit is durable when it is answered, whatever the server is set to."""
+    if session.connection.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
+        session.connection.execute("SET synchronous_commit = on")
 
 
 def _snapshot(session: Session, job: Job[T], company_id: int) -> T:

@@ -201,18 +201,6 @@ def _for_many(statement: str) -> str:
     return f"{before}{', '.join([row] * _TOGETHER)}{after}"
 
 
-def wait_for_replicas(session: Session) -> None:
-    """See to it that a commit is durable when it is answered, whatever the server is set to."""
-    if session.connection.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
-        session.connection.execute("SET synchronous_commit = on")
-
-
-def is_gone(error: psycopg.Error) -> bool:
-    """Tell whether it is the connection or the primary that went away, and not what was asked that failed."""
-    code = error.sqlstate or ""
-    return not code or code == "25006" or code.startswith(("08", "57P"))  # read-only, no connection, shut down
-
-
 def _connected(conninfo: str) -> pq.abc.PGconn:
     """Connect to one host within `CONNECT_SECONDS`: libpq itself waits for two seconds at least."""
     until = time.monotonic() + CONNECT_SECONDS
