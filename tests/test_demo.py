@@ -303,6 +303,20 @@ def test_a_printed_curl_needs_only_one_of_the_programs_that_hash(screen, missing
     assert 1000 == json.loads(answer.stdout)["code"]
 
 
+def test_a_demo_for_people_shows_no_log():
+    process = started("demo", "--port", "0")
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "ServiceGo" not in process.stdout.readline():
+            pass
+    finally:
+        process.terminate()
+        _, told = process.communicate(timeout=PATIENCE)
+
+    assert "" == told
+
+
 @pytest.mark.once
 def test_the_demo_has_its_own_database_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("DESKROSTER_DATABASE", "postgresql://nobody@127.0.0.1:1/production")

@@ -17,6 +17,7 @@ from deskroster.cli.options import Host, Json, Port
 from deskroster.cli.serving import serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
 from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
 
 Keep = Annotated[
     Path | None,
@@ -56,7 +57,7 @@ def demo(
         async def prepare(installation: Installation) -> Accounts:
             return await prepared(installation, empty, uuid.uuid4().hex)
 
-        def ready(url: str, accounts: Accounts) -> None:
+        def ready(url: str, accounts: Accounts, log: Telemetry) -> None:
             if json:
                 as_json({"event": "ready", "url": url, **_fields(accounts)})
             else:

@@ -82,8 +82,7 @@ def serve(
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         log_requests=log_requests,
     )
-    serve_folder = serving.serve if workers == 1 else serving.serve_by_workers
-    serve_folder(settings, _loaded, _told_as_json if json else _told)
+    serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:

@@ -35,8 +35,11 @@ _SWITCH = 0.0005  # seconds that a thread has to itself while another waits: a w
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
-Ready = Callable[[str, T], None]
-"""Called with the address, and with what was prepared, when the server answers."""
+Ready = Callable[[str, T, Telemetry], None]
+"""Called with the address, with what was prepared and with the log, when the server answers."""
+
+Show = Callable[[str, list[str]], None]
+"""Shows to people or programs at which address which companies are served."""
 
 
 def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
@@ -45,18 +48,29 @@ def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
         _serve_here(settings, prepare, ready, admin)
 
 
-def serve_by_workers(settings: Settings, prepare: Prepare[list[str]], ready: Ready[list[str]]) -> None:
-    """Serve a folder by `settings.workers` processes, until a signal. Raises Refused."""
+def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show) -> None:
+    """Serve a folder by this process, or by `settings.workers` of its own, until a signal. Raises Refused."""
+    if settings.workers == 1:
+        serve(settings, prepare, _logged(show))
+        return
     with _folder(settings) as admin, _reserved(settings) as port:
         shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # those of an earlier server
 
         def start(number: int, tell: Tell) -> None:
             one = replace(settings, port=port, worker=number)
-            _serve_here(one, prepare, lambda url, labels: tell([url, *labels]), admin)
+            _serve_here(one, prepare, _logged(lambda url, labels: tell([url, *labels])), admin)
 
-        code = Workers(settings.workers, start, lambda told: ready(told[0], told[1:])).run()
+        code = Workers(settings.workers, start, lambda told: show(told[0], told[1:])).run()
     if code:
         raise SystemExit(code)
+
+
+def _logged(show: Show) -> Ready[list[str]]:
+    def ready(url: str, labels: list[str], telemetry: Telemetry) -> None:
+        telemetry.log.info("ready", url=url, companies=labels)
+        show(url, labels)
+
+    return ready
 
 
 @contextmanager
@@ -117,8 +131,7 @@ async def _serve(
 
         def tell(url: str) -> None:
             signals.ready = True
-            app.telemetry.log.info("ready", url=url, companies=[company.label for company in app.store.companies()])
-            ready(url, prepared)
+            ready(url, prepared, telemetry)
 
         listening = admin or sockets.bind(settings.data)
         try:
