@@ -12,6 +12,8 @@ from tests.proofs.wire.calls import calls
 from tests.proofs.wire.talk import Answer, Talk, check_refusal
 from tests.served import Served
 
+pytestmark = pytest.mark.once  # on PostgreSQL a list is asked for first
+
 LISTS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW)) if call.dialect != "own"]
 AT_ONCE = 16  # of one packet
 

@@ -136,6 +136,7 @@ def with_expiring_key(desk):
 # ── what waits in the queue ──────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.once  # it looks into the queue, where on PostgreSQL a request comes after a question
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_counts_for_what_is_queued_already(desk, loss, way):
@@ -149,6 +150,7 @@ def test_what_is_lost_counts_for_what_is_queued_already(desk, loss, way):
     assert (way not in closed) is ("x" in names(desk))
 
 
+@pytest.mark.once  # it looks into the queue, where on PostgreSQL a request comes after a question
 @pytest.mark.parametrize("way", sorted(BY_KEY))
 def test_an_expired_key_counts_for_what_is_queued_already(desk, way):
     account = with_expiring_key(desk)
@@ -159,6 +161,7 @@ def test_an_expired_key_counts_for_what_is_queued_already(desk, way):
     assert "x" not in names(desk)
 
 
+@pytest.mark.once  # it looks into the queue, where on PostgreSQL a request comes after a question
 @pytest.mark.parametrize("way", WAYS)
 def test_control_a_caller_that_is_not_resolved_again_is_noticed(desk, way, monkeypatch):
     def as_on_arrival(roster, identity, now):
