@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
@@ -31,7 +30,6 @@ from deskroster.telemetry import Telemetry
 
 METRICS = "metrics"  # the folder in the data folder where workers tell each other what they counted
 SAVE_SECONDS = 1.0
-_SWITCH = 0.0005  # seconds that a thread has to itself while another waits: a write waits for the loop many times
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
@@ -95,7 +93,6 @@ def _reserved(settings: Settings) -> Iterator[int]:
 
 def _serve_here(settings: Settings, prepare: Prepare[T], ready: Ready[T], admin: socket.socket | None) -> None:
     stopping = _Signals()
-    sys.setswitchinterval(_SWITCH)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, refusing(settings.data), _worded(settings):
             runner.run(_serve(settings, prepare, ready, stopping, admin))
