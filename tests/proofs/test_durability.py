@@ -25,7 +25,7 @@ pytestmark = pytest.mark.proof
 
 @pytest.mark.parametrize(
     ("rounds", "program"),
-    [(13, SERVER), (12, SERVER), (6, (*ALTERED, "busy_log"))],
+    [(13, SERVER), (12, SERVER), pytest.param(6, (*ALTERED, "busy_log"), marks=pytest.mark.once)],
     ids=["one half", "other half", "between checkpoints"],
 )
 def test_nothing_acknowledged_is_lost_by_kill_9_and_nothing_is_half_there(rounds, program, prepared, tmp_path, library):
@@ -45,9 +45,9 @@ def test_nothing_acknowledged_is_lost_by_kill_9_and_nothing_is_half_there(rounds
     ("way", "notice"),
     [
         ("early", "lacks"),
-        ("halved", "the log and the tables differ"),
-        ("unsynced", "lacks"),
-        ("forgetful", "a nonce that was used before"),
+        pytest.param("halved", "the log and the tables differ", marks=pytest.mark.once),
+        pytest.param("unsynced", "lacks", marks=pytest.mark.once),
+        pytest.param("forgetful", "a nonce that was used before", marks=pytest.mark.once),
     ],
 )
 def test_control_a_server_that_breaks_its_word_is_noticed(way, notice, prepared, tmp_path, library):
@@ -66,16 +66,19 @@ def syncs_of_writes(server: Served, disk: Disk, count: int) -> int:
     return disk.seen("deskroster.db-wal").syncs - before
 
 
+@pytest.mark.once
 def test_each_write_that_comes_alone_costs_one_fsync(disk, tmp_path):
     with Served(tmp_path / "data", disk) as server:
         assert 40 == syncs_of_writes(server, disk, 40)
 
 
+@pytest.mark.once
 def test_control_a_server_that_leaves_fsync_to_the_system_is_noticed(disk, tmp_path):
     with Served(tmp_path / "data", disk, (*ALTERED, "unsynced")) as server:
         assert 0 == syncs_of_writes(server, disk, 10)
 
 
+@pytest.mark.once
 def test_256_writes_at_once_cost_one_fsync(disk, tmp_path):
     code = f"""
 import asyncio
@@ -136,6 +139,7 @@ class Written:
         return count
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("tear", ["cut", "garbled"])
 def test_a_torn_log_keeps_every_write_before_the_tear(prepared, tmp_path, tear):
     written = Written(prepared, tmp_path, 6)
@@ -148,6 +152,7 @@ def test_a_torn_log_keeps_every_write_before_the_tear(prepared, tmp_path, tear):
         assert expected == written.after(log, tmp_path / "torn"), f"torn at byte {at}"
 
 
+@pytest.mark.once
 def test_control_a_write_that_the_log_has_lost_is_noticed(prepared, tmp_path):
     written = Written(prepared, tmp_path, 6)
 

@@ -26,7 +26,7 @@ BUSY_LOG = (*ALTERED, "busy_log")
 FULL_SECONDS = 3.0  # of a disk without room
 UNKNOWN_SECONDS = 5.0  # after which a doubt is answered
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.once]
 
 
 def may_mount() -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 from deskroster import cli
 from deskroster.ledger import ledger, log, nonces, store
-from deskroster.ledger.engines import embedded
+from deskroster.ledger.engines import embedded, postgresql
+from deskroster.ledger.engines.session import Session
 
 LATE = 0.1  # seconds that a transaction stays open after its writes were answered
 
@@ -23,6 +24,14 @@ LATE = 0.1  # seconds that a transaction stays open after its writes were answer
 def early() -> None:
     """Answer first, commit later."""
     began = time.monotonic()
+
+    def committed(session: Session, job: Any) -> Any:
+        nonlocal began
+        result = job(session)
+        if time.monotonic() - began > LATE:
+            session.connection.execute("COMMIT")
+            began = time.monotonic()
+        return result
 
     def transaction(self: embedded.Embedded, connection: sqlite3.Connection, job: Any) -> Any:
         nonlocal began
@@ -34,6 +43,7 @@ def early() -> None:
         return job(connection)
 
     snapshot = embedded._snapshot
+    _put(postgresql, "committed", committed)
     _put(embedded.Embedded, "_transaction", transaction)
     _put(embedded, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
 

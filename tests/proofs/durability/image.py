@@ -1,8 +1,9 @@
-"""What a data folder holds, read from a copy of its files with none of our code: the tables, and what the log says."""
+"""What a data folder holds, read with none of our code from a copy of its files, or from the database that it names."""
 
 import json
 import shutil
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -10,9 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import psycopg
+
 from tests.proofs.durability.writers import Agent, Group, Known
 
 FILES = ("deskroster.db", "deskroster.db-wal")
+ELSEWHERE = "database"
+_OTHERS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 class Image(NamedTuple):
@@ -29,6 +34,9 @@ class Image(NamedTuple):
 
 def taken(folder: Path) -> Image:
     """Return what is in a folder that no process writes to at the moment."""
+    if (folder / ELSEWHERE).exists():
+        with _connected((folder / ELSEWHERE).read_text().strip()) as shared:
+            return read(shared)
     with _copied(folder) as db:
         assert [("ok",)] == db.execute("PRAGMA integrity_check").fetchall()
         assert [] == db.execute("PRAGMA foreign_key_check").fetchall()
@@ -55,6 +63,16 @@ def _copied(folder: Path) -> Iterator[sqlite3.Connection]:
                 shutil.copy(folder / name, copy)
         with closing(sqlite3.connect(Path(copy) / FILES[0])) as db:
             yield db
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Wait until the server has noticed that a killed process is gone: till then it may be at its last commit."""
+    with closing(psycopg.connect(url, autocommit=True)) as db:
+        while db.execute(_OTHERS).fetchall():
+            time.sleep(0.01)
+        db.execute("SELECT set_config('deskroster.company', '1', false)")
+        yield db
 
 
 def _told(db: Any) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tuple[int, int]]]:
