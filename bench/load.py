@@ -1,7 +1,7 @@
 """The load generator: a process of its own that keeps connections busy with requests that it has signed beforehand.
 
-It reads a Spec as a line of JSON from standard input, says `ready` when it is connected and all is signed, starts at
-the next line that it reads, and writes a Result as a line of JSON.
+It reads a list of Specs as a line of JSON from standard input, says `ready` when it is connected and all is signed,
+starts at the next line that it reads, and writes a list of Results as a line of JSON.
 """
 
 import random
@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPResponse
 from typing import Any
 
@@ -34,6 +34,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     seconds: float = 60.0
     rate: float | None = None  # a second; None: each connection asks again as soon as it is answered
+    sleeps: bool = False  # till an answer comes. To wake it costs a server, and only one that is slower than it is
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,92 +89,91 @@ class Connection:
         return self.missing <= 0
 
 
-class Load:
-    """Requests, and the connections to send them on."""
+class Stream:
+    """Requests of one call, and the connections to send them on: at a rate, or as soon as one has been answered."""
 
     def __init__(self, spec: Spec) -> None:
         dice, salt = random.Random(secrets.randbits(64)), secrets.token_hex(6)
         make = maker(spec.call, spec.arguments)
+        self.connections = [Connection(spec.port) for _ in range(spec.connections)]
+        self.sleeps = spec.sleeps
         self._spec = spec
         self._requests: Iterator[bytes] = iter([make(dice, n, f"{salt}-{n}") for n in range(spec.requests)])
-        self._connections = [Connection(spec.port) for _ in range(spec.connections)]
+        self._idle = deque(self.connections)  # the one that has been free for longest first
+        self._begin = self._end = 0.0
+        self._sent = 0
         self._times: list[float] = []
         self._refused = 0
         self._bytes = 0
         self._last = b""
 
-    def run(self) -> Result:
-        begin = time.perf_counter()
-        if self._spec.rate is None:
-            self._closed(begin + self._spec.seconds)
-        else:
-            self._paced(begin, self._spec.rate)
-        took = time.perf_counter() - begin
-        times, count = sorted(self._times), len(self._times)
-        return Result(
-            answered=count,
-            refused=self._refused,
-            seconds=took,
-            body_bytes=self._bytes / max(count, 1),
-            p50=times[count // 2] if times else 0.0,
-            p99=times[count * 99 // 100] if times else 0.0,
-            sample=self._last.decode("utf-8", "replace"),
-        )
+    @property
+    def over(self) -> bool:
+        """Whether all is answered, and nothing more is to be sent."""
+        return self._end > 0 and len(self._idle) == len(self.connections)
 
-    def _closed(self, until: float) -> None:
-        """Ask again on each connection as soon as it is answered."""
-        poll, of = self._poll()
-        busy = 0
-        for connection in self._connections:
-            busy += self._send_next(connection)
-        while busy:
-            for descriptor, _ in poll(10):
-                connection = of[descriptor]
-                if connection.receive():
-                    self._note(connection)
-                    if time.perf_counter() >= until or not self._send_next(connection):
-                        busy -= 1
+    def send(self, now: float) -> float:
+        """Send what is due; return the seconds until more is, if a connection is free then."""
+        self._begin = self._begin or now
+        rate, until = self._spec.rate, self._begin + self._spec.seconds
+        while self._idle and not self._end:
+            due = self._begin + self._sent / rate if rate else now
+            if due > now:
+                return due - now
+            request = next(self._requests, None) if now < until else None
+            if request is None:
+                self._end = now
+            else:
+                self._idle.popleft().send(request)
+                self._sent += 1
+        return 0.1
 
-    def _paced(self, begin: float, rate: float) -> None:
-        """Ask at even intervals, on the connection that has been free for longest; what is late, as soon as one is."""
-        poll, of = self._poll()
-        idle, sent = deque(self._connections), 0
-        while True:
-            now = time.perf_counter()
-            over = now >= begin + self._spec.seconds
-            while idle and not over and now >= begin + sent / rate and self._send_next(idle[0]):
-                idle.popleft()
-                sent += 1
-            if over and len(idle) == len(self._connections):
-                return
-            for descriptor, _ in poll(max(0.0, min(begin + sent / rate - now, 0.1)) if idle and not over else 0.1):
-                connection = of[descriptor]
-                if connection.receive():
-                    self._note(connection)
-                    idle.append(connection)
-
-    def _poll(self) -> tuple[Callable[[float], list[tuple[int, int]]], dict[int, Connection]]:
-        waiting = select.epoll()
-        of = {connection.socket.fileno(): connection for connection in self._connections}
-        for descriptor in of:
-            waiting.register(descriptor, select.EPOLLIN)
-        return waiting.poll, of
-
-    def _send_next(self, connection: Connection) -> bool:
-        request = next(self._requests, None)
-        if request is None:
-            return False
-        connection.send(request)
-        return True
-
-    def _note(self, connection: Connection) -> None:
-        self._times.append(time.perf_counter() - connection.sent_at)
+    def note(self, connection: Connection) -> None:
+        """Take a whole answer down."""
+        now = time.perf_counter()
+        self._times.append(now - connection.sent_at)
         answer = connection.answer
         end = answer.find(b"\r\n\r\n") + 4
         self._bytes += connection.length
         if not (answer.startswith(b"HTTP/1.1 20") and answer.startswith(_SUCCESSES, end)):
             self._refused += 1
         self._last = answer[:_KEPT]
+        self._idle.append(connection)
+        if self._spec.rate is None:
+            self.send(now)
+
+    def result(self) -> Result:
+        times, count = sorted(self._times), len(self._times)
+        return Result(
+            answered=count,
+            refused=self._refused,
+            seconds=time.perf_counter() - self._begin,
+            body_bytes=self._bytes / max(count, 1),
+            p50=times[count // 2] if times else 0.0,
+            p99=times[count * 99 // 100] if times else 0.0,
+            sample=self._last.decode("utf-8", "replace"),
+        )
+
+
+def run(streams: list[Stream]) -> list[Result]:
+    """Send all streams, from one thread: what else the machine has to do does not grow with them."""
+    waiting = select.epoll()
+    of = {connection.socket.fileno(): (stream, connection) for stream in streams for connection in stream.connections}
+    for descriptor in of:
+        waiting.register(descriptor, select.EPOLLIN)
+    sleeps = any(stream.sleeps for stream in streams)
+    results: dict[Stream, Result] = {}
+    while len(results) < len(streams):
+        now = time.perf_counter()
+        pause = min(stream.send(now) for stream in streams)
+        for descriptor, _ in waiting.poll(pause if sleeps else 0):
+            stream, connection = of[descriptor]
+            if connection.receive():
+                stream.note(connection)
+        for stream in streams:
+            if stream.over and stream not in results:
+                results[stream] = stream.result()
+    return [results[stream] for stream in streams]
 
 
 def ask(port: int, call: str, **arguments: Any) -> bytes:
@@ -186,11 +186,10 @@ def ask(port: int, call: str, **arguments: Any) -> bytes:
 
 
 def main() -> None:
-    spec = msgspec.json.decode(sys.stdin.readline(), type=Spec)
-    load = Load(spec)
+    streams = [Stream(spec) for spec in msgspec.json.decode(sys.stdin.readline(), type=list[Spec])]
     print("ready", flush=True)
     sys.stdin.readline()
-    print(msgspec.json.encode(load.run()).decode(), flush=True)
+    print(msgspec.json.encode(run(streams)).decode(), flush=True)
 
 
 if __name__ == "__main__":

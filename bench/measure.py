@@ -64,31 +64,38 @@ def product(folder: Path, module: str = "deskroster", workers: int = 1) -> Serve
     return Server(module, "serve", "--data", folder, "--port", 0, "--json", "--workers", workers)
 
 
-class Load:
-    """A load generator, connected and with everything signed."""
+def load(server: Server, call: str, requests: int, **more: Any) -> Spec:
+    """Return what load a call is on a server; what is not of the load is an argument of the call."""
+    arguments = {name: value for name, value in more.items() if name not in Spec.__struct_fields__}
+    of_spec = {name: value for name, value in more.items() if name in Spec.__struct_fields__}
+    return Spec(port=server.port, call=call, requests=requests, arguments=arguments, **of_spec)
 
-    def __init__(self, port: int, call: str, requests: int, **more: Any) -> None:
-        arguments = {name: value for name, value in more.items() if name not in Spec.__struct_fields__}
-        of_spec = {name: value for name, value in more.items() if name in Spec.__struct_fields__}
-        self.spec = Spec(port=port, call=call, requests=requests, arguments=arguments, **of_spec)
-        self._process = _python("bench.load", stdin=subprocess.PIPE)
-        _tell(self._process, msgspec.json.encode(self.spec).decode())
+
+class Generator:
+    """A process that puts loads on servers, connected and with everything signed."""
+
+    def __init__(self, *loads: Spec, module: str = "bench.load") -> None:
+        self._loads = loads
+        self._process = _python(module, stdin=subprocess.PIPE)
+        self._tell(msgspec.json.encode(loads).decode())
         if _line(self._process) != "ready":
             raise RuntimeError("the load generator did not start")
 
     def go(self) -> None:
-        _tell(self._process, "go")
+        self._tell("go")
 
-    def result(self) -> Result:
-        """Wait for the end. Raises RuntimeError unless every answer was a success."""
-        line = _line(self._process)
-        self._process.wait()
-        if not line:
-            raise RuntimeError(f"the load {self.spec} ended without a result")
-        result = msgspec.json.decode(line, type=Result)
-        if result.refused:
-            raise RuntimeError(f"{result.refused} of {result.answered} {self.spec.call} refused: {result.sample}")
-        return result
+    def results(self) -> list[Result]:
+        """Wait for the end of each load."""
+        written = _line(self._process)
+        self._process.communicate()
+        if not written:
+            raise RuntimeError(f"the load {self._loads} ended without a result")
+        return msgspec.json.decode(written, type=list[Result])
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
 
 
 class Cost:
@@ -102,11 +109,24 @@ class Cost:
 
 def cost(server: Server, call: str, requests: int, **more: Any) -> Cost:
     """Return what a load costs a server."""
-    load = Load(server.port, call, requests, **more)
+    return together(server, load(server, call, requests, **more))[0]
+
+
+def together(server: Server, *loads: Spec) -> tuple[Cost, list[Result]]:
+    """Return what loads that go on together cost a server, all counted as the first one's, and what came of each.
+
+    One process sends them all, so that the machine has no more to do beside the server than for one load. Raises
+    RuntimeError unless every answer was a success.
+    """
+    generator = Generator(*loads)
     before = server.cpu
-    load.go()
-    result = load.result()
-    return Cost(result, server.cpu - before)
+    generator.go()
+    results = generator.results()
+    used = server.cpu - before
+    for load, result in zip(loads, results, strict=True):
+        if result.refused:
+            raise RuntimeError(f"{result.refused} of {result.answered} {load.call} refused: {result.sample}")
+    return Cost(results[0], used), results
 
 
 def in_turn(measures: Mapping[K, Callable[[], Cost]], rounds: int) -> dict[K, list[Cost]]:
@@ -141,10 +161,3 @@ def _python(module: str, *arguments: object, stdin: int, stderr: IO[str] | None 
 def _line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
-
-
-def _tell(process: subprocess.Popen[str], line: str) -> None:
-    stdin: IO[str] | None = process.stdin
-    assert stdin is not None
-    stdin.write(line + "\n")
-    stdin.flush()

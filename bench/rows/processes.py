@@ -21,6 +21,7 @@ AGENTS, GROUPS = 10_000, 1_000
 READ = {"groups": GROUPS, "per_page": 20}
 PROCESSES = (1, 2, 4)
 EMBEDDED = 0
+_AMONG_MANY = {"sleeps": True}  # there are more processes than cores: one that never sleeps would be in their way
 _WARM_UP = 10  # commits
 _ID = re.compile(rb'"id": ?(\d+)')
 Costs = dict[int, list[Cost]]
@@ -68,8 +69,9 @@ def _reads(bench: Bench, servers: dict[int, Server]) -> Iterator[Figure]:
 
 def _measures(bench: Bench, servers: dict[int, Server]) -> dict[int, Callable[[], Cost]]:
     """Return what asks each process as much: a question is shared by all who wait for it, so that clients count."""
+    more = READ | _AMONG_MANY
     return {
-        count: partial(cost, servers[count], "udesk_groups", bench.requests(4_000), connections=32 * count, **READ)
+        count: partial(cost, servers[count], "udesk_groups", bench.requests(4_000), connections=32 * count, **more)
         for count in (1, 2)
     }
 
@@ -139,6 +141,7 @@ def _group_id(answer: bytes) -> int:
 
 
 def _in_turn(bench: Bench, servers: dict[int, Server], call: str, requests: int, **more: Any) -> Costs:
+    more |= _AMONG_MANY
     measures = {one: partial(cost, server, call, bench.requests(requests), **more) for one, server in servers.items()}
     return in_turn(measures, bench.rounds)
 

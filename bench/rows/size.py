@@ -7,7 +7,7 @@ from statistics import median
 
 from bench.figures import Bench, Figure
 from bench.load import ask
-from bench.measure import Load, Server, product
+from bench.measure import Server, load, product, together
 
 AGENTS, GROUPS = 100_000, 10_000
 EMPTY = 10
@@ -55,9 +55,7 @@ def _sweep(server: Server) -> None:
     """Ask for every page of every list of every dialect."""
     for call, records in SWEEP:
         pages = next(iter(records.values())) // 100
-        load = Load(server.port, call, pages, connections=4, per_page=100, sweep=True, **records)
-        load.go()
-        load.result()
+        together(server, load(server, call, pages, connections=4, per_page=100, sweep=True, **records))
 
 
 def _memory(when: str, more: float, at_least: float, aim: float, empty: float) -> Figure:

@@ -9,7 +9,7 @@ from statistics import median
 
 from bench.figures import Bench, Figure
 from bench.load import Result
-from bench.measure import Cost, Load, Server, cost, in_turn, micros, product, rates, ratio
+from bench.measure import Cost, Server, cost, in_turn, load, micros, product, rates, ratio, together
 
 AGENTS, GROUPS = 10_000, 1_000
 READ = {"groups": GROUPS, "per_page": 20}
@@ -97,32 +97,21 @@ def _seconds(bench: Bench) -> float:
 
 def _reads(bench: Bench, server: Server, writes: int) -> Cost:
     seconds = _seconds(bench)
-    reading = Load(server.port, "udesk_groups", int(25_000 * seconds), seconds=seconds, **READ)
-    writing = None
+    loads = [load(server, "udesk_groups", int(50_000 * seconds), seconds=seconds, **READ)]
     if writes:
         count = int(writes * seconds)
-        writing = Load(server.port, "udesk_rename", count, groups=GROUPS, rate=writes, connections=16, seconds=seconds)
-    before = server.cpu
-    if writing:
-        writing.go()
-    reading.go()
-    result = reading.result()
-    used = server.cpu - before
-    if writing and (written := writing.result()).answered < 0.75 * writes * written.seconds:
+        loads.append(load(server, "udesk_rename", count, groups=GROUPS, rate=writes, connections=16, seconds=seconds))
+    used, results = together(server, *loads)
+    if writes and (written := results[1]).answered < 0.95 * writes * written.seconds:
         raise RuntimeError(f"only {written.answered} writes in {written.seconds:.1f} s")
-    return Cost(result, used)
+    return used
 
 
 def _write_beside_reads(bench: Bench, server: Server) -> Result:
     seconds = _seconds(bench)
-    reading = Load(server.port, "udesk_groups", int(25_000 * seconds), seconds=seconds, **READ)
-    writing = Load(server.port, "udesk_create", 20_000, connections=1, seconds=seconds - 0.5)
-    reading.go()
-    time.sleep(0.2)
-    writing.go()
-    result = writing.result()
-    reading.result()
-    return result
+    reading = load(server, "udesk_groups", int(50_000 * seconds), seconds=seconds, **READ)
+    writing = load(server, "udesk_create", 20_000, connections=1, seconds=seconds)
+    return together(server, reading, writing)[1][1]
 
 
 def _bare_loop(path: Path, count: int) -> Cost:

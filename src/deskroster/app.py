@@ -1,5 +1,6 @@
 """The application: everything built and joined. It knows all below it."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -60,7 +61,11 @@ class App:
                 return dialect(scope, receive, send)
             if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:
                 return _BAD_HOST(scope, receive, send)
-        return self._others(scope, receive, send)
+        return self._in_a_task(scope, receive, send)
+
+    async def _in_a_task(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0)  # what has begun before its task does not find it, and Starlette asks for it
+        await self._others(scope, receive, send)
 
     def at_once(self, scope: Scope) -> Reply | None:
         """Return the answer to a GET without a body, where nothing is to be waited for or made; else None."""

@@ -8,17 +8,19 @@ trailers are dropped, and no other protocol is changed to.
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
 import httptools
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from deskroster.core.problems import Busy
 from deskroster.dialect import Reply
 from deskroster.dialect.problems import BadHost, Malformed, MethodNotAllowed, Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers
+from deskroster.guards.eager import begun
+from deskroster.guards.encoding import encoded, head
 from deskroster.guards.room import Room
 
 Stage = Literal["idle", "head", "body"]
@@ -60,6 +62,8 @@ class Guarded(HttpToolsProtocol):
         self._since = 0  # bytes since the parser last handed over a head or a part of a body
         self._asked: RequestResponseCycle | None = None  # what the app was asked last, and in which task it is
         self._task: asyncio.Task[None] | None = None
+        self._reading = False  # whether a packet is being read
+        self._unbegun: tuple[RequestResponseCycle, ASGI3Application] | None = None  # to be asked when it is read
         self._chunked: RequestResponseCycle | None = None  # whose coding has been judged
         self._holds = False  # whether bodies have been counted
         self._fault: Fault | None = None
@@ -72,7 +76,7 @@ class Guarded(HttpToolsProtocol):
             address = self.client[0] if self.client else ""
             if not self._room.enter(address):
                 self._deaf = True
-                transport.write(_encoded(self._refusal("GET", b"/", (), Busy())))
+                transport.write(encoded(self._refusal("GET", b"/", (), Busy())))
                 transport.close()
                 return
             self.counted_as = address
@@ -90,8 +94,17 @@ class Guarded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
-            return
+        if not self._deaf:
+            self._reading = True
+            self._read(data)
+            self._reading = False
+            if self._unbegun is not None:
+                cycle, app = self._unbegun
+                self._unbegun = None
+                if not cycle.disconnected:
+                    self._keep_task(begun(self.loop, cycle.run_asgi(app)))
+
+    def _read(self, data: bytes) -> None:
         self._size = size = len(data)
         self._since += size
         self._turns = _AT_ONCE
@@ -173,7 +186,7 @@ class Guarded(HttpToolsProtocol):
             return False
         self._turns -= 1
         self.cycle = None  # type: ignore[assignment]  # as before the first request
-        self.transport.writelines((_head(reply, self.server_state.default_headers), reply.body))
+        self.transport.writelines((head(reply, self.server_state.default_headers), reply.body))
         if self.timeout_keep_alive_task is None or self.transport.is_closing():
             self.on_response_complete()
         else:
@@ -212,10 +225,17 @@ class Guarded(HttpToolsProtocol):
                 cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        task = self.loop.create_task(cycle.run_asgi(app))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
-        self._asked, self._task = cycle, task
+        self._asked, self._task = cycle, None
+        if self._reading:
+            self._unbegun = cycle, app
+        else:
+            self._keep_task(self.loop.create_task(cycle.run_asgi(app)))
+
+    def _keep_task(self, task: asyncio.Task[None] | None) -> None:
+        self._task = task
+        if task is not None:
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
     def _judge_target(self, url: bytes) -> None:
         """Allow no fragment, and of targets that are no path `*`, and one with the host that `Host` names."""
@@ -344,7 +364,7 @@ class Guarded(HttpToolsProtocol):
         method, path = self._what_is_asked(data)
         scope: Any = self.scope  # None before the first byte
         headers = scope["headers"] if scope else ()
-        return _encoded(self._refusal(method, path, headers, fault), method == "HEAD")
+        return encoded(self._refusal(method, path, headers, fault), method == "HEAD")
 
     def _what_is_asked(self, data: bytes) -> tuple[str, bytes]:
         """Return the method and the path of the request that is being received, as far as they can be told."""
@@ -372,19 +392,6 @@ class Guarded(HttpToolsProtocol):
 
 class _Stopped(Exception):
     """Raised in a parser's call, to stop it."""
-
-
-def _encoded(reply: Reply, without_body: bool = False) -> bytes:
-    return _head(reply, [(b"connection", b"close")]) + (b"" if without_body else reply.body)
-
-
-def _head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:
-    lines = b"".join([b"%b: %b\r\n" % header for header in more])
-    for name, value in reply.headers:
-        lines += b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))
-    return b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n" % (
-        STATUS_LINE[reply.status], reply.media, len(reply.body), lines,
-    )  # fmt: skip
 
 
 def _stop(deadline: asyncio.TimerHandle | None) -> None:

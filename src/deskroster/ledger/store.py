@@ -237,12 +237,12 @@ class Store:
         try:
             await self._engine.write(job, silence=FOUNDING_SECONDS)
         except Exception as error:
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    durable = await self._engine.settle(lambda db: log.find(db, company.id, commit), EVERY_COMPANY)
-            except (TimeoutError, Damaged):
+            find = self._engine.settle(lambda db: log.find(db, company.id, commit), EVERY_COMPANY)
+            settling = asyncio.get_running_loop().create_task(find)
+            await asyncio.wait([settling], timeout=PATIENCE)
+            if settling.cancel() or isinstance(settling.exception(), Damaged):
                 raise Unknown from error
-            if durable is None:
+            if settling.result() is None:
                 raise clash(error) or Busy() from error
 
     def _stir(self) -> None:

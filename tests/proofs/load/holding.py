@@ -1,16 +1,12 @@
 """A server under the load, and a witness of what the machine allows beside it: times, errors, open files and memory."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from bench.load import Result, Spec
-from bench.measure import Server, _line, _python, _tell, product
+from bench.measure import Generator, Server, load, product
 from tests.proofs.load.generate import READS, WRITES
 
 RATE = READS + WRITES  # a second
@@ -45,22 +41,6 @@ class Held(NamedTuple):
         )
 
 
-class Generator:
-    """A load generator, connected and with everything signed."""
-
-    def __init__(self, module: str, **spec: Any) -> None:
-        self._process = _python(module, stdin=subprocess.PIPE)
-        _tell(self._process, msgspec.json.encode(Spec(**spec)).decode())
-        assert _line(self._process) == "ready"
-
-    def go(self) -> None:
-        _tell(self._process, "go")
-
-    def result(self) -> Result:
-        written, _ = self._process.communicate()
-        return msgspec.json.decode(written, type=Result)
-
-
 @contextmanager
 def serving(folder: Path, module: str = "deskroster") -> Iterator[Server]:
     """Serve a folder by the command, or by a module that runs it with something changed."""
@@ -87,23 +67,18 @@ def _closed(server: Server) -> Iterator[Server]:
 
 def hold(server: Server, witness: Server, seconds: int) -> Held:
     """Put the load on a server for so many seconds."""
-    most = {"seconds": float(seconds)}
-    load = Generator(
-        "tests.proofs.load.generate", port=server.port, call="mixed", rate=RATE, requests=RATE * seconds,
-        connections=CONNECTIONS, **most,
-    )  # fmt: skip
-    control = Generator(
-        "bench.load", port=witness.port, call="udesk_groups", rate=RATE, requests=RATE * seconds,
-        arguments={"groups": 1, "per_page": 1}, connections=CONNECTIONS, **most,
-    )  # fmt: skip
+    most = {"seconds": float(seconds), "rate": RATE, "connections": CONNECTIONS, "sleeps": True}
+    mixed = load(server, "mixed", RATE * seconds, **most)
+    generator = Generator(mixed, module="tests.proofs.load.generate")
+    control = Generator(load(witness, "udesk_groups", RATE * seconds, groups=1, per_page=1, **most))
     cpu, began, files = server.cpu, time.monotonic(), []
-    load.go()
+    generator.go()
     control.go()
     while time.monotonic() - began < seconds - 0.5:
         files.append(open_files(server))
         time.sleep(min(1.0, max(0.0, began + seconds - 0.5 - time.monotonic())))
     files.append(open_files(server))
-    result, beside = load.result(), control.result()
+    [result], [beside] = generator.results(), control.results()
     return Held(
         result.answered, result.refused, result.p50, result.p99, beside.p99, files, server.memory,
         (server.cpu - cpu) / (time.monotonic() - began), result.sample,

@@ -5,9 +5,9 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, StaticPool, create_engine, event
 
@@ -32,6 +32,8 @@ _PRAGMAS = (
     "trusted_schema = OFF",
     "cell_size_check = ON",
 )
+_MOMENT = 0.002  # seconds that the loop stands still for a write
+_LEFT_OUT = 64  # writes, at most, that it does not stand still for after one that took longer
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between attempts to settle a doubt
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
@@ -62,6 +64,7 @@ class Embedded:
             raise Damaged(f"{log}: durable transactions stand behind a broken one")
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._connection: sqlite3.Connection | None = None
+        self._moments = Moments()
         self._hard = False  # what can be read outlives a power failure
         self._doubtful = False  # it cannot be said whether the last write was done
 
@@ -91,7 +94,10 @@ class Embedded:
         pass
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        return await self.run(lambda connection: self._transaction(connection, job))
+        writing = self._thread.submit(self._do, lambda connection: self._transaction(connection, job))
+        if self._moments.suffice(writing):
+            return writing.result()
+        return await asyncio.wrap_future(writing)
 
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
         return await self.run(lambda connection: _snapshot(connection, job))
@@ -189,6 +195,30 @@ class Embedded:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()  # takes back what was not committed
+
+
+class Moments:
+    """The moments that the loop stands still for writes, as nearly each is done by then.
+
+    To go on meanwhile takes longer, for everybody: the thread that comes back from the disk then has to get the
+    interpreter out of the hands of the loop, which takes it again and again. On a slow disk the loop goes on.
+    """
+
+    def __init__(self) -> None:
+        self._misses = 0
+        self._left_out = 0
+
+    def suffice(self, writing: Future[Any]) -> bool:
+        """Wait for a moment, unless that was in vain of late; tell whether the write is done."""
+        if self._left_out:
+            self._left_out -= 1
+            return False
+        if wait([writing], _MOMENT).done:
+            self._misses = 0
+            return True
+        self._misses += 1
+        self._left_out = min(1 << self._misses, _LEFT_OUT)
+        return False
 
 
 def lock(folder: Path) -> int:

@@ -1,0 +1,99 @@
+"""A request is begun as soon as it is read, and what is left of it when it waits goes on as a task does."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deskroster.guards.eager import begun
+
+pytestmark = pytest.mark.once
+
+Begin = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None] | None"]
+STEPS = st.lists(st.sampled_from(["result", "error", "pause", "cancelled", "stubborn", "let go"]), max_size=6)
+
+
+async def told(begin: Begin, steps: list[str]) -> list[object]:
+    """Return what a coroutine sees that waits for one thing after the other, and how it ends."""
+    seen: list[object] = []
+    awaited: list[asyncio.Future[str]] = []
+
+    async def script() -> None:
+        for step in steps:
+            seen.append(step)
+            if step == "pause":
+                await asyncio.sleep(0)
+                continue
+            awaited.append(asyncio.get_running_loop().create_future())
+            try:
+                seen.append(await awaited[-1])
+            except ValueError as error:
+                seen.append(str(error))
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                if step != "stubborn":
+                    raise
+            assert asyncio.current_task() is not None
+        seen.append("end")
+
+    task = begin(script())
+    while task is not None and not task.done():
+        for future in awaited:
+            if not future.done():
+                step = seen[-1]
+                if step == "result":
+                    future.set_result("as asked")
+                elif step == "error":
+                    future.set_exception(ValueError("broken"))
+                elif step == "let go":
+                    future.cancel()
+                else:
+                    task.cancel()
+        await asyncio.sleep(0)
+    return [*seen, task is not None and task.cancelled()]
+
+
+@given(steps=STEPS)
+def test_what_was_begun_goes_on_as_a_task_does(steps):
+    async def both() -> tuple[list[object], list[object]]:
+        loop = asyncio.get_running_loop()
+        return await told(lambda whole: begun(loop, whole), steps), await told(loop.create_task, steps)
+
+    eager, plain = asyncio.run(both())
+
+    assert plain == eager
+
+
+def test_what_does_not_wait_is_done_at_once():
+    seen = []
+
+    async def short() -> None:
+        seen.append("done")
+
+    async def begin() -> None:
+        assert begun(asyncio.get_running_loop(), short()) is None
+        assert ["done"] == seen
+
+    asyncio.run(begin())
+
+
+def test_what_is_given_up_is_closed():
+    closed = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.append(True)
+
+    async def begin() -> None:
+        task = begun(asyncio.get_running_loop(), endless())
+        assert task is not None
+        await asyncio.sleep(0)
+        task.get_coro().close()  # as the interpreter does at its end
+
+    asyncio.run(begin())
+    assert [True] == closed
