@@ -208,3 +208,16 @@ def parameters_of(served, dialect: str):
 def _code(dialect: str, body: bytes):
     told = json.loads(body)
     return told["error"]["code"] if dialect == "kf5" else told["code"]
+
+
+@pytest.mark.parametrize("dialect", LISTS)
+def test_a_page_that_is_made_in_turns_is_answered_like_any_other(served, dialect, monkeypatch):
+    """It is begun before the app is asked, its nonce spent, and gone on with there."""
+    client = getattr(served, dialect)
+    usual = client.get(LISTS[dialect])
+    monkeypatch.setattr("deskroster.core.groups.CROWD", 0)
+
+    in_turns = client.get(LISTS[dialect], params={"page": "1"})
+
+    assert 200 == usual.status_code == in_turns.status_code
+    assert usual.json() == in_turns.json()

@@ -68,7 +68,7 @@ class App:
         await self._others(scope, receive, send)
 
     def at_once(self, scope: Scope) -> Reply | None:
-        """Return the answer to a GET without a body, where nothing is to be waited for or made; else None."""
+        """Return the answer to a GET without a body, where nothing is to be waited for; else None."""
         dialect = self._dialects.get(scope["raw_path"][1:].partition(b"/")[0])
         return None if dialect is None else dialect.at_once(scope)
 

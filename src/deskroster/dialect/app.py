@@ -4,7 +4,7 @@ Path, method, Host, size, media type, credentials, level, form of the body; then
 object has the word.
 """
 
-from collections.abc import Coroutine, Hashable
+from collections.abc import Awaitable, Coroutine
 from time import perf_counter
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
 MAX_IDEMPOTENCY_KEY = 255  # characters
+_BEGUN = "deskroster.begun"  # in a scope: a request whose answer was begun and has to wait
 
 
 class DialectApp:
@@ -48,10 +49,9 @@ class DialectApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
-        request = Request(scope, self._dialect.name)
-        request.explains = self._explains
+        request: Request = scope.get(_BEGUN) or self._read(scope)
         try:
-            reply = await self._answer(request, receive)
+            reply = await (request.pending or self._answer(request, receive))
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - the edge: the caller gets its shape, whatever it was
@@ -67,10 +67,12 @@ class DialectApp:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else reply.body})
 
     def at_once(self, scope: Scope) -> Reply | None:
-        """Return the answer to a GET, or its refusal, where nothing is to be waited for or made; else None."""
+        """Return the answer to a GET without a body, or its refusal, where nothing is to be waited for; else None.
+
+        This app is called then, with the same scope, and goes on where this has come to.
+        """
         began = perf_counter()
-        request = Request(scope, self._dialect.name)
-        request.explains = self._explains
+        request = self._read(scope)
         try:
             reply = self._at_once(request)
         except Exception as error:  # noqa: BLE001 - the edge, as above
@@ -78,6 +80,11 @@ class DialectApp:
         if reply is not None:
             self._telemetry.answered(self._dialect.name, "GET", request.path, reply.status, perf_counter() - began)
         return reply
+
+    def _read(self, scope: Scope) -> Request:
+        request = Request(scope, self._dialect.name)
+        request.explains = self._explains
+        return request
 
     def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
         """Word what was refused before this app was asked; which methods a path has instead, it says itself."""
@@ -109,10 +116,7 @@ class DialectApp:
     def _at_once(self, request: Request) -> Reply | None:
         request.route, request.parameters = self._router.match("GET", request.path[self._prefix :])
         desk = request.desk = self._at_hand(request)
-        if desk is None or request.route.depends is None or self._desks.shared:
-            return None
-        kept: Reply | None = desk.roster.pieces.answers.get(request.route.depends(request))
-        if kept is None:
+        if desk is None or request.route.needs is None or self._desks.shared:
             return None
         found = self._ask(desk, request)
         if not isinstance(found, Identity):
@@ -122,7 +126,12 @@ class DialectApp:
         seconds = desk.count_call() if self._dialect.counted else 0
         if seconds:
             raise TooMany(cast("int", seconds))
-        return kept
+        reply = self._handle(request, desk)
+        if isinstance(reply, Reply):
+            return reply
+        request.pending = reply
+        request.scope[_BEGUN] = request
+        return None
 
     async def _answer(self, request: Request, receive: Receive) -> Reply:
         request.route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
@@ -143,21 +152,21 @@ class DialectApp:
             _ = request.json  # its form is judged before anything in it
         if route.creates:
             self._read_idempotency_key(request)
-        if route.depends is not None:
-            return await self._kept(request, desk, route.depends(request))
-        reply = route.handler(request, desk)
+        reply = self._handle(request, desk)
         return reply if isinstance(reply, Reply) else await reply
 
-    async def _kept(self, request: Request, desk: Desk, name: Hashable) -> Reply:
-        """Answer with what was answered before, as long as it is true."""
-        answers = desk.roster.pieces.answers
+    def _handle(self, request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+        """Run the route's own code, or answer with what was answered before, as long as it is true."""
+        route = request.route
+        if route.depends is None:
+            return route.handler(request, desk)
+        name, answers = route.depends(request), desk.roster.pieces.answers
         kept: Reply | None = answers.get(name)
         if kept is not None:
             return kept
-        reply = request.route.handler(request, desk)
-        if not isinstance(reply, Reply):
-            return await reply
-        answers.keep(name, reply, len(reply.body), request.shown)
+        reply = route.handler(request, desk)
+        if isinstance(reply, Reply):
+            answers.keep(name, reply, len(reply.body), request.shown)
         return reply
 
     def _at_hand(self, request: Request) -> Desk | None:

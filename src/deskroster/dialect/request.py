@@ -62,6 +62,7 @@ class Request:
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
     shown: Shown = ()  # the records in the answer, where it may be kept
+    pending: Awaitable["Reply"] | None = None  # the answer, where it was begun and has to wait
 
     def __init__(self, scope: Scope, dialect: str = "") -> None:
         self.scope = scope

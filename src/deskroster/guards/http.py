@@ -9,6 +9,7 @@ trailers are dropped, and no other protocol is changed to.
 import asyncio
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Literal, NoReturn
 
 import httptools
@@ -31,7 +32,7 @@ Refuse = Callable[[str, bytes, Headers, Fault], Reply]
 AtOnce = Callable[[Any], Reply | None]
 """Answers a scope of ASGI without waiting, if it can."""
 
-_AT_ONCE = 16  # requests of one packet that are answered so: others wait meanwhile
+_AT_ONCE = 0.005  # seconds for the requests of one packet that are answered so: others wait meanwhile
 _NO_BODY = {b"content-length", b"transfer-encoding", b"expect"}  # headers of which none may be there for it
 _LINGER = 1.0  # seconds between the last answer and the end of the connection: for the client to read it
 _REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(/[!-~]{0,8192})")
@@ -51,7 +52,7 @@ class Guarded(HttpToolsProtocol):
         self._small = min(room.limits.head_bytes, room.limits.query_bytes)  # less is neither too large a head nor query
         self._refusal = refuse
         self._at_once = at_once
-        self._turns = 0  # requests of this packet that may still be answered at once
+        self._read_at = 0.0  # when what was read last came
         self._stage: Stage = "head"  # what is being received
         self._timed: Stage | None = None  # the stage that the running deadline is for
         self._deadline: asyncio.TimerHandle | None = None
@@ -107,7 +108,7 @@ class Guarded(HttpToolsProtocol):
     def _read(self, data: bytes) -> None:
         self._size = size = len(data)
         self._since += size
-        self._turns = _AT_ONCE
+        self._read_at = perf_counter()
         try:
             try:
                 self.parser.feed_data(data)
@@ -165,11 +166,11 @@ class Guarded(HttpToolsProtocol):
             self._refuse(Malformed("HTTP"))
 
     def _answers_at_once(self, url: bytes) -> bool:
-        """Answer without a task, as most requests can be that find no other before them."""
+        """Answer without a task, as most reads can be that find no other request before them."""
         parser, cycle = self.parser, self._cycle()
         if (
             self._at_once is None
-            or not self._turns
+            or perf_counter() - self._read_at > _AT_ONCE
             or not (cycle is None or cycle.response_complete)
             or self.flow.write_paused
             or parser.get_method() != b"GET"
@@ -184,7 +185,6 @@ class Guarded(HttpToolsProtocol):
         reply = self._at_once(scope)
         if reply is None:
             return False
-        self._turns -= 1
         self.cycle = None  # type: ignore[assignment]  # as before the first request
         self.transport.writelines((head(reply, self.server_state.default_headers), reply.body))
         if self.timeout_keep_alive_task is None or self.transport.is_closing():
