@@ -102,8 +102,9 @@ class Guarded(HttpToolsProtocol):
             if self._unbegun is not None:
                 cycle, app = self._unbegun
                 self._unbegun = None
-                if not cycle.disconnected:
-                    self._keep_task(begun(self.loop, cycle.run_asgi(app)))
+                task = None if cycle.disconnected else begun(self.loop, cycle.run_asgi(app))
+                if task is not None:  # else it is answered, and the next one may be asked already
+                    self._keep_task(task)
 
     def _read(self, data: bytes) -> None:
         self._size = size = len(data)
@@ -231,11 +232,10 @@ class Guarded(HttpToolsProtocol):
         else:
             self._keep_task(self.loop.create_task(cycle.run_asgi(app)))
 
-    def _keep_task(self, task: asyncio.Task[None] | None) -> None:
+    def _keep_task(self, task: asyncio.Task[None]) -> None:
         self._task = task
-        if task is not None:
-            task.add_done_callback(self.tasks.discard)
-            self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def _judge_target(self, url: bytes) -> None:
         """Allow no fragment, and of targets that are no path `*`, and one with the host that `Host` names."""
