@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-import httpx
+import httpx2
 
 # dialect → class → (HTTP status, Udesk's code or KF5's word; None: as the status)
 CLASSES: dict[str, dict[str, tuple[int, Any]]] = {
@@ -35,7 +35,7 @@ CLASSES: dict[str, dict[str, tuple[int, Any]]] = {
 UDESK_UNAUTH = {2059, 20621, 20622, 20623, 20624}
 
 
-def check(dialect: str, response: httpx.Response, expected: str) -> dict[str, Any]:
+def check(dialect: str, response: httpx2.Response, expected: str) -> dict[str, Any]:
     """Assert that a response is of a class, in the exact shape that the dialect gives it; return its body."""
     told = f"{response.request.method} {response.request.url} → {response.status_code} {response.text[:400]}"
     assert response.headers["content-type"].startswith(("application/json", "application/problem+json")), told
@@ -58,14 +58,14 @@ def check(dialect: str, response: httpx.Response, expected: str) -> dict[str, An
     return body
 
 
-def _udesk(response: httpx.Response, body: dict[str, Any], expected: str) -> Any:
+def _udesk(response: httpx2.Response, body: dict[str, Any], expected: str) -> Any:
     assert {"code", "message", "code_message"} <= set(body) <= {"code", "message", "code_message", "exception"}
     assert body["message"] == body["code_message"]
     assert body["message"]
     return body["code"]
 
 
-def _kf5(response: httpx.Response, body: dict[str, Any], expected: str) -> Any:
+def _kf5(response: httpx2.Response, body: dict[str, Any], expected: str) -> Any:
     assert {"error"} == set(body)
     assert {"code", "message"} | ({"fields"} if expected == "invalid" else set()) == set(body["error"])
     assert body["error"]["message"]
@@ -77,14 +77,14 @@ def _kf5(response: httpx.Response, body: dict[str, Any], expected: str) -> Any:
     return body["error"]["code"]
 
 
-def _servicego(response: httpx.Response, body: dict[str, Any], expected: str) -> Any:
+def _servicego(response: httpx2.Response, body: dict[str, Any], expected: str) -> Any:
     assert {"code", "message", "visible"} == set(body)
     assert body["message"]
     assert (expected in ("invalid", "conflict")) is body["visible"]
     return body["code"]
 
 
-def _own(response: httpx.Response, body: dict[str, Any], expected: str) -> Any:
+def _own(response: httpx2.Response, body: dict[str, Any], expected: str) -> Any:
     assert {"type", "title", "status", "detail"} <= set(body)
     assert response.status_code == body["status"]
     return body["type"].rpartition(":")[2]

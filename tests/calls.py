@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, NamedTuple
 
-import httpx
+import httpx2
 
 from deskroster.dialect import Dialect, Route
 from deskroster.dialects import DIALECTS
@@ -19,7 +19,7 @@ class Call(NamedTuple):
     path: str
     body: Any = None
 
-    def send(self, dialect: Dialect, route: Route, client: httpx.Client, prefix: str = "") -> httpx.Response:
+    def send(self, dialect: Dialect, route: Route, client: httpx2.Client, prefix: str = "") -> httpx2.Response:
         return client.request(route.method, prefix + self.path, json=self.body)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from deskroster.app import App, opened
 from deskroster.core.changes import Origin
@@ -42,10 +42,10 @@ class InProcess:
         """Run a coroutine on the installation's loop."""
         return self._runner.run(what)
 
-    def together(self, *requests: httpx.Request) -> list[httpx.Response]:
+    def together(self, *requests: httpx2.Request) -> list[httpx2.Response]:
         """Send requests at the same time. Make them by `signed`."""
 
-        async def all_at_once() -> list[httpx.Response]:
+        async def all_at_once() -> list[httpx2.Response]:
             return await asyncio.gather(*(answer(self, request) for request in requests))
 
         return self.run(all_at_once())
@@ -65,19 +65,19 @@ class InProcess:
         self.app.desks.companies_changed()
 
     @property
-    def udesk(self) -> httpx.Client:
+    def udesk(self) -> httpx2.Client:
         return self.of(ADMIN).udesk
 
     @property
-    def kf5(self) -> httpx.Client:
+    def kf5(self) -> httpx2.Client:
         return self.of(ADMIN).kf5
 
     @property
-    def servicego(self) -> httpx.Client:
+    def servicego(self) -> httpx2.Client:
         return self.of(ADMIN).servicego
 
     @property
-    def own(self) -> httpx.Client:
+    def own(self) -> httpx2.Client:
         return self.of(ADMIN).own
 
     def of(self, account: Account, host: str = "demo.example.com") -> Clients:
@@ -88,9 +88,9 @@ class InProcess:
             clients = self._clients[url, account] = Clients(url, account, self.clock, lambda: Transport(self))
         return clients
 
-    def plain(self, host: str = "demo.example.com") -> httpx.Client:
+    def plain(self, host: str = "demo.example.com") -> httpx2.Client:
         """Return a client that signs nothing."""
-        return httpx.Client(base_url=f"http://{host}", transport=Transport(self), trust_env=False)
+        return httpx2.Client(base_url=f"http://{host}", transport=Transport(self), trust_env=False)
 
     def roster(self, label: str = "demo") -> Roster:
         """Return what is durable of a company."""
@@ -119,23 +119,23 @@ class InProcess:
         return [told for line in self.log.getvalue().splitlines() if (told := json.loads(line))["event"] == "incident"]
 
 
-def signed(client: httpx.Client, method: str, url: str, **how: Any) -> httpx.Request:
+def signed(client: httpx2.Client, method: str, url: str, **how: Any) -> httpx2.Request:
     """Return a request that the client has signed and not sent."""
     return next(client.auth.auth_flow(client.build_request(method, url, **how)))
 
 
-class Transport(httpx.BaseTransport):
+class Transport(httpx2.BaseTransport):
     """Hands requests to the app."""
 
     def __init__(self, desk: InProcess) -> None:
         self._desk = desk
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         request.read()
         return self._desk.run(answer(self._desk, request))
 
 
-async def answer(desk: InProcess, request: httpx.Request) -> httpx.Response:
+async def answer(desk: InProcess, request: httpx2.Request) -> httpx2.Response:
     """Answer a request by the app, and see to it that the answer is one that HTTP allows."""
     target: bytes = request.extensions.get("target", request.url.raw_path)
     raw_path, _, query = target.partition(b"?")
@@ -169,9 +169,9 @@ async def answer(desk: InProcess, request: httpx.Request) -> httpx.Response:
     await desk.app(scope, receive, send)
     start, *parts = sent
     content = b"".join(part.get("body", b"") for part in parts)
-    headers = httpx.Headers(start["headers"])
+    headers = httpx2.Headers(start["headers"])
     if request.method != "HEAD" and "content-length" in headers:
         assert int(headers["content-length"]) == len(content)
     if request.method == "HEAD":
         assert content == b""
-    return httpx.Response(start["status"], headers=headers, content=content, request=request)
+    return httpx2.Response(start["status"], headers=headers, content=content, request=request)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from tests.world import AGENT
 
@@ -28,12 +28,12 @@ class Place(NamedTuple):
     def id(self) -> str:
         return f"{self.dialect} {self.method} {self.path} {self.field}"
 
-    def write(self, clients: Any, value: Any) -> httpx.Response:
+    def write(self, clients: Any, value: Any) -> httpx2.Response:
         """Send a value, and keep lone surrogates in it as JSON escapes."""
         return send_json(getattr(clients, self.dialect), self.method, self.path, self.body(value))
 
 
-def send_json(client: httpx.Client, method: str, path: str, body: Any) -> httpx.Response:
+def send_json(client: httpx2.Client, method: str, path: str, body: Any) -> httpx2.Response:
     import json
 
     return client.request(method, path, content=json.dumps(body), headers={"Content-Type": "application/json"})

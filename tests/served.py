@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-import httpx
+import httpx2
 from msgspec.structs import replace
 
 from deskroster import demo
@@ -31,9 +31,9 @@ class Served(Emulator):
         self._desk = await installation.desk("demo")
         return demo.Accounts("demo", admin, agent)
 
-    def plain(self) -> httpx.Client:
+    def plain(self) -> httpx2.Client:
         """Return a client that signs nothing."""
-        return httpx.Client(base_url=self.url, transport=httpx.HTTPTransport(verify=False), trust_env=False)
+        return httpx2.Client(base_url=self.url, transport=httpx2.HTTPTransport(verify=False), trust_env=False)
 
     def roster(self) -> Roster:
         """Return what is durable of the company."""

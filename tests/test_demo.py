@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster import demo
@@ -130,7 +130,7 @@ def account(program, who="admin"):
 
 def clients(program, who="admin"):
     """Give an account's clients, closed in the end."""
-    signed = Clients(program.ready["url"], account(program, who), time.time, httpx.HTTPTransport)
+    signed = Clients(program.ready["url"], account(program, who), time.time, httpx2.HTTPTransport)
     return closing(signed)
 
 
@@ -150,7 +150,7 @@ def test_the_administrator_s_token_is_good_for_every_dialect_and_so_is_the_passw
         assert 200 == admin.kf5.get("/groups.json").status_code
         assert 200 == admin.servicego.get("/v1/user").json()["code"]
         assert 200 == admin.own.get("/v1/keys").status_code
-    assert 1 == httpx.get(me, auth=KF5Password(account(running))).json()["user"]["id"]
+    assert 1 == httpx2.get(me, auth=KF5Password(account(running))).json()["user"]["id"]
 
 
 def test_the_agent_reads_in_kf5_and_is_no_administrator(running):
@@ -165,8 +165,10 @@ def test_a_refused_signature_says_what_was_tried_with_the_token_masked(running):
     now = str(int(time.time()))
     signature = {"email": email, "timestamp": now, "sign": "0" * 64}
 
-    udesk = httpx.get(f"{url}/open_api_v1/user_groups", params={**signature, "nonce": "n", "sign_version": "v2"}).json()
-    servicego = httpx.get(f"{url}/api/v1/user", params=signature).json()
+    udesk = httpx2.get(
+        f"{url}/open_api_v1/user_groups", params={**signature, "nonce": "n", "sign_version": "v2"}
+    ).json()
+    servicego = httpx2.get(f"{url}/api/v1/user", params=signature).json()
 
     assert "open api签名不对" == udesk["message"]
     assert f"form A: {email}&****&{now}&n&v2" == udesk["exception"]
@@ -175,7 +177,7 @@ def test_a_refused_signature_says_what_was_tried_with_the_token_masked(running):
 
 def test_the_reference_is_served(running):
     for dialect in DIALECTS:
-        assert 200 == httpx.get(f"{running.ready['url']}/docs/{dialect.name}").status_code
+        assert 200 == httpx2.get(f"{running.ready['url']}/docs/{dialect.name}").status_code
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,6 +1,6 @@
 """The emulator that programs are tested with."""
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.ledger import FolderInUse
@@ -41,7 +41,7 @@ def test_what_was_written_is_there_after_a_restart_at_the_same_address(emulator)
 
 def test_its_clock_can_be_moved(emulator):
     auth = UdeskSignature(emulator.admin)
-    with httpx.Client(base_url=f"{emulator.url}/open_api_v1", auth=auth, trust_env=False) as late:
+    with httpx2.Client(base_url=f"{emulator.url}/open_api_v1", auth=auth, trust_env=False) as late:
         assert 1000 == late.get("/agent_roles").json()["code"]
 
         emulator.clock.ahead += 301

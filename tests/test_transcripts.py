@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.dialects import DIALECTS
@@ -101,7 +101,7 @@ def copied(prepared_pages, tmp_path):
         assert [] == desk.incidents
 
 
-def send(desk: InProcess, dialect: str, sent: list[str]) -> httpx.Response:
+def send(desk: InProcess, dialect: str, sent: list[str]) -> httpx2.Response:
     first, headers, body = split(sent)
     method, target = first.split(" ", 1)
     host = pages.HOSTS[dialect]

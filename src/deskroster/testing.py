@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
-import httpx
+import httpx2
 import uvloop
 from msgspec import Struct
 
@@ -67,7 +67,7 @@ class Account(Struct, frozen=True, kw_only=True):
     token: str
 
 
-class UdeskSignature(httpx.Auth):
+class UdeskSignature(httpx2.Auth):
     """Signs in one of the three forms of the Udesk Open API, with a fresh nonce where the form has one."""
 
     requires_request_body = False
@@ -87,13 +87,13 @@ class UdeskSignature(httpx.Auth):
         sign = digest(f"{email}&{token}&{at}&{nonce}&v2".encode()).hexdigest()
         return {"email": email, "timestamp": at, "nonce": nonce, "sign_version": "v2", "sign": sign}
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Put the signature into the query."""
         add_to_query(request, self.parameters())
         yield request
 
 
-class ServiceGoSignature(httpx.Auth):
+class ServiceGoSignature(httpx2.Auth):
     """Signs as ServiceGo wants it; tenants older than June 2021 with SHA-1."""
 
     def __init__(self, account: Account, clock: Clock = time.time, *, old: bool = False) -> None:
@@ -107,20 +107,20 @@ class ServiceGoSignature(httpx.Auth):
         sign = self._digest(f"{email}&{self._account.token}&{at}".encode()).hexdigest()
         return {"email": email, "timestamp": at, "sign": sign}
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         """Put the signature into the query."""
         add_to_query(request, self.parameters())
         yield request
 
 
-class KF5Token(httpx.BasicAuth):
+class KF5Token(httpx2.BasicAuth):
     """HTTP Basic with `email/token` and the API token."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(f"{account.email}/token", account.token)
 
 
-class KF5Password(httpx.BasicAuth):
+class KF5Password(httpx2.BasicAuth):
     """HTTP Basic with the e-mail and the login password."""
 
     def __init__(self, account: Account) -> None:
@@ -169,22 +169,22 @@ class Emulator:
             shutil.rmtree(self._data)
 
     @property
-    def udesk(self) -> httpx.Client:
+    def udesk(self) -> httpx2.Client:
         """The Udesk Open API, signed by the administrator."""
         return self.of(self.admin).udesk
 
     @property
-    def kf5(self) -> httpx.Client:
+    def kf5(self) -> httpx2.Client:
         """KF5, with the administrator's token."""
         return self.of(self.admin).kf5
 
     @property
-    def servicego(self) -> httpx.Client:
+    def servicego(self) -> httpx2.Client:
         """ServiceGo, signed by the administrator."""
         return self.of(self.admin).servicego
 
     @property
-    def own(self) -> httpx.Client:
+    def own(self) -> httpx2.Client:
         """Our own API, with the administrator's key."""
         return self.of(self.admin).own
 
@@ -192,7 +192,7 @@ class Emulator:
         """Return clients that sign as an account."""
         clients = self._clients.get(account)
         if clients is None:
-            clients = Clients(self.url, account, self.clock, lambda: httpx.HTTPTransport(verify=False))
+            clients = Clients(self.url, account, self.clock, lambda: httpx2.HTTPTransport(verify=False))
             self._clients[account] = clients
         return clients
 
@@ -256,15 +256,15 @@ class Clients:
         url: str,
         account: Account,
         clock: Clock = time.time,
-        transport: Callable[[], httpx.BaseTransport] = httpx.HTTPTransport,
+        transport: Callable[[], httpx2.BaseTransport] = httpx2.HTTPTransport,
     ) -> None:
-        def client(prefix: str, auth: httpx.Auth) -> httpx.Client:
-            return httpx.Client(base_url=url + prefix, auth=auth, transport=transport(), trust_env=False)
+        def client(prefix: str, auth: httpx2.Auth) -> httpx2.Client:
+            return httpx2.Client(base_url=url + prefix, auth=auth, transport=transport(), trust_env=False)
 
         self.udesk = client("/open_api_v1", UdeskSignature(account, clock))
         self.kf5 = client("/apiv2", KF5Token(account))
         self.servicego = client("/api", ServiceGoSignature(account, clock))
-        self.own = client("/deskroster", httpx.BasicAuth(account.email, account.token))
+        self.own = client("/deskroster", httpx2.BasicAuth(account.email, account.token))
 
     def close(self) -> None:
         """Close the connections."""
@@ -272,7 +272,7 @@ class Clients:
             client.close()
 
 
-def add_to_query(request: httpx.Request, parameters: dict[str, str]) -> None:
+def add_to_query(request: httpx2.Request, parameters: dict[str, str]) -> None:
     """Add parameters after those that a request has, and leave the bytes of these as they are."""
     added = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items()).encode()
     query = request.url.query

@@ -9,7 +9,7 @@ import sys
 import time
 from contextlib import closing, suppress
 
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -108,11 +108,11 @@ def logs_in(data, account):
     """Let an administrator in by token and by password, at the real server."""
     with (
         Program("serve", "--data", str(data), "--port", "0", "--json") as program,
-        closing(Clients(program.ready["url"], account, time.time, httpx.HTTPTransport)) as clients,
+        closing(Clients(program.ready["url"], account, time.time, httpx2.HTTPTransport)) as clients,
     ):
         url, host = program.ready["url"], {"Host": "acme.localhost"}
         by_token = clients.udesk.get("/agent_roles", headers=host).json()["code"]
-        by_password = httpx.get(
+        by_password = httpx2.get(
             f"{url}/apiv2/users.json", headers=host, auth=(account.email, account.password), trust_env=False
         )
 

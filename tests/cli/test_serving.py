@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -33,7 +33,7 @@ def serving(data, *options):
 
 def clients(program, account):
     """Give an account's clients, closed in the end."""
-    return closing(Clients(program.ready["url"], account, time.time, httpx.HTTPTransport))
+    return closing(Clients(program.ready["url"], account, time.time, httpx2.HTTPTransport))
 
 
 def test_commands_reach_a_served_folder_and_what_they_write_is_served_at_once(nowhere, acme):
@@ -156,7 +156,7 @@ def test_it_serves_https_with_a_certificate(nowhere, acme, tmp_path):
 
     with serving(nowhere.data, *secure) as program:
         url = program.ready["url"]
-        live = httpx.get(f"{url}/live", verify=False, trust_env=False)
+        live = httpx2.get(f"{url}/live", verify=False, trust_env=False)
 
     assert url.startswith("https://")
     assert 200 == live.status_code
@@ -167,7 +167,7 @@ def test_a_client_that_is_connected_by_tls_and_silent_does_not_hold_up_the_end(n
     self_signed(certificate, key)
     with (
         serving(nowhere.data, "--tls-cert", str(certificate), "--tls-key", str(key)) as program,
-        httpx.Client(base_url=program.ready["url"], verify=False, trust_env=False) as silent,
+        httpx2.Client(base_url=program.ready["url"], verify=False, trust_env=False) as silent,
     ):
         silent.get("/live")
         began = time.monotonic()

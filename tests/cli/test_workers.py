@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.ledger import place
@@ -51,7 +51,7 @@ def clients(program, account):
     """Give an account's clients, whose every request comes by a connection of its own."""
 
     def transport():
-        return httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
+        return httpx2.HTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
 
     return closing(Clients(program.ready["url"], account, time.time, transport))
 
@@ -213,7 +213,7 @@ def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, acme):
     with workers(nowhere.data) as program, clients(program, acme) as served:
         for _ in range(5):
             signed = next(served.udesk.auth.auth_flow(served.udesk.build_request("GET", "/agent_roles")))
-            plain = [httpx.get(signed.url, trust_env=False).json()["code"] for _ in range(8)]
+            plain = [httpx2.get(signed.url, trust_env=False).json()["code"] for _ in range(8)]
 
             assert [1000] == [code for code in plain if code == 1000]
             assert 1000 == plain[0]

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
+import httpx2
 
 from deskroster.testing import Account
 from tests.ha import views
@@ -64,7 +64,7 @@ class Client(threading.Thread):
         try:
             with self._notes.timed():
                 answer = self._http.send(request)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return
         if outcome_of(answer) in (Outcome.BUSY, Outcome.UNKNOWN):
             self._notes.count("reads put off")
@@ -76,9 +76,9 @@ class Client(threading.Thread):
         if not judge(view):
             self._notes.find("stale reads", f"{record} is shown by {desk.url} as {view}, and is {due}")
 
-    def _signed(self, dialect: Dialect, url: str) -> httpx.Request:
+    def _signed(self, dialect: Dialect, url: str) -> httpx2.Request:
         auth = AUTHS[dialect](self._account, self._random)
-        return next(auth.auth_flow(httpx.Request("GET", url, headers={"Accept-Language": "en"})))
+        return next(auth.auth_flow(httpx2.Request("GET", url, headers={"Accept-Language": "en"})))
 
 
 class Writing(Client):
@@ -107,7 +107,7 @@ class Writing(Client):
             self._notes.count("in doubt")
             self._ask_again(there, here)
 
-    def _done(self, desk: Desk, request: httpx.Request) -> None:
+    def _done(self, desk: Desk, request: httpx2.Request) -> None:
         self._notes.acknowledge(desk)
         if self._dialect == "udesk":
             self._notes.spent.append(request)
@@ -127,13 +127,13 @@ class Writing(Client):
         writer.doubtful = None
         self._notes.count("found by key")
 
-    def _insist(self, desk: Desk) -> httpx.Response | None:
+    def _insist(self, desk: Desk) -> httpx2.Response | None:
         """Ask a process under the key until it knows; None if told to stop before it does."""
         while not self._stopped.is_set():
             try:
                 with self._notes.timed():
                     answer = self.writers[-1].repeat(self._http, desk.url)
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 self._stopped.wait(PACE)
                 continue
             outcome = outcome_of(answer)
@@ -195,18 +195,18 @@ class Replaying(Client):
         if len(taken) > 1:
             self._notes.find("replays taken", f"{request.url} by both at once")
 
-    def _sent(self, request: httpx.Request) -> httpx.Response | None:
+    def _sent(self, request: httpx2.Request) -> httpx2.Response | None:
         try:
             return self._http.send(request)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return None
 
 
-def replay(http: httpx.Client, request: httpx.Request, desk: Desk, notes: Notes) -> bool:
+def replay(http: httpx2.Client, request: httpx2.Request, desk: Desk, notes: Notes) -> bool:
     """Send a request again; return whether it was answered."""
     try:
         answer = http.send(again(request, desk.url))
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
     if outcome_of(answer) in (Outcome.BUSY, Outcome.UNKNOWN):
         return False

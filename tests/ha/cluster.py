@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psycopg
 
 from tests.ha import patroni
@@ -138,7 +138,7 @@ class Cluster:
         """Let commits wait for a standby, or not; wait until that is so."""
         url = f"http://127.0.0.1:{self.nodes[0].api}/config"
         changed = {"synchronous_mode": on, "synchronous_mode_strict": on}
-        httpx.patch(url, json=changed, trust_env=False).raise_for_status()
+        httpx2.patch(url, json=changed, trust_env=False).raise_for_status()
 
         def seen() -> bool:
             with self.connected("postgres") as db:
@@ -152,7 +152,7 @@ class Cluster:
         primary = self.primary
         assert primary is not None
         told = {"leader": primary.name}
-        httpx.post(
+        httpx2.post(
             f"http://127.0.0.1:{primary.api}/switchover", json=told, timeout=60, trust_env=False
         ).raise_for_status()
 
@@ -180,7 +180,7 @@ class Cluster:
 def asked(port: int, path: str) -> dict[str, Any]:
     """Return what an HTTP server of 127.0.0.1 answers, nothing if it does not or refuses."""
     try:
-        answer = httpx.get(f"http://127.0.0.1:{port}{path}", timeout=1, trust_env=False)
-    except httpx.TransportError:
+        answer = httpx2.get(f"http://127.0.0.1:{port}{path}", timeout=1, trust_env=False)
+    except httpx2.TransportError:
         return {}
     return answer.json() if answer.status_code == 200 else {}

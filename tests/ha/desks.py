@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from deskroster.testing import Account, Clients
 from tests.proofs.durability.served import SERVER, Served, environment
@@ -39,7 +39,7 @@ class Desk:
         """Whether it says that it takes writes."""
         try:
             return self.up and self._server.ready()
-        except httpx.TransportError:
+        except httpx2.TransportError:
             return False
 
     def __enter__(self) -> "Desk":

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import httpx
+import httpx2
 
 from tests.proofs.durability.writers import NEW, Dialect, World, Writer
 
@@ -50,7 +50,7 @@ LOOKS: dict[Kind, dict[Dialect, Look]] = {
 NOT_THERE = 2005  # Udesk's code
 
 
-def shown(answer: httpx.Response, look: Look) -> View | None:
+def shown(answer: httpx2.Response, look: Look) -> View | None:
     """Return what an answer shows, None if that there is no such record."""
     told = answer.json()
     if answer.status_code == 404 or told.get("code") == NOT_THERE:

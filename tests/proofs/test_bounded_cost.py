@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from bench.data import COMPANY
@@ -102,7 +102,7 @@ def test_a_page_of_crowds_is_made_in_turns(crowded: InProcess) -> None:
     ):
         request = signed(getattr(crowded.of(company.ADMIN), dialect), "GET", path)
 
-        def shown(at: int, request: httpx.Request = request) -> float:
+        def shown(at: int, request: httpx2.Request = request) -> float:
             roster.pieces.clear()
             found = held.asked(crowded, request)
             assert 200 == found.status
@@ -127,7 +127,7 @@ def test_many_at_once_do_not_hold_the_process_together(crowded: InProcess) -> No
         method, path = ("POST", "/groups.json") if what == "new groups" else ("PUT", "/groups/1.json")
         requests = [signed(crowded.of(company.ADMIN).kf5, method, path, json=body) for body in bodies]
 
-        async def all_at_once(these: list[httpx.Request] = requests) -> None:
+        async def all_at_once(these: list[httpx2.Request] = requests) -> None:
             await asyncio.gather(*(answer(crowded, request) for request in these))
 
         def written(at: int) -> float:

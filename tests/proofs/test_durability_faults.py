@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
+import httpx2
 import pytest
 
 from tests.faults.disk import FOREVER, Calls, Disk, Fault
@@ -195,7 +195,7 @@ def go_through(server: Served, full: Full) -> None:
     assert server.process.poll() is None
 
 
-def filled_up(server: Served, client: httpx.Client, full: Full, writers: list[Writer]) -> float:
+def filled_up(server: Served, client: httpx2.Client, full: Full, writers: list[Writer]) -> float:
     """Write and read while there is no room; return in how many seconds all can write again once there is some."""
     clients = server.clients()
     with full():

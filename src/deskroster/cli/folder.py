@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from deskroster.admin import PREFIX as INSTALLATION
 from deskroster.admin import AdminApp, sockets
@@ -35,7 +35,7 @@ class Folder:
         self._wanted = company
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
-        self._client: httpx.AsyncClient
+        self._client: httpx2.AsyncClient
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -96,25 +96,25 @@ class Folder:
                     raise Refused(Exit.UNAVAILABLE, str(error), "Try again when it has finished.") from None
             await asyncio.sleep(PAUSE)
         self._client = await self._stack.enter_async_context(
-            httpx.AsyncClient(
+            httpx2.AsyncClient(
                 transport=transport,
                 headers={"Accept-Language": "en"},
-                timeout=httpx.Timeout(PATIENCE, read=LONGEST_CALL),
+                timeout=httpx2.Timeout(PATIENCE, read=LONGEST_CALL),
             )
         )
 
-    async def _transport(self) -> httpx.AsyncBaseTransport:
+    async def _transport(self) -> httpx2.AsyncBaseTransport:
         with refusing(self._data):
             if sockets.answers(self._data):
-                return httpx.AsyncHTTPTransport(uds=self._stack.enter_context(sockets.reachable(self._data)))
+                return httpx2.AsyncHTTPTransport(uds=self._stack.enter_context(sockets.reachable(self._data)))
             app = await self._stack.enter_async_context(opened(Settings(data=self._data), Telemetry()))
-            return httpx.ASGITransport(AdminApp(installation_of(app)))
+            return httpx2.ASGITransport(AdminApp(installation_of(app)))
 
     def _call(self, method: str, url: str, body: Any, query: dict[str, str | int] | None = None) -> Any:
         try:
             request = self._client.request(method, url, json=body, params=query)
             response = self._runner.run(request)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             doubtful = method != "GET"
             raise Refused(
                 Exit.UNKNOWN if doubtful else Exit.UNAVAILABLE,

@@ -1,6 +1,6 @@
 """Users, who are the roster's agents, in KF5's words."""
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.core import agents
@@ -187,7 +187,7 @@ def test_creating_a_user_answers_201_with_it_and_where_it_is(desk):
     assert wanted == {key: made[key] for key in wanted}
     assert (7, "active", "2023-11-15 06:13:20") == (made["id"], made["status"], made["created_at"])
     assert made == user(desk, 7)
-    assert 200 == desk.plain().get("/apiv2/users.json", auth=httpx.BasicAuth("new@test.cn", "secret")).status_code
+    assert 200 == desk.plain().get("/apiv2/users.json", auth=httpx2.BasicAuth("new@test.cn", "secret")).status_code
 
 
 def test_a_user_needs_no_more_than_name_and_e_mail_and_is_an_agent_who_cannot_log_in(desk):
@@ -195,7 +195,7 @@ def test_a_user_needs_no_more_than_name_and_e_mail_and_is_an_agent_who_cannot_lo
 
     assert ("agent", "active") == (made["role"], made["status"])
     for password in ("", "None", "null"):
-        assert 401 == desk.plain().get("/apiv2/users.json", auth=httpx.BasicAuth("new@test.cn", password)).status_code
+        assert 401 == desk.plain().get("/apiv2/users.json", auth=httpx2.BasicAuth("new@test.cn", password)).status_code
 
 
 @pytest.mark.parametrize(("changed", "field"), [
@@ -234,7 +234,7 @@ def test_a_password_of_1_or_128_characters_is_taken(desk):
     for password in ("p", "密" * 128):
         desk.kf5.put("/users/2.json", json={"user": {"password": password}}).raise_for_status()
 
-        auth = httpx.BasicAuth(world.AGENT.email, password)
+        auth = httpx2.BasicAuth(world.AGENT.email, password)
         assert 200 == desk.plain().get("/apiv2/users/me.json", auth=auth).status_code
 
 

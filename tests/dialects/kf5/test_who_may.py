@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.core import keys
@@ -126,7 +126,7 @@ def test_credentials_are_judged_before_the_body_and_after_path_method_and_media_
 
 def test_eleven_wrong_attempts_in_a_row_lock_nobody_out(desk):
     for _ in range(11):
-        assert 401 == ask(desk, httpx.BasicAuth(world.AGENT.email, "wrong")).status_code
+        assert 401 == ask(desk, httpx2.BasicAuth(world.AGENT.email, "wrong")).status_code
 
     assert 200 == ask(desk, KF5Password(world.AGENT)).status_code
 
@@ -134,7 +134,7 @@ def test_eleven_wrong_attempts_in_a_row_lock_nobody_out(desk):
 def test_after_twenty_failures_in_a_minute_passwords_of_the_account_wait(desk, clock):
     for n in range(20):
         desk.address = f"10.0.0.{n}"
-        ask(desk, httpx.BasicAuth(world.AGENT.email, "wrong"))
+        ask(desk, httpx2.BasicAuth(world.AGENT.email, "wrong"))
     desk.address = "10.0.1.1"
 
     reply = ask(desk, KF5Password(world.AGENT))
@@ -146,7 +146,7 @@ def test_after_twenty_failures_in_a_minute_passwords_of_the_account_wait(desk, c
 
 def test_after_twenty_failures_in_a_minute_passwords_from_the_address_wait(desk):
     for n in range(20):
-        ask(desk, httpx.BasicAuth(f"nobody{n}@test.cn", "wrong"))
+        ask(desk, httpx2.BasicAuth(f"nobody{n}@test.cn", "wrong"))
 
     assert 429 == ask(desk, KF5Password(world.AGENT)).status_code
     desk.address = "10.0.1.1"
@@ -156,7 +156,7 @@ def test_after_twenty_failures_in_a_minute_passwords_from_the_address_wait(desk)
 def test_tokens_and_remembered_passwords_are_served_while_guesses_wait(desk):
     ask(desk, KF5Password(world.AGENT)).raise_for_status()
     for _ in range(21):
-        last = ask(desk, httpx.BasicAuth(world.AGENT.email, "wrong"))
+        last = ask(desk, httpx2.BasicAuth(world.AGENT.email, "wrong"))
 
     assert 429 == last.status_code
     assert 200 == ask(desk, KF5Password(world.AGENT)).status_code
@@ -164,7 +164,7 @@ def test_tokens_and_remembered_passwords_are_served_while_guesses_wait(desk):
 
 
 def test_a_wrong_token_counts_as_a_failure_and_is_still_answered_401(desk):
-    wrong = httpx.BasicAuth(f"{world.AGENT.email}/token", "wrong")
+    wrong = httpx2.BasicAuth(f"{world.AGENT.email}/token", "wrong")
 
     assert {401} == {ask(desk, wrong).status_code for _ in range(25)}
     assert 429 == ask(desk, KF5Password(world.AGENT)).status_code
@@ -183,7 +183,7 @@ def test_a_changed_password_ends_the_old_one_at_once(desk):
     desk.kf5.put("/users/2.json", json={"user": {"password": "another"}}).raise_for_status()
 
     assert 401 == ask(desk, KF5Password(world.AGENT)).status_code
-    assert 200 == ask(desk, httpx.BasicAuth(world.AGENT.email, "another")).status_code
+    assert 200 == ask(desk, httpx2.BasicAuth(world.AGENT.email, "another")).status_code
 
 
 @pytest.mark.parametrize("auth", [KF5Password, KF5Token])
@@ -201,14 +201,14 @@ def test_a_key_of_another_dialect_is_no_kf5_token(desk):
             roster, caller, 2, name, Secret(name), int(desk.clock()), dialects=dialects
         ))  # fmt: skip
 
-    assert 401 == ask(desk, httpx.BasicAuth(f"{world.AGENT.email}/token", "theirs")).status_code
-    assert 200 == ask(desk, httpx.BasicAuth(f"{world.AGENT.email}/token", "ours")).status_code
+    assert 401 == ask(desk, httpx2.BasicAuth(f"{world.AGENT.email}/token", "theirs")).status_code
+    assert 200 == ask(desk, httpx2.BasicAuth(f"{world.AGENT.email}/token", "ours")).status_code
 
 
 def test_each_live_key_is_a_token_and_an_expired_or_revoked_one_is_none(desk, clock):
     now = int(clock())
     desk.operate(lambda roster, caller: keys.create(roster, caller, 2, "k", Secret("k"), now, expires_at=now + 60))
-    second = httpx.BasicAuth(f"{world.AGENT.email}/token", "k")
+    second = httpx2.BasicAuth(f"{world.AGENT.email}/token", "k")
     assert 200 == ask(desk, second).status_code
     assert 200 == ask(desk, KF5Token(world.AGENT)).status_code
 

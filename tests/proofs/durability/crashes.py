@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
+import httpx2
 
 from deskroster.ledger import place
 from tests.faults.disk import Disk
@@ -99,7 +99,7 @@ def _compared(after: image.Image, foreign: Known, writers: list[Writer]) -> int:
     return done
 
 
-def _refuses_replays(client: httpx.Client, server: Served, writer: Writer) -> int:
+def _refuses_replays(client: httpx2.Client, server: Served, writer: Writer) -> int:
     """Send again what was signed with a nonce and answered before the crash. Return how often that was refused."""
     if writer.dialect != "udesk":
         return 0
@@ -110,7 +110,7 @@ def _refuses_replays(client: httpx.Client, server: Served, writer: Writer) -> in
     return len(writer.answered)
 
 
-def _shows(client: httpx.Client, server: Served, writers: list[Writer], pick: random.Random) -> None:
+def _shows(client: httpx2.Client, server: Served, writers: list[Writer], pick: random.Random) -> None:
     """See that the server shows, through each dialect, what a few of the writers know."""
     clients = server.clients()
     for writer in pick.sample(writers, 2):

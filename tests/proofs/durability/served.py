@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-import httpx
+import httpx2
 
 import deskroster
 from deskroster.testing import Account, Clients
@@ -27,9 +27,9 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (_SOURCE, _ROOT)))}
 
 
-def plain_client() -> httpx.Client:
+def plain_client() -> httpx2.Client:
     """Return a client that signs nothing, and costs little to make."""
-    return httpx.Client(timeout=30, trust_env=False, verify=False)
+    return httpx2.Client(timeout=30, trust_env=False, verify=False)
 
 
 class Served:
@@ -61,15 +61,15 @@ class Served:
 
     def clients(self, account: Account = ADMIN) -> Clients:
         """Return clients that sign as an account and are answered in English."""
-        made = Clients(self.url, account, time.time, lambda: httpx.HTTPTransport(verify=False))
+        made = Clients(self.url, account, time.time, lambda: httpx2.HTTPTransport(verify=False))
         for client in (made.udesk, made.kf5, made.servicego):
             client.headers["Accept-Language"] = "en"
-            client.timeout = httpx.Timeout(30)
+            client.timeout = httpx2.Timeout(30)
         return made
 
     def ready(self) -> bool:
         """Whether it says that it takes writes."""
-        return httpx.get(f"{self.url}/ready", trust_env=False, verify=False).status_code == 200
+        return httpx2.get(f"{self.url}/ready", trust_env=False, verify=False).status_code == 200
 
     def kill(self) -> None:
         """End it as a power switch would, and wait until it is gone."""

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from deskroster.testing import Account, KF5Token, ServiceGoSignature, UdeskSignature
 from tests.proofs.durability.served import Served, plain_client
@@ -101,10 +101,10 @@ class Writer:
         self.dialect = dialect
         self.tag = tag
         self.world = World()
-        self.doubtful: tuple[httpx.Request, Call, World] | None = (
+        self.doubtful: tuple[httpx2.Request, Call, World] | None = (
             None  # sent, and no answer that says what became of it
         )
-        self.answered: list[httpx.Request] = []  # the last signed requests that got an answer
+        self.answered: list[httpx2.Request] = []  # the last signed requests that got an answer
         self.under_way: Call | None = None
         self.refusal = ""  # the last one's text
         self.outcomes: list[Outcome] = []
@@ -124,14 +124,14 @@ class Writer:
             while not stop.is_set() and self.write(client, server.url) in (Outcome.DONE, Outcome.BUSY):
                 pass
 
-    def write(self, client: httpx.Client, url: str) -> Outcome:
+    def write(self, client: httpx2.Client, url: str) -> Outcome:
         """Make one call and take note of what came of it."""
         call = self._next()
         request = self._signed(url, call, uuid4().hex)
         self.under_way = call
         try:
             response = client.send(request)
-        except httpx.TransportError:
+        except httpx2.TransportError:
             outcome = Outcome.LOST
         else:
             outcome = outcome_of(response)
@@ -148,13 +148,13 @@ class Writer:
         self.outcomes.append(outcome)
         return outcome
 
-    def repeat(self, client: httpx.Client, url: str) -> httpx.Response:
+    def repeat(self, client: httpx2.Client, url: str) -> httpx2.Response:
         """Send the doubtful request again, signed anew, under its idempotency key."""
         assert self.doubtful is not None
         request, call, _ = self.doubtful
         return client.send(self._signed(url, call, request.headers["Idempotency-Key"]))
 
-    def settle(self, client: httpx.Client, url: str, found: Known) -> None:
+    def settle(self, client: httpx2.Client, url: str, found: Known) -> None:
         """Find out what became of the doubtful request: by what is there, or where it makes something by asking again.
 
         Asked again under its key it gets its first answer if it was done, and is done now if it was not.
@@ -171,10 +171,10 @@ class Writer:
             call.effect(self.world, 0)
         self.doubtful = None
 
-    def _signed(self, url: str, call: Call, key: str) -> httpx.Request:
+    def _signed(self, url: str, call: Call, key: str) -> httpx2.Request:
         prefix = PREFIXES[self.dialect]
         headers = {"Accept-Language": "en", "Idempotency-Key": key}
-        request = httpx.Request(call.method, url + prefix + call.path, json=call.body, headers=headers)
+        request = httpx2.Request(call.method, url + prefix + call.path, json=call.body, headers=headers)
         return next(self._auth.auth_flow(request))
 
     def _next(self) -> Call:
@@ -195,7 +195,7 @@ class Writer:
         return calls[self._random.choices(kinds, weights)[0]]
 
 
-def outcome_of(response: httpx.Response) -> Outcome:
+def outcome_of(response: httpx2.Response) -> Outcome:
     """Return which of the four an answer says."""
     if response.status_code == 503:
         assert response.headers["Retry-After"]
@@ -207,15 +207,15 @@ def outcome_of(response: httpx.Response) -> Outcome:
     return Outcome.DONE if response.status_code < 300 and code == 1000 else Outcome.REFUSED
 
 
-def again(request: httpx.Request, url: str) -> httpx.Request:
+def again(request: httpx2.Request, url: str) -> httpx2.Request:
     """Return a signed request as it was sent, byte for byte, to be sent to another server."""
-    server = httpx.URL(url)
+    server = httpx2.URL(url)
     headers = [(name, value) for name, value in request.headers.raw if name.lower() != b"host"]
     moved = request.url.copy_with(host=server.host, port=server.port)
-    return httpx.Request(request.method, moved, headers=headers, content=request.content)
+    return httpx2.Request(request.method, moved, headers=headers, content=request.content)
 
 
-def made_id(response: httpx.Response, call: Call) -> int:
+def made_id(response: httpx2.Response, call: Call) -> int:
     """Return the id of what was made, 0 if the call makes nothing."""
     found = response.json()
     for name in call.id_at.split("."):
@@ -325,7 +325,7 @@ CALLS: dict[Dialect, Callable[[str, int, int, list[int], list[int]], dict[str, C
     "servicego": _servicego,
 }
 PREFIXES: dict[Dialect, str] = {"udesk": "/open_api_v1", "kf5": "/apiv2", "servicego": "/api"}
-AUTHS: dict[Dialect, Callable[[Account, random.Random], httpx.Auth]] = {
+AUTHS: dict[Dialect, Callable[[Account, random.Random], httpx2.Auth]] = {
     "udesk": lambda account, pick: UdeskSignature(account, form=pick.choice("AB")),  # the two forms with a nonce
     "kf5": lambda account, pick: KF5Token(account),
     "servicego": lambda account, pick: ServiceGoSignature(account),

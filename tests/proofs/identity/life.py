@@ -5,7 +5,7 @@ from base64 import b64decode
 from functools import cache
 from typing import Any
 
-import httpx
+import httpx2
 
 from deskroster.testing import Account, KF5Password, KF5Token, ServiceGoSignature, UdeskSignature
 from tests.in_process import signed
@@ -42,7 +42,7 @@ class Life:
         self.be_refused(admin)
         self.be_mistaken(admin)
 
-    def ask(self, client: httpx.Client, method: str, path: str, **how: Any) -> httpx.Response:
+    def ask(self, client: httpx2.Client, method: str, path: str, **how: Any) -> httpx2.Response:
         """Make a request; keep what it proves itself by, and what is answered."""
         request = (
             client.build_request(method, path, **how) if client.auth is None else signed(client, method, path, **how)
@@ -56,7 +56,7 @@ class Life:
         self.last = name
         return response
 
-    def _keep(self, request: httpx.Request) -> None:
+    def _keep(self, request: httpx2.Request) -> None:
         number = len(self.answers)
         if sign := request.url.params.get("sign"):
             self.secrets[f"signature {number}"] = sign
@@ -121,7 +121,7 @@ class Life:
         for auth, path in (
             (UdeskSignature(wrong), "/open_api_v1/user_groups"), (ServiceGoSignature(wrong), "/api/v1/user"),
             (KF5Token(wrong), "/apiv2/groups.json"), (KF5Password(wrong), "/apiv2/groups.json"),
-            (httpx.BasicAuth(admin.email, wrong.token), "/deskroster/v1/roles"),
+            (httpx2.BasicAuth(admin.email, wrong.token), "/deskroster/v1/roles"),
         ):  # fmt: skip
             self.ask(self.by(auth), "GET", path)
         login = {"email": admin.email, "password": wrong.password}
@@ -146,7 +146,9 @@ class Life:
             self.ask(own, "PUT", f"/v1/agents/{id}/password", json={"password": self.secret("long too") * 40})
             self.ask(own, "PATCH", f"/v1/agents/{id}", json={"sip_password": {"is": self.secret("no text")}})
         self.ask(kf5, "DELETE", "/users/1.json")
-        self.ask(self.by(httpx.BasicAuth("x" * 20_000, self.secret("with a long name"))), "GET", "/deskroster/v1/roles")
+        self.ask(
+            self.by(httpx2.BasicAuth("x" * 20_000, self.secret("with a long name"))), "GET", "/deskroster/v1/roles"
+        )
         for _ in range(25):
             self.ask(self.plain(), "POST", "/open_api_v1/log_in", json=login)
 
@@ -166,12 +168,12 @@ class Life:
             self.secrets[what] = self.secrets.pop([*self.secrets][-1])
         return made
 
-    def of(self, account: Account) -> tuple[httpx.Client, ...]:
+    def of(self, account: Account) -> tuple[httpx2.Client, ...]:
         clients = self._clients(account)
         self._open.append(clients)
         return clients.kf5, clients.udesk, clients.servicego, clients.own
 
-    def plain(self) -> httpx.Client:
+    def plain(self) -> httpx2.Client:
         client = self._plain()
         self._open.append(client)
         return client
@@ -181,7 +183,7 @@ class Life:
         for clients in self._open:
             clients.close()
 
-    def by(self, auth: httpx.Auth) -> httpx.Client:
+    def by(self, auth: httpx2.Auth) -> httpx2.Client:
         client = self.plain()
         client.auth = auth
         return client

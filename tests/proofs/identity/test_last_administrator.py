@@ -5,7 +5,7 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def request(desk, caller, call, *, by_password=False):
     dialect, method, path, body = call
     client = getattr(desk.of(caller), dialect)
     if by_password and dialect == "kf5":
-        client = httpx.Client(base_url=client.base_url, auth=KF5Password(caller))
+        client = httpx2.Client(base_url=client.base_url, auth=KF5Password(caller))
     return signed(client, method, path, **({} if body is None else {"json": body}))
 
 
@@ -94,8 +94,8 @@ def test_the_operator_cannot_demote_or_delete_the_last_one_either(desk):
     desk.operate(lambda roster, caller: agents.update(roster, caller, 6, AgentFields(level="agent"), NOW))
     admin = AdminApp(installation_of(desk.app))
 
-    async def demote() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(admin), base_url="http://demo") as client:
+    async def demote() -> httpx2.Response:
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(admin), base_url="http://demo") as client:
             return await client.patch("/deskroster/v1/agents/1", json={"level": "agent"})
 
     check("own", desk.run(demote()), "conflict")

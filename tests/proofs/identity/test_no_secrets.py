@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
+import httpx2
 import pytest
 import structlog
 
@@ -64,15 +64,15 @@ def run(tmp_path_factory):
         try:
             url = ready(folder / "out", server)
             life = Life(
-                lambda account: Clients(url, account, time.time, lambda: httpx.HTTPTransport(verify=False)),
-                lambda: httpx.Client(base_url=url, trust_env=False, verify=False),
+                lambda account: Clients(url, account, time.time, lambda: httpx2.HTTPTransport(verify=False)),
+                lambda: httpx2.Client(base_url=url, trust_env=False, verify=False),
             )
             life.live(admin)
             life.close()
             operate(data, folder / "backup", life, places)
             speak_nonsense(url, life)
             for path in ("/metrics", "/live", "/ready", "/docs/udesk", "/nothing"):
-                places[f"answer of {path}"] = httpx.get(url + path, trust_env=False).content
+                places[f"answer of {path}"] = httpx2.get(url + path, trust_env=False).content
             places |= titles(server.pid)
         finally:
             server.send_signal(signal.SIGKILL)

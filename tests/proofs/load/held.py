@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 from tests.in_process import InProcess
 
@@ -58,7 +58,7 @@ class Answered(NamedTuple):
     held: float
 
 
-def asked(desk: InProcess, request: httpx.Request) -> Answered:
+def asked(desk: InProcess, request: httpx2.Request) -> Answered:
     """Send a signed request to the app, and watch."""
     body = request.read()
     target: bytes = request.extensions.get("target", request.url.raw_path)
