@@ -1,13 +1,18 @@
 """Answers: whole answers to lists, kept from when they are first asked for until a record or list they show changes."""
 
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from operator import itemgetter
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 from deskroster.core.records import KINDS, Kind
 
-MAX_BYTES = 16 << 20  # held by one roster; over it all are dropped and made again when asked for
-_OVERHEAD = 500  # bytes of the objects around one answer
+MAX_BYTES = 16 << 20  # held by one roster, names and all; over it the oldest are dropped and made again when asked for
+MAX_ANSWERS = 10_000  # likewise
+MAX_NAME = 2_048  # bytes in memory; the answer to a longer one is not kept: a query may have 8 KiB of anything
+_OVERHEAD = 600  # bytes of the objects around one answer
+_STAMP = 72  # bytes for each stamp that it depends on: its place and its value, and a reference to both
 _NEIGHBOURS = 4  # binary digits of an id that are left out: so many records that most often are on one page
 _STAMPS = 2_048  # of a kind: beyond this many times so many ids, some share one
 
@@ -17,7 +22,7 @@ Shown = Sequence[tuple[Kind, Iterable[int]]]
 
 class _Kept(NamedTuple):
     answer: Any
-    size: int
+    size: int  # with the name and all around it
     stamps: "itemgetter[Any]"  # of what it shows
     seen: Any  # what they were
 
@@ -31,7 +36,7 @@ class Answers:
     __slots__ = ("_held", "_kept", "_stamps", "rehearsing")
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, _Kept] = {}
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._stamps = [0] * (len(KINDS) * (_STAMPS + 1))
         self._held = 0
         self.rehearsing = False  # what changes now is taken back before anyone asks, so no answer becomes untrue
@@ -45,16 +50,19 @@ class Answers:
         return answer if stamps(self._stamps) == seen else None
 
     def keep(self, name: Hashable, answer: Any, size: int, shown: Shown) -> None:
-        """Keep an answer of so many bytes that shows these records."""
-        before = self._kept.pop(name, None)
-        self._held += size + _OVERHEAD - (before.size + _OVERHEAD if before else 0)
-        if self._held > MAX_BYTES:
-            self.clear()
-            self._held = size + _OVERHEAD
+        """Keep an answer of so many bytes that shows these records, unless its name is too long to be kept."""
+        named = _size(name)
+        if named > MAX_NAME:
+            return
         places = {_LISTS[kind] for kind, _ in shown}
         places.update(_LISTS[kind] + 1 + (id >> _NEIGHBOURS) % _STAMPS for kind, ids in shown for id in ids)
         stamps = itemgetter(*places)
-        self._kept[name] = _Kept(answer, size, stamps, stamps(self._stamps))
+        before = self._kept.pop(name, None)
+        kept = _Kept(answer, size + named + _OVERHEAD + _STAMP * len(places), stamps, stamps(self._stamps))
+        self._kept[name] = kept
+        self._held += kept.size - (before.size if before else 0)
+        while self._held > MAX_BYTES or len(self._kept) > MAX_ANSWERS:
+            self._held -= self._kept.popitem(last=False)[1].size
 
     def touch(self, kind: Kind, ids: Iterable[int]) -> None:
         """Count a change of how these records are shown."""
@@ -70,6 +78,11 @@ class Answers:
     def clear(self) -> None:
         self._kept.clear()
         self._held = 0
+
+
+def _size(name: Hashable) -> int:
+    """Return the bytes that a name takes in memory: text and bytes, or a tuple of these."""
+    return getsizeof(name) + (sum(map(_size, name)) if isinstance(name, tuple) else 0)
 
 
 _LISTS = {kind: place * (_STAMPS + 1) for place, kind in enumerate(KINDS)}

@@ -267,6 +267,8 @@ class Roster:
             case "profile_record":
                 for target in self._targets(before):
                     self.mentions[target].discard(id)
+                    if not self.mentions[target]:
+                        del self.mentions[target]
                 for target in self._targets(after):
                     self.mentions.setdefault(target, set()).add(id)
             case _:
@@ -333,14 +335,16 @@ class Roster:
             for agent_id in set(new).difference(old):
                 rows[agent_id] = replace(rows[agent_id], group_ids=including(rows[agent_id].group_ids, id))
 
-    def _targets(self, record: AnyRecord | None) -> Iterator[tuple[Kind, int]]:
+    def _targets(self, record: AnyRecord | None) -> set[tuple[Kind, int]]:
+        targets: set[tuple[Kind, int]] = set()
         if isinstance(record, ProfileRecord):
             for field_id, value in record.values:
                 field = self.profile_fields.get(field_id)
                 if field is not None and field.type == "staff":
-                    yield "agent", int(value)
+                    targets.add(("agent", int(value)))
                 elif field is not None and field.type == "lookup":
-                    yield "profile_record", int(value)
+                    targets.add(("profile_record", int(value)))
+        return targets
 
 
 def held_ids(agent: Agent | None, kind: Kind) -> tuple[int, ...]:

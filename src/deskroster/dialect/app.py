@@ -166,7 +166,7 @@ class DialectApp:
             return kept
         reply = route.handler(request, desk)
         if isinstance(reply, Reply):
-            answers.keep(name, reply, len(reply.body), request.shown)
+            answers.keep(name, reply, reply.size, request.shown)
         return reply
 
     def _at_hand(self, request: Request) -> Desk | None:

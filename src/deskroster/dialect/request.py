@@ -48,6 +48,11 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, str], ...] = ()
     media: bytes = b"application/json; charset=utf-8"
 
+    @property
+    def size(self) -> int:
+        """Bytes of the body and the headers."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
+
 
 class Request:
     """One call. Its parts are read when asked for; the app fills in `route`, `desk` and `caller` on its way."""
