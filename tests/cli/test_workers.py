@@ -1,13 +1,18 @@
 """Several processes that serve one address, and what else there is to say of an installation on PostgreSQL."""
 
+import base64
 import itertools
+import json
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -135,6 +140,80 @@ def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, a
             made = served.kf5.post("/groups.json", json={"group": {"name": f"{number}"}}).json()["group"]["id"]
 
             assert made in [group["id"] for group in served.kf5.get("/groups.json?per_page=100").json()["groups"]]
+
+
+def test_two_processes_whose_first_writes_meet_a_broken_session_answer_what_is_in_the_database(
+    nowhere, acme, databases, database
+):
+    with workers(nowhere.data, 2) as program, databases.connect(database) as raw, _by_process(program) as (one, other):
+        raw.execute("""
+            CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+                'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN NEW; END';
+            CREATE TRIGGER wait BEFORE INSERT ON commits FOR EACH ROW EXECUTE FUNCTION wait();
+        """)
+        answered, rounds = {}, 0
+        while 2 != len(answered):  # on a machine that is too busy one may be told to try again later
+            answered = _break_the_first_of(raw, acme, f"a{rounds}", one, f"b{rounds}", other)
+            shown = [_groups(line, acme) for line in (one, other)]
+            rounds += 1
+
+            assert shown[0] == shown[1]
+            assert set(answered) <= set(shown[0])
+        raw.execute("SELECT set_config('deskroster.company', '1', false)")
+        durable = [name for (name,) in raw.execute("SELECT name FROM groups ORDER BY id")]
+        ids = [id for (id,) in raw.execute("SELECT request_id FROM commits")]
+        raw.execute("DROP TRIGGER wait ON commits; DROP FUNCTION wait")
+
+    assert durable == shown[0]
+    assert len(ids) == len({id.partition("/")[0] for id in ids}) == len({id.partition("/")[2] for id in ids})
+    assert 0 == nowhere("doctor").code
+
+
+def _break_the_first_of(raw, account, name, one, other_name, other):
+    """Let two processes write, and end the session of the first while it writes; return what was done."""
+    raw.execute("SELECT pg_advisory_lock(7)")
+    writing = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(_write, one, account, name)
+        wait_for(lambda: first.done() or raw.execute(writing).fetchall())
+        waiting = raw.execute(writing).fetchall()
+        second = threads.submit(_write, other, account, other_name)
+        wait_for(lambda: first.done() or second.done() or 2 <= len(raw.execute(writing).fetchall()))
+        for (pid,) in waiting:
+            raw.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        raw.execute("SELECT pg_advisory_unlock(7)")
+        return [called for called, status in ((name, first.result()), (other_name, second.result())) if status == 201]
+
+
+def _write(line, account, name):
+    return _asked(line, account, "POST", "/apiv2/groups.json", json.dumps({"group": {"name": name}})).status
+
+
+def _groups(line, account):
+    """Return the groups that the process at the other end of a connection shows."""
+    return [group["name"] for group in json.loads(_asked(line, account, "GET", "/apiv2/groups.json").told)["groups"]]
+
+
+def _asked(line, account, method, path, body=None):
+    secret = base64.b64encode(f"{account.email}/token:{account.token}".encode()).decode()
+    line.request(method, path, body, {"Authorization": f"Basic {secret}", "Content-Type": "application/json"})
+    answer = line.getresponse()
+    return SimpleNamespace(status=answer.status, told=answer.read())
+
+
+@contextmanager
+def _by_process(program):
+    """Give a connection to each of the processes that serve."""
+    found = {}
+    with ExitStack() as stack:
+        while len(found) < len(children(program)):
+            line = stack.enter_context(
+                closing(HTTPConnection("127.0.0.1", int(program.ready["url"].rpartition(":")[2])))
+            )
+            line.request("GET", "/live")
+            line.getresponse().read()
+            found |= {pid: line for pid in children(program) if _holds(pid, line.sock)}
+        yield list(found.values())
 
 
 def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme):

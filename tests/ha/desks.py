@@ -1,4 +1,4 @@
-"""Two Deskroster processes, each with a folder of its own, on one database."""
+"""Two Deskroster servers, each with a folder of its own, on one database. One of them is several processes."""
 
 import json
 import shutil
@@ -14,11 +14,11 @@ from tests.proofs.durability.served import SERVER, Served, environment
 
 
 class Desk:
-    """A Deskroster process that can be killed and started again. `up`: whether it is meant to run."""
+    """A Deskroster server that can be killed and started again. `up`: whether it is meant to run."""
 
-    def __init__(self, folder: Path, database: str | None = None) -> None:
+    def __init__(self, folder: Path, database: str | None = None, workers: int = 1) -> None:
         self._folder = folder
-        self._options = ("--database", database) if database else ()
+        self._options = ("--database", database, "--workers", str(workers)) if database else ()
         self.start()
 
     def start(self) -> None:
@@ -31,7 +31,7 @@ class Desk:
         return self._server.clients(account)
 
     def kill(self) -> None:
-        """End it as a power switch would."""
+        """End it, with all its processes, as a power switch would."""
         self.up = False
         self._server.kill()
 
@@ -65,12 +65,15 @@ def installed(folder: Path, database: str | None = None) -> Account:
 
 
 def pair(folder: Path, database: str, stack: ExitStack) -> tuple[tuple[Desk, Desk], Account]:
-    """Serve a new installation by two processes, until the stack ends; return them and the administrator."""
+    """Serve a new installation by two servers, until the stack ends; return them and the administrator.
+
+    The first has two worker processes, which share a parent; the second is one process of its own.
+    """
     first, second = folder / "desk0" / "data", folder / "desk1" / "data"
     account = installed(first, database)
     second.mkdir(parents=True, mode=0o700)
     shutil.copy(first / "key", second / "key")
-    desks = stack.enter_context(Desk(first, database)), stack.enter_context(Desk(second, database))
+    desks = stack.enter_context(Desk(first, database, workers=2)), stack.enter_context(Desk(second, database))
     first_group(desks[0], account)
     return desks, account
 

@@ -1,9 +1,8 @@
 """Several processes on one PostgreSQL: one truth, whoever wrote it, and answers that are true when it fails."""
 
 import asyncio
-import itertools
 import random
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from types import SimpleNamespace
 
 import psycopg
@@ -20,59 +19,6 @@ from tests import random_verbs, world
 from tests.ledger.support import NOW, first_records, names, new_group, origin, state, work
 
 pytestmark = pytest.mark.once
-
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def database(databases):
-    """Give the name of an empty database."""
-    name = f"shared_{next(_numbers)}"
-    databases.create(name)
-    yield name
-    databases.drop(name)
-
-
-class Processes:
-    """What several processes are: stores of their own on one database."""
-
-    def __init__(self, url, folder):
-        self._url = url
-        self._folder = folder
-        self._stores = []
-        self.now = NOW
-
-    async def another(self):
-        """Return the store and the ledger of one more process; the first founds the company."""
-        folder = self._folder / str(len(self._stores))
-        folder.mkdir()
-        if self._stores:
-            (folder / "key").write_bytes((self._folder / "0" / "key").read_bytes())
-            (folder / "key").chmod(0o600)
-        store = Store.open(folder, lambda: self.now, engine_at(self._url))
-        self._stores.append(store)
-        if store.companies():
-            return store, await store.load(1)
-        return store, await store.create_company(world.COMPANY, first_records(), origin())
-
-    async def close(self):
-        for store in self._stores:
-            await store.close()
-
-
-@pytest.fixture
-def processes(databases, database, tmp_path):
-    """Give a function that opens so many processes, for the length of a block."""
-
-    @asynccontextmanager
-    async def opened(count=2):
-        all_of_them = Processes(databases.url(database), tmp_path)
-        try:
-            yield [await all_of_them.another() for _ in range(count)], all_of_them
-        finally:
-            await all_of_them.close()
-
-    return opened
 
 
 def test_what_one_process_has_written_another_has_when_it_is_asked_next(processes):

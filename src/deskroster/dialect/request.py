@@ -1,6 +1,5 @@
 """Request and Reply: one call, as a dialect's code reads and answers it."""
 
-import itertools
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -128,8 +127,8 @@ class Request:
 
     @cached_property
     def id(self) -> str:
-        """A name for this request, in the log and in the commit that it leads to."""
-        return new_request_id()
+        """A name that no other request has, of whichever process: in the log, and in the commit that it leads to."""
+        return secrets.token_hex(_ID_BYTES)
 
     def path_id(self, kind: Kind, name: str = "id") -> int:
         """Return the id in the path. Raises NotFound, with what was sent (64 characters at most), if it is none."""
@@ -181,13 +180,7 @@ def converted(value: Any, shape: type[T]) -> T:
         raise _invalid(str(error)) from None
 
 
-def new_request_id() -> str:
-    """Return a name that no other request has: random for the process, then counted."""
-    return f"{_PROCESS}{next(_NUMBERS):08x}"
-
-
-_PROCESS = secrets.token_hex(8)
-_NUMBERS = itertools.count()
+_ID_BYTES = 12
 _unpack = msgspec.msgpack.Decoder(Reply).decode
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `([^`]*)`")

@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
-from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
@@ -304,14 +303,14 @@ class Ledger:
     async def _write(self, trial: Trial, held: Held) -> Exception | None:
         """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
         company_id, vault, head = self.roster.company.id, self._vault, self._head
-        commits, at = trial.commits, trial.commits[-1].at
+        commits, at, attempt = trial.commits, trial.commits[-1].at, log.new_attempt()
 
         def job(db: Db) -> bytes:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
             replies.keep(db, vault, company_id, trial.kept, at)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
                 installation.count_change(db)
-            return log.append(db, vault, company_id, commits, head, trial.next_ids)
+            return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)
 
         try:
             self._note_head(commits[-1].number, await held.commit(job))
@@ -319,16 +318,16 @@ class Ledger:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, only the log knows the outcome
             self._note_damage(error)
-            return await self._ask(commits[-1], error)
+            return await self._ask(commits[-1].number, attempt, error)
         return None
 
-    async def _ask(self, commit: Commit, error: Exception) -> Exception | None:
-        """Ask the log whether the commit with this number and request id is in it; if not, return the error."""
+    async def _ask(self, number: int, attempt: str, error: Exception) -> Exception | None:
+        """Ask the log whether this attempt wrote the commit with this number; if not, return the error."""
         company_id = self.roster.company.id
-        head = await self._engine.settle(lambda db: log.find(db, company_id, commit), company_id)
+        head = await self._engine.settle(lambda db: log.find(db, company_id, number, attempt), company_id)
         if head is None:
             return error
-        self._note_head(commit.number, head)
+        self._note_head(number, head)
         return None
 
     def _note_head(self, number: int, head: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,13 +24,18 @@ def append(
     commits: Sequence[Commit],
     previous: bytes,
     next_ids: dict[Kind, int],
+    attempt: str,
 ) -> bytes:
-    """Write commits that follow the one with the hash `previous`; return the hash of the last."""
+    """Write commits that follow the one with the hash `previous`; return the hash of the last.
+
+    `attempt` is of `new_attempt`, and of this transaction alone.
+    """
     commit_rows: list[Row] = []
     change_rows: list[Row] = []
     for number, at, origin, changes in commits:
         note = None if origin.note is None else as_json(origin.note)
-        facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, origin.request_id, note)
+        request = f"{origin.request_id}{_OF}{attempt}"
+        facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, request, note)
         told = [_told(change) for change in changes]
         hash = _hash(previous, facts, told)
         commit_rows.append((*facts, previous, hash))
@@ -51,10 +57,15 @@ def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
     return vault.checksums(company_id, "anchor")(end)
 
 
-def find(connection: Db, company_id: int, commit: Commit) -> bytes | None:
-    """Return the hash of the commit with this number and this request id, if the log has it."""
-    row = connection.execute(_REQUEST, (company_id, commit.number)).fetchone()
-    return row[1] if row is not None and row[0] == commit.origin.request_id else None
+def new_attempt() -> str:
+    """Return a name for an attempt to write that no other attempt has, of whichever process."""
+    return token_hex(_ATTEMPT_BYTES)
+
+
+def find(connection: Db, company_id: int, number: int, attempt: str) -> bytes | None:
+    """Return the hash of the commit with this number, if the log has it and this attempt wrote it."""
+    row = connection.execute(_REQUEST, (company_id, number)).fetchone()
+    return row[1] if row is not None and row[0].endswith(_OF + attempt) else None
 
 
 def head(connection: Db, company_id: int) -> tuple[int, str]:
@@ -110,7 +121,7 @@ def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None =
 
 def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, note: str | None) -> Origin:
     noted = None if note is None else msgspec.json.decode(note, type=dict[str, int])
-    return Origin(agent_id, dialect, address, request_id, noted)
+    return Origin(agent_id, dialect, address, request_id.partition(_OF)[0], noted)
 
 
 def read_on(connection: Db, company_id: int, since: int, most: int | None = None) -> int:
@@ -181,6 +192,8 @@ def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
     return sha256(previous + msgspec.json.encode((facts, told))).digest()
 
 
+_ATTEMPT_BYTES = 12
+_OF = "/"  # between the id of a request and the attempt to write what it led to
 _ENCODER = msgspec.json.Encoder(enc_hook=_mark)
 _commits, _changes, _companies = tables.commits.c, tables.changes.c, tables.companies.c
 _INSERT_COMMIT, _INSERT_CHANGE = sql(insert(tables.commits)), sql(insert(tables.changes))

@@ -23,7 +23,7 @@ Answer = bytes | Exception
 class Work(NamedTuple):
     """A verb to be run, and how its reply is shaped on the roster that it leaves.
 
-    Without an identity it is the operator's. `origin.request_id` is its own: by it an outcome in doubt is decided.
+    Without an identity it is the operator's.
     """
 
     identity: Identity | None

@@ -227,17 +227,17 @@ class Store:
         roster = Roster(company)
         for change in changes:
             roster.apply(change)
-        commit = Commit(1, int(self._clock()), origin, changes)
+        commit, attempt = Commit(1, int(self._clock()), origin, changes), log.new_attempt()
 
         def job(db: Db) -> None:
             rows_of(self.vault, company.id, changes).execute(db)
             installation.count_change(db)
-            log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids)
+            log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids, attempt)
 
         try:
             await self._engine.write(job, silence=FOUNDING_SECONDS)
         except Exception as error:
-            find = self._engine.settle(lambda db: log.find(db, company.id, commit), EVERY_COMPANY)
+            find = self._engine.settle(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
             settling = asyncio.get_running_loop().create_task(find)
             await asyncio.wait([settling], timeout=PATIENCE)
             if settling.cancel() or isinstance(settling.exception(), Damaged):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -72,8 +73,17 @@ class Served:
         return httpx2.get(f"{self.url}/ready", trust_env=False, verify=False).status_code == 200
 
     def kill(self) -> None:
-        """End it as a power switch would, and wait until it is gone."""
+        """End it and its workers as a power switch would, and wait until they are gone."""
+        workers: list[int] = []
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGSTOP)  # so that it starts no other worker
+            workers = _children(self.process.pid)
         self._end(signal.SIGKILL)
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        while any(map(_runs, workers)):
+            time.sleep(0.01)
 
     def stop(self) -> None:
         """End it in good order."""
@@ -92,3 +102,15 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    """Tell whether a process has anything open yet: a zombie has not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

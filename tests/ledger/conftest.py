@@ -1,0 +1,68 @@
+"""Several processes on one PostgreSQL, as tests have them: stores of their own on one database."""
+
+import itertools
+from contextlib import asynccontextmanager
+
+import pytest
+
+from deskroster.ledger import Store
+from deskroster.ledger.place import engine_at
+from tests import world
+from tests.ledger.support import NOW, first_records, origin
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def database(databases):
+    """Give the name of an empty database."""
+    name = f"shared_{next(_numbers)}"
+    databases.create(name)
+    yield name
+    databases.drop(name)
+
+
+class Processes:
+    """What several processes are: stores of their own on one database."""
+
+    def __init__(self, url, folder):
+        self._url = url
+        self._folder = folder
+        self._stores = []
+        self.now = NOW
+
+    def folder(self, number):
+        """Return the folder of a process."""
+        return self._folder / str(number)
+
+    async def another(self):
+        """Return the store and the ledger of one more process; the first founds the company."""
+        folder = self.folder(len(self._stores))
+        folder.mkdir()
+        if self._stores:
+            (folder / "key").write_bytes((self.folder(0) / "key").read_bytes())
+            (folder / "key").chmod(0o600)
+        store = Store.open(folder, lambda: self.now, engine_at(self._url))
+        self._stores.append(store)
+        if store.companies():
+            return store, await store.load(1)
+        return store, await store.create_company(world.COMPANY, first_records(), origin())
+
+    async def close(self):
+        for store in self._stores:
+            await store.close()
+
+
+@pytest.fixture
+def processes(databases, database, tmp_path):
+    """Give a function that opens so many processes, for the length of a block."""
+
+    @asynccontextmanager
+    async def opened(count=2):
+        all_of_them = Processes(databases.url(database), tmp_path)
+        try:
+            yield [await all_of_them.another() for _ in range(count)], all_of_them
+        finally:
+            await all_of_them.close()
+
+    return opened
