@@ -11,11 +11,12 @@ from msgspec import Struct
 from deskroster.core import access
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Done, Origin
-from deskroster.core.problems import Doubt, Unauthenticated
+from deskroster.core.problems import Busy, Doubt, Unauthenticated
 from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL
 from deskroster.ledger import Last, Ledger, Store, Work
+from deskroster.ledger.engines import PATIENCE
 from deskroster.ledger.observations import Observed
 from deskroster.passwords import Passwords
 
@@ -211,7 +212,7 @@ class Desks:
         self.only: Desk | None = None  # where there is one company, and it is loaded
         self.shared = store.shared
         self._counted = store.counted
-        self._loading = asyncio.Lock()
+        self._loading: dict[int, asyncio.Task[Desk]] = {}  # by company
 
     @property
     def counted(self) -> int:
@@ -257,17 +258,34 @@ class Desks:
         found = [company for company in companies if self._has(company.id, email.lower(), elsewhere)]
         return [await self.of_company(company) for company in found or companies[:1]]
 
-    async def of_company(self, company: Company) -> Desk:
-        """Return the desk of a company, loaded on first use."""
+    async def of_company(self, company: Company, patience: float | None = PATIENCE) -> Desk:
+        """Return the desk of a company, loaded on first use.
+
+        Raises Busy if that takes longer than `patience` seconds; loading goes on for whoever asks next. None waits for
+        as long as it takes.
+        """
         desk = self._desks.get(company.id)
-        if desk is None:
-            async with self._loading:
-                desk = self._desks.get(company.id)
-                if desk is None:
-                    ledger = await self._store.load(company.id)
-                    desk = self._desks[company.id] = Desk(ledger, self._store, self._passwords, self._clock)
-                    self._see_whether_only()
+        if desk is not None:
+            return desk
+        loading = self._loading.get(company.id)
+        if loading is None:
+            loading = self._loading[company.id] = asyncio.get_running_loop().create_task(self._load(company.id))
+            loading.add_done_callback(lambda done: self._have_loaded(company.id, done))
+        await asyncio.wait([loading], timeout=patience)
+        if not loading.done():
+            raise Busy
+        return loading.result()
+
+    async def _load(self, company_id: int) -> Desk:
+        ledger = await self._store.load(company_id)
+        desk = self._desks[company_id] = Desk(ledger, self._store, self._passwords, self._clock)
+        self._see_whether_only()
         return desk
+
+    def _have_loaded(self, company_id: int, done: asyncio.Task[Desk]) -> None:
+        del self._loading[company_id]
+        if not done.cancelled():
+            done.exception()  # nobody may be waiting for it any more
 
     def _labelled(self, label: str) -> Company | None:
         companies = self._store.companies()

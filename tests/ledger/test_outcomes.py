@@ -92,11 +92,17 @@ def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
             ledger._patience = 0.05
-            release = threading.Event()
-            slow = asyncio.ensure_future(store._engine.run(lambda _: release.wait(10)))
+            release, begun = threading.Event(), threading.Event()
+            commit = store._engine._commit
+
+            def slow(connection):
+                begun.set()
+                release.wait(60)
+                commit(connection)
+
+            store._engine._commit = slow
             open_outcome = asyncio.ensure_future(ledger.submit(work(new_group("open"))))
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            await asyncio.to_thread(begun.wait, 60)
             queued = asyncio.ensure_future(ledger.submit(work(new_group("queued"))))
 
             with pytest.raises(Busy):
@@ -105,7 +111,6 @@ def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
                 await open_outcome
             assert [] == names(ledger)
             release.set()
-            await slow
         async with opened(tmp_path) as (_, ledger):
             assert ["open"] == names(ledger)
 

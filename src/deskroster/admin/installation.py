@@ -56,7 +56,7 @@ class Installation(Struct, frozen=True):
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
         ledger = await self.store.create_company(fresh, company.founded(fresh, steps), origin)
         self.desks.companies_changed()
-        return await self.desks.of_company(ledger.roster.company)
+        return await self.desks.of_company(ledger.roster.company, patience=None)  # it is loaded
 
 
 class Start(Struct, frozen=True, kw_only=True):

@@ -108,7 +108,7 @@ async def _loaded(installation: Installation) -> list[str]:
         hint = f"Found one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"{data} holds no company", hint)
     for company in companies:
-        await installation.desks.of_company(company)
+        await installation.desks.of_company(company, patience=None)
     return [company.label for company in companies]
 
 

@@ -7,7 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
-from deskroster.ledger.engines import ERRORS, Db, Durable, Engine, Failed, Gone, Held, InDoubt, Job, clash
+from deskroster.ledger.engines import (
+    ERRORS,
+    PATIENCE,
+    Db,
+    Durable,
+    Engine,
+    Failed,
+    Gone,
+    Held,
+    InDoubt,
+    Job,
+    NotBegun,
+    clash,
+)
 from deskroster.ledger.loading import Loaded
 from deskroster.ledger.observations import Observations, Seen
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
@@ -20,7 +33,6 @@ MAX_QUEUE = 4_096  # waiting verbs; above it, Busy
 _FEW = 8  # commits of others that are read at once
 _PAUSE = 0.1  # seconds between attempts to get the right to write
 _LOST_AFTER = 10.0  # seconds that a database may be behind: a primary that was cut off is, until it knows
-PATIENCE = 5.0  # seconds that a verb may wait in the queue, and that an outcome may stay open
 
 
 class Ledger:
@@ -40,7 +52,7 @@ class Ledger:
         self._patience = patience
         self._queue: deque[Entry] = deque()
         self._runner: asyncio.Task[None] | None = None
-        self._following = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None  # catches up, for all who wait for that
         self._lost_since: float | None = None  # since when the database has less than it had
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -107,10 +119,10 @@ class Ledger:
     async def close(self) -> None:
         """Take nothing more and finish what is queued, as far as it can be within the patience."""
         self._closed = True
-        if self._runner is not None:
-            await asyncio.wait([self._runner], timeout=2 * self._patience)
-        if self._runner is not None:
-            self._runner.cancel()
+        for task in (self._runner, self._following):
+            if task is not None:
+                await asyncio.wait([task], timeout=2 * self._patience)
+                task.cancel()
 
     async def _run(self) -> None:
         try:
@@ -166,7 +178,7 @@ class Ledger:
         return True
 
     async def _follow(self, answer: Durable) -> None:
-        """Catch up to a commit that others have written. Raises Busy, Damaged."""
+        """Catch up to a commit that others have written, within the patience. Raises Busy, Damaged."""
         company_id = self.roster.company.id
 
         async def read(job: Job[catchup.Unseen]) -> catchup.Unseen:
@@ -176,15 +188,28 @@ class Ledger:
                 return job(db)
 
             few = answer.number - self.roster.number <= _FEW
-            return await (self._engine.look if few else self._engine.read)(checked, company_id)
+            return await (self._engine.read if few else self._engine.read_long)(checked, company_id)
 
-        async with self._following:
-            if answer.number > self.roster.number:  # nobody has followed meanwhile
-                try:
-                    # In a task of its own: who serves a request catches all, and what ends the process must not be.
-                    await asyncio.get_running_loop().create_task(self._catch_up(read))
-                except ERRORS as error:
-                    raise Busy from error
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
+        while answer.number > self.roster.number:
+            following = self._following
+            if following is None:
+                # In a task of its own: who serves a request catches all, and what ends the process must not be.
+                following = self._following = loop.create_task(self._catch_up(read))
+                following.add_done_callback(self._have_followed)
+            await asyncio.wait([following], timeout=until - loop.time())
+            if not following.done():
+                raise Busy  # it goes on, for whoever asks next
+            try:
+                following.result()
+            except ERRORS as error:
+                raise Busy from error
+
+    def _have_followed(self, following: asyncio.Task[None]) -> None:
+        self._following = None
+        if not following.cancelled():
+            following.exception()  # nobody may be waiting for it any more
 
     async def _catch_up(self, read: Callable[[Job[catchup.Unseen]], Awaitable[catchup.Unseen]]) -> None:
         """Advance through the commits that others have written, and let others in between."""
@@ -242,7 +267,7 @@ class Ledger:
         self._put_back(trial.left)
         if trial.commits:
             entries = [entry for entry, _ in trial.answers]
-            doubt = asyncio.get_running_loop().call_later(self._left(entries), _answer_all, entries, Unknown)
+            doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, held)
             try:
                 failure = await self._write(trial, held)
             except (Damaged, InDoubt) as error:
@@ -255,7 +280,7 @@ class Ledger:
                 self._fail(entries, failure)
                 return
             self._publish(trial)
-        elif kept and not await self._as_durable_as_said(held):
+        elif kept and not await self._as_durable_as_said(held, self._left(batch)):
             _answer_all(batch, Busy)
         for entry, answer in trial.answers:
             _answer(entry, answer)
@@ -265,10 +290,10 @@ class Ledger:
         oldest = min(entry.until for entry in entries)
         return max(self._patience / 5, oldest - asyncio.get_running_loop().time())
 
-    async def _as_durable_as_said(self, held: Held) -> bool:
+    async def _as_durable_as_said(self, held: Held, patience: float) -> bool:
         """Commit nothing: that waits for the replica of all before it, so an answer that is given again is true."""
         try:
-            await held.commit(lambda db: None)
+            await held.commit(lambda db: None, patience)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written
             self._note_damage(error)
             return False
@@ -298,7 +323,7 @@ class Ledger:
         if not keys:
             return {}
         company_id, since = self.roster.company.id, int(self._clock()) - replies.LIFETIME
-        return await held.read(lambda db: replies.find(db, self._vault, company_id, keys, since))
+        return await held.read(lambda db: replies.find(db, self._vault, company_id, keys, since), self._left(batch))
 
     async def _write(self, trial: Trial, held: Held) -> Exception | None:
         """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
@@ -316,6 +341,8 @@ class Ledger:
             self._note_head(commits[-1].number, await held.commit(job))
         except InDoubt:
             raise
+        except NotBegun as error:
+            return error
         except Exception as error:  # noqa: BLE001 - whatever it was, only the log knows the outcome
             self._note_damage(error)
             return await self._ask(commits[-1].number, attempt, error)
@@ -347,6 +374,11 @@ def _answer(entry: Entry, answer: bytes | Exception) -> None:
         entry.answer.set_result(answer)
     else:
         entry.answer.set_exception(answer)
+
+
+def _give_up(entries: list[Entry], held: Held) -> None:
+    """Answer verbs whose commit takes too long: Unknown only where it was begun."""
+    _answer_all(entries, Busy if held.withdraw() else Unknown)
 
 
 def _answer_all(entries: list[Entry], problem: type[Busy] | type[Unknown]) -> None:

@@ -6,15 +6,17 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, tuple_, update
 
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
 from deskroster.ledger import tables
 from deskroster.ledger.engines import Db
-from deskroster.ledger.rows import FIRST_HASH, Row, as_json, putting, sql
+from deskroster.ledger.rows import FIRST_HASH, Row, as_json, limited, putting, sql
 from deskroster.ledger.vault import Vault
+
+PAGE = 1_000  # rows of the log that are in memory at once, beside the changes of one commit
 
 
 def append(
@@ -100,16 +102,16 @@ def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None =
     previous, expected = _hash_of(connection, company_id, since), since + 1
     if known is not None and previous != known:
         raise Broken(company_id, since)
-    changes = connection.execute(_CHANGES, (company_id, since))
-    change = changes.fetchone()
-    for *facts, before, hash in connection.execute(_COMMITS, (company_id, since)):
+    changes = _in_pages(connection, _CHANGES, company_id, (since + 1, -1), slice(0, 2))
+    change = next(changes, None)
+    for *facts, before, hash in _in_pages(connection, _COMMITS, company_id, (since,), slice(1, 2)):
         number: int = facts[1]
         told: list[Row] = []
         while change is not None and change[0] <= number:
             if change[1] != len(told):
                 raise Broken(company_id, expected)
             told.append(change[2:])
-            change = changes.fetchone()
+            change = next(changes, None)
         if number != expected or before != previous or hash != _hash(previous, facts, told):
             raise Broken(company_id, expected)
         yield Told(number, facts[2], _origin(*facts[3:]), told, hash)
@@ -117,6 +119,19 @@ def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None =
     stored = connection.execute(_HEAD, (company_id,)).fetchone()
     if change is not None or stored != (expected - 1, previous):
         raise Broken(company_id, expected)
+
+
+def _in_pages(connection: Db, statement: str, company_id: int, after: Row, key: slice) -> Iterator[Row]:
+    """Yield rows by ascending key, after one key. At most `PAGE` of them are fetched before they are wanted.
+
+    Each page is a statement of its own: without a cursor on the server, PostgreSQL sends all rows of a statement.
+    """
+    while True:
+        rows = connection.execute(statement, (company_id, *after)).fetchall()
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        after = rows[-1][key]
 
 
 def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, note: str | None) -> Origin:
@@ -127,7 +142,7 @@ def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, n
 def read_on(connection: Db, company_id: int, since: int, most: int | None = None) -> int:
     """Read the log again after the commit `since`, all or until `most` changes were read; return how far it got.
 
-    Raises Broken.
+    What it costs is in proportion to what it reads: `most` changes, the rest of a commit and a page. Raises Broken.
     """
     seen = 0
     for told in whole(connection, company_id, since):
@@ -207,15 +222,20 @@ _REQUEST = sql(
         _commits.company_id == bindparam("key"), _commits.number == bindparam("at_number")
     )
 )
-_COMMITS = sql(
+_COMMITS = limited(
     select(tables.commits)
     .where(_commits.company_id == bindparam("key"), _commits.number > bindparam("since"))
-    .order_by(_commits.number)
+    .order_by(_commits.number),
+    PAGE,
 )
-_CHANGES = sql(
+_CHANGES = limited(
     select(*(_changes[name] for name in ("number", "ordinal", "kind", "record_id", "before", "after")))
-    .where(_changes.company_id == bindparam("key"), _changes.number > bindparam("since"))
-    .order_by(_changes.number, _changes.ordinal)
+    .where(
+        _changes.company_id == bindparam("key"),
+        tuple_(_changes.number, _changes.ordinal) > tuple_(bindparam("since"), bindparam("past")),
+    )
+    .order_by(_changes.number, _changes.ordinal),
+    PAGE,
 )
 _HEAD = sql(select(_companies.number, _companies.head).where(_companies.company_id == bindparam("key")))
 _VERIFIED = sql(select(tables.verified).where(tables.verified.c.company_id == bindparam("key")))

@@ -13,7 +13,7 @@ from sqlalchemy.sql import ClauseElement
 from deskroster.core.changes import Change
 from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
 from deskroster.ledger import tables
-from deskroster.ledger.engines import DIALECT, Db
+from deskroster.ledger.engines import DIALECT, LIMIT, Db
 from deskroster.ledger.tables import STORED, Stored
 from deskroster.ledger.vault import Vault, bound
 
@@ -124,6 +124,11 @@ def _moved(before: AnyRecord | None, after: AnyRecord | None, field: str) -> lis
 def sql(statement: ClauseElement) -> str:
     """Return the text of a statement for the driver. Its values come in the order of the table's columns."""
     return str(statement.compile(dialect=DIALECT))
+
+
+def limited(statement: ClauseElement, most: int) -> str:
+    """Return the text of a query that gives at most so many rows."""
+    return f"{sql(statement)}{LIMIT}{most:d}"
 
 
 def putting(table: Table) -> str:

@@ -1,8 +1,9 @@
 """Store: the data folder of an installation, and the ledgers of its companies."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any, NamedTuple, TypeVar
@@ -16,9 +17,9 @@ from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
 from deskroster.ledger import backup, calls, check, installation, loading, log, nonces, observations, replies, tables
 from deskroster.ledger.check import Finding
-from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, Db, Engine, clash, looks
+from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
-from deskroster.ledger.ledger import PATIENCE, Ledger
+from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
 from deskroster.ledger.observations import Observations
 from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
@@ -27,7 +28,8 @@ from deskroster.ledger.vault import Vault
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
 FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
-MOST_AGAIN = 10_000  # changes of the log that are read again each time
+MOST_AGAIN = 10_000  # changes of the log that are read again each time, of each company
+AGAIN_AT_ONCE = 1_000  # of them in one job
 NONCES = "nonces"
 _UNHURRIED = 600.0  # seconds that a database may think about all that it holds
 
@@ -66,7 +68,7 @@ class Store:
         self._note_companies(engine.read_now(_companies))
         self._ledgers: dict[int, Ledger] = {}
         self._read_again: dict[int, Reach] = {}  # by company
-        self._loading = asyncio.Lock()
+        self._founding, self._loading = asyncio.Lock(), asyncio.Lock()
         self._saving: asyncio.TimerHandle | None = None
         self._save: asyncio.Task[None] | None = None
 
@@ -147,17 +149,23 @@ class Store:
 
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
-        async with self._loading:
+        async with _within(PATIENCE, self._founding):
             self._note_companies(await self._read(_companies))  # one may have been in doubt
             if any(other.label == company.label for other in self.companies()):
                 raise Conflict(Reason.NAME_TAKEN, "label")
             company = replace(company, id=max(self._companies, default=0) + 1)
             await self._write_first(company, [created(company), *map(created, records)], origin)
             self._companies[company.id] = company
-        return await self.load(company.id)
+        try:
+            return await self.load(company.id)
+        except Busy:
+            raise Unknown from None  # it is founded, and cannot be shown
 
     async def load(self, company_id: int) -> Ledger:
-        """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy."""
+        """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy.
+
+        It takes as long as the company is large.
+        """
         async with self._loading:
             if company_id not in self._ledgers:
                 self._ledgers[company_id] = await self._load(company_id)
@@ -165,14 +173,14 @@ class Store:
 
     async def backup(self, folder: Path) -> backup.Manifest:
         """Write a verified backup to `folder`, which must not exist. Raises BadBackup, OSError."""
-        await self._engine.read(lambda db: backup.copy(db, folder, self.vault), silence=_UNHURRIED)
+        await self._engine.read_long(lambda db: backup.copy(db, folder, self.vault), silence=_UNHURRIED)
         manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), self.vault)
         backup.remember(self._folder, folder, manifest)
         return manifest
 
     async def check(self) -> list[Finding]:
         """Return what is not as it must be; if that is in the data, writing stops. Writes to SQLite wait meanwhile."""
-        found = await self._engine.read(lambda db: check.everything(db, self.vault), silence=_UNHURRIED)
+        found = await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=_UNHURRIED)
         damage = [f"{what}: {where}" for what, _, where in found if what != "row_security"]
         if damage:
             self._engine.condemn("; ".join(damage))
@@ -202,7 +210,7 @@ class Store:
 
     async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
-            return await self._engine.read(job, company_id)
+            return await self._engine.read(job, company_id, PATIENCE)
         except ERRORS as error:
             raise Busy from error
 
@@ -214,7 +222,9 @@ class Store:
             return loaded, observations.load(db, self.vault, company_id), reach
 
         try:
-            loaded, seen, self._read_again[company_id] = await self._read(job, company_id)
+            loaded, seen, self._read_again[company_id] = await self._engine.read_long(job, company_id)
+        except ERRORS as error:
+            raise Busy from error
         except Damaged as error:
             self._engine.condemn(str(error))
             raise
@@ -236,6 +246,8 @@ class Store:
 
         try:
             await self._engine.write(job, silence=FOUNDING_SECONDS)
+        except NotBegun as error:
+            raise Busy from error
         except Exception as error:
             find = self._engine.settle(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
             settling = asyncio.get_running_loop().create_task(find)
@@ -256,27 +268,61 @@ class Store:
             self._stir()  # what others saw is to be learned too
 
     async def _save_observed(self) -> None:
+        reached = await self._read_on()
         rows = [row for id, ledger in self._ledgers.items() for row in ledger.observed.take(id)]
-        whole = all(self._ledgers[id].roster.number == noted for id, (noted, _) in self._read_again.items())
-        if whole and not rows and not self.shared:
+        if not reached and not rows and not self.shared:
             return
 
-        def job(db: Db) -> tuple[dict[int, Reach], dict[int, observations.Seen]]:
+        def job(db: Db) -> dict[int, observations.Seen]:
             observations.save(db, self.vault, rows)
             replies.forget(db, int(self._clock()) - replies.LIFETIME)
             if self.shared:
                 nonces.forget(db, int(self._clock()))
-            reached = {id: log.read_on(db, id, reach, MOST_AGAIN) for id, (_, reach) in self._read_again.items()}
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
-            seen = {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
-            return {id: Reach(number, number) for id, number in reached.items()}, seen
+            return {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
 
         with suppress(*ERRORS, Damaged):  # an observation is not worth more than the next one
-            reaches, seen = await self._engine.write(job)
-            self._read_again |= reaches
+            seen = await self._engine.write(job)
+            self._read_again |= {id: Reach(number, number) for id, number in reached.items()}
             for id, observed in seen.items():
                 self._ledgers[id].learn(observed)
+
+    async def _read_on(self) -> dict[int, int]:
+        """Read the logs again from where that ended last time; return how far, where that is not noted yet.
+
+        In short jobs, so that nobody waits long for one of them. Damage that is found stops writing.
+        """
+        reached: dict[int, int] = {}
+        for id, (noted, since) in list(self._read_again.items()):
+            try:
+                for _ in range(0, MOST_AGAIN, AGAIN_AT_ONCE):
+                    if since >= self._ledgers[id].roster.number:
+                        break
+                    since = await self._engine.read(
+                        partial(log.read_on, company_id=id, since=since, most=AGAIN_AT_ONCE), id
+                    )
+            except Damaged as error:
+                self._engine.condemn(str(error))
+            except ERRORS:
+                pass  # the next time
+            if since > noted:
+                reached[id] = since
+        return reached
+
+
+@asynccontextmanager
+async def _within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Have a lock, waited for so many seconds at most. Raises Busy."""
+    try:
+        async with asyncio.timeout(patience):
+            await lock.acquire()
+    except TimeoutError as error:
+        raise Busy from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _companies(db: Db) -> tuple[int, list[Company]]:

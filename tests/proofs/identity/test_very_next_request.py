@@ -183,18 +183,25 @@ def names(desk) -> set[str]:
 def queued_behind(desk, *requests, later=0):
     """Hold a write in the store until these requests have been let in and wait behind it; return their answers."""
     ledger = desk.run(desk.app.store.load(1))
-    engine, write = ledger._engine, ledger._engine.write
+    engine, hold = ledger._engine, ledger._engine.hold
     first = signed(desk.of(ADMIN).kf5, "POST", "/groups.json", json={"group": {"name": "first"}})
 
     async def held():
         held, entered = asyncio.Event(), asyncio.Event()
 
-        async def gated(job):
-            entered.set()
-            await held.wait()
-            return await write(job)
+        async def gated(company_id):
+            turn = await hold(company_id)
+            commit = turn.commit
 
-        engine.write = gated
+            async def commit_later(job):
+                entered.set()
+                await held.wait()
+                return await commit(job)
+
+            turn.commit = commit_later
+            return turn
+
+        engine.hold = gated
         try:
             answers = [asyncio.create_task(answer(desk, first))]
             await asyncio.wait_for(entered.wait(), 60)
@@ -203,7 +210,7 @@ def queued_behind(desk, *requests, later=0):
                 await asyncio.wait_for(until(partial(waiting, number)), 60)
             desk.clock.now += later
         finally:
-            del engine.write
+            del engine.hold
             held.set()
         return await asyncio.gather(*answers)
 

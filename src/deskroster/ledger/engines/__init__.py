@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
 """The SQL that statements are written in. PostgreSQL understands all of it but for the question marks."""
+LIMIT = " LIMIT "
+"""Before the number of rows that a query gives at most: its rows may be in memory at once."""
+PATIENCE = 5.0  # seconds that whoever was sent a request may wait for the database to begin with it
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
 EVERY_COMPANY = 0  # whose rows a job sees that is of no company
 
@@ -53,6 +56,20 @@ class Gone(Failed):
     """PostgreSQL went away before it could say what it did, or whether."""
 
 
+class NotBegun(Failed):
+    """The database had no time for it within the patience, or it was taken back: surely nothing was done."""
+
+    def __init__(self, what: str = "it") -> None:
+        super().__init__(f"the database has not got to {what} in time")
+
+
+class Late(Failed):
+    """It was begun, and has not ended within the patience: it cannot be said yet what came of it."""
+
+    def __init__(self) -> None:
+        super().__init__("the database has not finished in time")
+
+
 class InDoubt(Exception):
     """A commit that is there and may be lost with its machine: nobody else has it yet. No log can tell."""
 
@@ -80,11 +97,17 @@ class Held(Protocol):
     def number(self) -> int | None:
         """The number of the company's last commit; None where nobody but this process writes."""
 
-    async def read(self, job: Job[T]) -> T:
-        """Run a job on what is durable."""
+    async def read(self, job: Job[T], patience: float = ...) -> T:
+        """Run a job on what is durable, and give it up after that many seconds."""
 
-    async def commit(self, job: Job[T]) -> T:
-        """Run a job and make what it writes durable. After an exception it may or may not be: settle."""
+    async def commit(self, job: Job[T], patience: float = ...) -> T:
+        """Run a job and make what it writes durable. After an exception it may or may not be: settle.
+
+        Raises NotBegun where it surely is not.
+        """
+
+    def withdraw(self) -> bool:
+        """Take back a commit that has not begun: it raises NotBegun then. False if it has begun."""
 
     async def release(self) -> None:
         """Write nothing, and let others."""
@@ -121,16 +144,19 @@ class Engine(Protocol):
     def doubts(self, company_id: int) -> bool:
         """Tell whether it cannot be said if a company's last write was done."""
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
-        """Run a job on one snapshot. `silence`: seconds after which a server that gives no rows is given up."""
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
+        """Run a short job on one snapshot, all of which may be in memory at once. Gives up after `patience` seconds."""
 
-    async def look(self, job: Job[T], company_id: int) -> T:
-        """Run a job on one snapshot that reads no more than may be in memory at once: it takes less time."""
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
+        """Run a job on one snapshot that may take minutes, and keep no short one waiting where that can be helped.
+
+        Rows are fetched as they are wanted. Gives up a server that gives none for `silence` seconds.
+        """
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         """Run a job in a transaction and make it durable. After an exception it may or may not be: settle.
 
-        A database elsewhere that has not answered after `silence` seconds is given up.
+        Gives up after `silence` seconds. Raises NotBegun where it surely is not done.
         """
 
     async def hold(self, company_id: int) -> Held:

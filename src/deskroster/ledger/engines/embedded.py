@@ -13,7 +13,16 @@ from sqlalchemy import Connection, StaticPool, create_engine, event
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import torn
-from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, FolderInUse, Job
+from deskroster.ledger.engines import (
+    COMMIT_SECONDS,
+    EVERY_COMPANY,
+    PATIENCE,
+    Asking,
+    FolderInUse,
+    Job,
+    Late,
+    NotBegun,
+)
 from deskroster.ledger.vault import sync_folder
 
 T = TypeVar("T")
@@ -49,7 +58,6 @@ class Embedded:
     """
 
     asking: Asking | None = None
-    number: int | None = None
 
     def __init__(self, folder: Path) -> None:
         """Take the folder. Raises FolderInUse, and Damaged before SQLite could pass over what its log has lost."""
@@ -81,29 +89,19 @@ class Embedded:
     def doubts(self, company_id: int) -> bool:
         return self._doubtful
 
-    async def hold(self, company_id: int) -> "Embedded":
-        return self
-
-    async def commit(self, job: Job[T]) -> T:
-        return await self.write(job)
-
-    async def reject(self) -> None:
-        raise NotImplementedError
-
-    async def release(self) -> None:
-        pass
+    async def hold(self, company_id: int) -> "Turn":
+        return Turn(self)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        writing = self._thread.submit(self._do, lambda connection: self._transaction(connection, job))
-        if self._moments.suffice(writing):
-            return writing.result()
-        return await asyncio.wrap_future(writing)
+        return await ended(self.start_write(job), PATIENCE, silence)
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
-        return await self.run(lambda connection: _snapshot(connection, job))
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
+        return await self.run(lambda connection: _snapshot(connection, job), patience)
 
-    async def look(self, job: Job[T], company_id: int) -> T:
-        return await self.read(job, company_id)
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
+        """Run a job on one snapshot. Every other job waits until it ends."""
+        running = self._thread.submit(self._do, lambda connection: _snapshot(connection, job))
+        return await ended(running, PATIENCE, None)
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
@@ -123,9 +121,15 @@ class Embedded:
         finally:
             self._doubtful = False
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a job outside any transaction. Raises Damaged, or what the job raises."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+    async def run(self, job: Callable[[sqlite3.Connection], T], patience: float = PATIENCE) -> T:
+        """Run a job outside any transaction. Raises NotBegun, Late, Damaged, or what the job raises."""
+        return await ended(self._thread.submit(self._do, job), patience)
+
+    def start_write(self, job: Job[T]) -> Future[T]:
+        """Begin a write, and wait for it for a moment where that mostly suffices."""
+        running = self._thread.submit(self._do, lambda connection: self._transaction(connection, job))
+        self._moments.suffice(running)
+        return running
 
     def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
         def run(connection: sqlite3.Connection) -> None:
@@ -195,6 +199,53 @@ class Embedded:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()  # takes back what was not committed
+
+
+class Turn:
+    """The right to write, which this process always has. One commit at a time."""
+
+    number: int | None = None
+
+    def __init__(self, engine: Embedded) -> None:
+        self._engine = engine
+        self._commit: Future[Any] | None = None
+
+    async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
+        return await self._engine.read(job, patience=patience)
+
+    async def commit(self, job: Job[T], patience: float | None = None) -> T:
+        self._commit = commit = self._engine.start_write(job)
+        return await ended(commit, patience)
+
+    def withdraw(self) -> bool:
+        return self._commit is not None and self._commit.cancel()
+
+    async def release(self) -> None:
+        pass
+
+    async def reject(self) -> None:
+        raise NotImplementedError
+
+
+async def ended(running: Future[T], patience: float | None, longer: float | None = 0) -> T:
+    """Wait for a job of a thread: `patience` seconds, and once it has begun `longer`; None is as long as it takes.
+
+    Raises NotBegun for a job that was still in the queue; it is taken out, and is never done. Raises Late for one that
+    goes on.
+    """
+    if not running.done():
+        waiting = asyncio.wrap_future(running)
+        try:
+            await asyncio.wait([waiting], timeout=patience)
+            if not running.done() and not running.cancel() and longer != 0:
+                await asyncio.wait([waiting], timeout=longer)
+        finally:
+            waiting.cancel()  # takes it out of the queue if nobody waits any more
+    if running.cancelled():
+        raise NotBegun
+    if not running.done():
+        raise Late
+    return running.result()
 
 
 class Moments:

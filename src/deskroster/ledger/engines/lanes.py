@@ -35,12 +35,19 @@ class Lane:
         session = self._session
         return None if session is None else session.connection.info.backend_pid
 
-    async def run(self, job: Callable[[Session], T], silence: float = SILENT_SECONDS) -> T:
-        """Run a job. Raises Gone when the server is waited for that many seconds at once, and says nothing."""
+    async def run(self, job: Callable[[Session], T], silence: float = SILENT_SECONDS, within: float | None = None) -> T:
+        """Run a job. Raises Gone when the server is waited for `silence` seconds at once, and says nothing.
+
+        `within` so many seconds it must be done, else the connection is broken.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = None if within is None else loop.call_later(within, self.abort)
         self._listen(silence)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, job)
+            return await loop.run_in_executor(self._thread, self._do, job)
         finally:
+            if deadline is not None:
+                deadline.cancel()
             if self._watch is not None:
                 self._watch.cancel()
 

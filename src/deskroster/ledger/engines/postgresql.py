@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -11,14 +11,29 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import COMMIT_SECONDS, EVERY_COMPANY, Asking, Failed, FolderInUse, InDoubt, Job
+from deskroster.ledger.engines import (
+    COMMIT_SECONDS,
+    EVERY_COMPANY,
+    PATIENCE,
+    Asking,
+    Failed,
+    FolderInUse,
+    InDoubt,
+    Job,
+    NotBegun,
+)
 from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
 from deskroster.ledger.engines.session import Primary, Session
 
 T = TypeVar("T")
+Rooms = Sequence[asyncio.Semaphore]
+"""What keeps a kind of work from taking all lanes."""
 
-LANES = 4  # connections for writing and loading; a company writes on one at a time
+LANES = 5  # connections for all but questions; a company writes on one at a time
+LONG = 2  # of them, for what may take minutes: loading, checking, backups, founding, the upkeep
+SLOW = LANES - 1  # of them, for that and for writing, which waits for locks and disks: a short read finds the last one
+LONG_SECONDS = 600.0  # that long work may wait for other long work
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
@@ -51,6 +66,7 @@ class PostgreSQL:
         self._lanes = [Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
         self._keeper = Lane(self._primary, self._keep)
         self._idle: asyncio.Queue[Lane] | None = None
+        self._long, self._slow = asyncio.Semaphore(LONG), asyncio.Semaphore(SLOW)
         self._doubtful: set[int] = set()
         self._alone = False
         self._keeper.run_now(lambda session: None)
@@ -68,40 +84,45 @@ class PostgreSQL:
     def doubts(self, company_id: int) -> bool:
         return company_id in self._doubtful
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
-        lane = await self._take()
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
+        lane = await self._take((), patience)
+        try:
+            return await self._judged(lane.run(lambda session: _glance(session, job, company_id), within=patience))
+        finally:
+            self._give_back(lane)
+
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
+        rooms = (self._long, self._slow)
+        lane = await self._take(rooms, LONG_SECONDS)
         try:
             return await self._judged(lane.run(lambda session: _snapshot(session, job, company_id), silence))
         finally:
-            self._give_back(lane)
-
-    async def look(self, job: Job[T], company_id: int) -> T:
-        lane = await self._take()
-        try:
-            return await self._judged(lane.run(lambda session: _glance(session, job, company_id)))
-        finally:
-            self._give_back(lane)
+            self._give_back(lane, rooms)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        held = await self.hold(company_id)
+        long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
+        held = await self._hold(company_id, (self._long, self._slow) if long else (self._slow,))
         return await held.commit(job, silence)
 
     async def hold(self, company_id: int) -> "Turn":
+        return await self._hold(company_id, (self._slow,))
+
+    async def _hold(self, company_id: int, rooms: Rooms) -> "Turn":
         if self.damage:
             raise Damaged(self.damage)
-        lane = await self._take()
+        lane = await self._take(rooms, HOLD_SECONDS)
         loop = asyncio.get_running_loop()
         relief = loop.call_later(STUCK_AFTER, self._relieve, lane)
         deadline = loop.call_later(HOLD_SECONDS, lane.abort)
         try:
             number = await self._judged(lane.run(lambda session: _locked(session, company_id), HOLD_SECONDS))
         except BaseException:
-            self._give_back(lane)
+            self._give_back(lane, rooms)
             raise
         finally:
             relief.cancel()
             deadline.cancel()
-        return Turn(self, lane, number)
+        return Turn(self, lane, number, rooms)
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
@@ -170,9 +191,9 @@ class PostgreSQL:
         for lane in (*self._lanes, self._keeper):
             lane.close()
 
-    def give_back(self, lane: "Lane") -> None:
+    def give_back(self, lane: Lane, rooms: Rooms) -> None:
         """Let others have a lane."""
-        self._give_back(lane)
+        self._give_back(lane, rooms)
 
     async def _judged(self, running: Coroutine[Any, Any, T]) -> T:
         try:
@@ -181,16 +202,31 @@ class PostgreSQL:
             self.condemn(str(error))
             raise
 
-    async def _take(self) -> "Lane":
+    async def _take(self, rooms: Rooms, patience: float) -> Lane:
+        """Return a lane that nobody uses, once there is room in all of these. Raises NotBegun after the patience."""
         if self._idle is None:
             self._idle = asyncio.LifoQueue()
             for lane in reversed(self._lanes):
                 self._idle.put_nowait(lane)
-        return await self._idle.get()
+        taken: list[asyncio.Semaphore] = []
+        try:
+            async with asyncio.timeout(patience):
+                for room in rooms:
+                    await room.acquire()
+                    taken.append(room)
+                return await self._idle.get()
+        except BaseException as error:
+            for room in taken:
+                room.release()
+            if isinstance(error, TimeoutError):
+                raise NotBegun from error
+            raise
 
-    def _give_back(self, lane: "Lane") -> None:
+    def _give_back(self, lane: Lane, rooms: Rooms = ()) -> None:
         assert self._idle is not None
         self._idle.put_nowait(lane)
+        for room in rooms:
+            room.release()
 
     def _relieve(self, lane: "Lane") -> None:
         """End who holds up a lane that waits for a lock, while they wait for their own process: it is stuck.
@@ -227,25 +263,27 @@ class PostgreSQL:
 class Turn:
     """A transaction that holds the row of a company."""
 
-    def __init__(self, engine: PostgreSQL, lane: "Lane", number: int | None) -> None:
+    def __init__(self, engine: PostgreSQL, lane: Lane, number: int | None, rooms: Rooms) -> None:
         self.number = number
+        self._rooms = rooms
         self._engine = engine
         self._lane: Lane | None = lane
 
-    async def read(self, job: Job[T]) -> T:
+    async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
         assert self._lane is not None
-        return await self._lane.run(job)
+        return await self._lane.run(job, within=patience)
 
-    async def commit(self, job: Job[T], silence: float = COMMIT_SECONDS) -> T:
+    async def commit(self, job: Job[T], patience: float = COMMIT_SECONDS) -> T:
         """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
         lane = self._lane
         assert lane is not None
-        deadline = asyncio.get_running_loop().call_later(silence, lane.abort)
         try:
-            return await lane.run(lambda session: self._engine.committed(session, job), silence)
+            return await lane.run(lambda session: self._engine.committed(session, job), patience, within=patience)
         finally:
-            deadline.cancel()
             self._end()
+
+    def withdraw(self) -> bool:
+        return False  # a commit has a connection of its own and begins at once
 
     async def release(self) -> None:
         if self._lane is not None:
@@ -264,7 +302,7 @@ class Turn:
     def _end(self) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
-            self._engine.give_back(lane)
+            self._engine.give_back(lane, self._rooms)
 
 
 def _wait_for_replicas(session: Session) -> None:

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import Cursor, ServerCursor, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from deskroster.ledger.engines import Failed
+from deskroster.ledger.engines import LIMIT, Failed
 
 CONNECT_SECONDS = 1.0  # for each host
 UNREPLICATED = "canceling wait for synchronous replication"  # what PostgreSQL warns of a commit that only it has
@@ -123,7 +123,7 @@ class Session:
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
         text = cast("Any", in_postgresql(statement))
-        if self._streams is None or not statement.startswith("SELECT"):
+        if self._streams is None or not statement.startswith("SELECT") or LIMIT in statement:
             return self.connection.execute(text, values or None)
         cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
         self._streams.append(cursor)

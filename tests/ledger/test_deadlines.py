@@ -1,0 +1,215 @@
+"""Whoever waits for a database that is busy is answered in time: with Busy, where nothing was begun."""
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from deskroster.core.problems import Busy, Unknown
+from deskroster.core.records import Company
+from deskroster.desk import Desks
+from deskroster.ledger import store as stores
+from deskroster.ledger.engines import Late, NotBegun, embedded
+from deskroster.passwords import Passwords
+from tests.ledger.support import NOW, first_records, names, new_group, opened, origin, work
+
+pytestmark = pytest.mark.once
+
+SHORT = 0.05  # seconds of patience
+LONG = 60.0  # seconds, for what happens at once on an idle machine
+
+
+@asynccontextmanager
+async def kept_busy(engine):
+    """Keep the thread of SQLite busy with one job for the length of a block."""
+    begun, end = threading.Event(), threading.Event()
+
+    def job(connection):
+        begun.set()
+        end.wait(LONG)
+
+    running = asyncio.ensure_future(engine.run(job, LONG))
+    await asyncio.to_thread(begun.wait, LONG)
+    try:
+        yield
+    finally:
+        end.set()
+        await running
+
+
+def test_a_write_whose_turn_does_not_come_is_busy_and_is_never_done(tmp_path):
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            ledger._patience = SHORT
+            async with kept_busy(store._engine):
+                several = [ledger.submit(work(new_group(name))) for name in "abc"]
+                assert [Busy] * 3 == [type(answer) for answer in await asyncio.gather(*several, return_exceptions=True)]
+            ledger._patience = LONG
+
+            assert b"1" == await ledger.submit(work(new_group("later")))
+        async with opened(tmp_path) as (_, ledger):
+            assert ["later"] == names(ledger)
+
+    asyncio.run(run())
+
+
+def test_control_a_write_that_cannot_be_taken_back_is_unknown_and_done(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded.Turn, "withdraw", lambda turn: False)
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            ledger._patience = SHORT
+            async with kept_busy(store._engine):
+                with pytest.raises(Unknown):
+                    await ledger.submit(work(new_group("a")))
+        async with opened(tmp_path) as (_, ledger):
+            assert ["a"] == names(ledger)
+
+    asyncio.run(run())
+
+
+def test_a_create_with_a_key_is_busy_in_time_and_is_never_done(tmp_path):
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            ledger._patience = SHORT
+            async with kept_busy(store._engine):
+                with pytest.raises(Busy):
+                    await asyncio.wait_for(ledger.submit(work(new_group("a"), once(ledger, "key"))), LONG / 2)
+            ledger._patience = LONG
+
+            assert b"1" == await ledger.submit(work(new_group("later"), once(ledger, "key")))
+            assert ["later"] == names(ledger)
+
+    asyncio.run(run())
+
+
+def test_control_a_lookup_without_a_deadline_keeps_its_caller_waiting(tmp_path, monkeypatch):
+    real = embedded.Turn.read
+    monkeypatch.setattr(embedded.Turn, "read", lambda turn, job, patience: real(turn, job, LONG))
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            ledger._patience = SHORT
+            async with kept_busy(store._engine):
+                kept_waiting = asyncio.ensure_future(ledger.submit(work(new_group("a"), once(ledger, "key"))))
+                while ledger._queue or ledger._runner is None:  # noqa: ASYNC110 - until it is looked up
+                    await asyncio.sleep(0)
+                with pytest.raises(Busy):
+                    await ledger.submit(work(new_group("b")))
+                assert not kept_waiting.done()
+            await asyncio.gather(kept_waiting, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_first_answer_that_is_given_again_is_busy_in_time(tmp_path, monkeypatch):
+    """Between the lookup and the answer there is one more wait: for the commit that says it is as durable as said."""
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            assert b"1" == await ledger.submit(work(new_group("a"), once(ledger, "key")))
+            ledger._patience = SHORT
+            real = ledger._answered_before
+
+            async def then_busy(batch, held):
+                found = await real(batch, held)
+                await stack.enter_async_context(kept_busy(store._engine))
+                return found
+
+            monkeypatch.setattr(ledger, "_answered_before", then_busy)
+            async with AsyncExitStack() as stack:
+                with pytest.raises(Busy):
+                    await asyncio.wait_for(ledger.submit(work(new_group("a"), once(ledger, "key"))), LONG / 2)
+
+    asyncio.run(run())
+
+
+def test_whoever_needs_a_company_that_is_not_loaded_is_busy_in_time_and_it_is_loaded_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "PATIENCE", LONG)
+    loaded = []
+    real = stores.Store.load
+
+    async def load(store, company_id):
+        loaded.append(company_id)
+        return await real(store, company_id)
+
+    async def run():
+        async with opened(tmp_path):
+            pass
+        monkeypatch.setattr(stores.Store, "load", load)
+        store = stores.Store.open(tmp_path, lambda: NOW)
+        desks = Desks(store, Passwords(), lambda: NOW)
+        try:
+            async with kept_busy(store._engine):
+                for _ in range(2):
+                    with pytest.raises(Busy):
+                        await desks.of_company(store.companies()[0], SHORT)
+            desk = await desks.of_company(store.companies()[0], LONG)
+            assert desk is await desks.of_company(store.companies()[0])
+            assert [1] == loaded
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            monkeypatch.setattr(embedded, "PATIENCE", SHORT)
+            made = Company(id=0, label="other", name="Other")
+            async with kept_busy(store._engine):
+                for asked in (
+                    store.companies_with_email("zhaofeng@udesk.cn"),
+                    store.product(),
+                    store.create_company(made, first_records(), origin()),
+                    store.load(2),
+                ):
+                    with pytest.raises(Busy):
+                        await asyncio.wait_for(asked, LONG / 2)
+
+                founding = asyncio.ensure_future(store._write_first(made, [], origin()))
+                with pytest.raises(Busy):
+                    await founding
+            assert [1] == [company.id for company in store.companies()]
+            assert (0, []) != await store._read(stores._companies)
+            assert 1 == len((await store._read(stores._companies))[1])
+
+    asyncio.run(run())
+
+
+def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_patience(tmp_path, monkeypatch):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            async with store._founding:
+                with pytest.raises(Busy):
+                    await store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
+
+    asyncio.run(run())
+
+
+def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            engine, goes_on, ran = store._engine, threading.Event(), []
+            with pytest.raises(Late):
+                await engine.run(lambda connection: goes_on.wait(LONG), SHORT)
+            with pytest.raises(NotBegun):
+                await engine.run(lambda connection: ran.append("never"), SHORT)
+            left = asyncio.ensure_future(engine.run(lambda connection: ran.append("nor this"), LONG))
+            await asyncio.sleep(0)
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+            goes_on.set()
+
+            assert "now" == await engine.run(lambda connection: "now", LONG)
+            assert [] == ran
+
+    asyncio.run(run())
+
+
+def once(ledger, key):
+    return ledger.once("agent 1", key, b"/user_groups {}")
