@@ -151,11 +151,13 @@ def _within_files(limits: Limits) -> Limits:
 @contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
     """Keep an address for servers that share it; give its port. Nothing listens on it here. Raises CannotListen."""
-    with _refused(), socket.create_server((host, port), family=_family(host), reuse_port=False) as free:
+    with _refused(), _bound(host, port, reuse_port=False) as free:
         port = free.getsockname()[1]  # it is nobody's
     with socket.socket(_family(host)) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if taken.family == socket.AF_INET6:
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not _takes_both(host))
         with _refused():
             taken.bind((host, port))
         yield port
@@ -163,9 +165,25 @@ def reserved(host: str, port: int) -> Iterator[int]:
 
 def _listen(host: str, port: int, with_others: bool) -> socket.socket:
     with _refused():
-        listening = socket.create_server((host, port), family=_family(host), backlog=2_048, reuse_port=with_others)
+        listening = _bound(host, port, reuse_port=with_others)
     listening.setblocking(False)
     return listening
+
+
+def _bound(host: str, port: int, reuse_port: bool) -> socket.socket:
+    return socket.create_server(
+        (host, port), family=_family(host), backlog=2_048, reuse_port=reuse_port, dualstack_ipv6=_takes_both(host)
+    )
+
+
+def _takes_both(host: str) -> bool:
+    """Tell whether IPv4 is to be served by the same socket: it is where every address of IPv6 is."""
+    if ":" not in host or not socket.has_dualstack_ipv6():
+        return False
+    try:
+        return ipaddress.IPv6Address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,6 +9,7 @@ from msgspec import Struct
 
 from deskroster import __version__
 from deskroster.admin.installation import Installation
+from deskroster.core import moments
 from deskroster.core.access import Permission
 from deskroster.core.problems import Invalid, Rule
 from deskroster.desk import Desk
@@ -152,4 +152,4 @@ def _clock(data: Path, now: float) -> Check:
     newest = max((path.stat().st_mtime for path in data.iterdir()), default=now)
     if newest > now + _CLOCK_SLACK:
         return Check("clock", False, f"it is {newest - now:.0f} s behind the files of this folder")
-    return Check("clock", True, datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
+    return Check("clock", True, moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))

@@ -116,7 +116,6 @@ def _moment(text: str) -> datetime:
     if len(text) <= 6 and text[:-1].isdecimal() and text[-1] in units:
         return datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+        return datetime.fromisoformat(text).astimezone(UTC)  # without an offset: of this machine's zone
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         raise Refused(Exit.USAGE, f"{text} is no time", "Write 90d, 12h, or 2027-01-31T00:00:00+08:00.") from None
-    return moment if moment.tzinfo else moment.astimezone()

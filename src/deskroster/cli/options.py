@@ -30,5 +30,5 @@ Company = Annotated[
     typer.Option("--company", metavar="LABEL", help="Which company; not needed where there is only one."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not text for people.")]
-Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
+Host = Annotated[str, typer.Option("--host", help="The address to listen on; :: for all of IPv6 and IPv4.")]
 Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="The port to listen on; 0 takes a free one.")]

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import ipaddress
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import uvloop
 from msgspec.structs import replace
@@ -30,6 +32,10 @@ from deskroster.telemetry import Telemetry
 
 METRICS = "metrics"  # the folder in the data folder where workers tell each other what they counted
 SAVE_SECONDS = 1.0
+_ADVICE = (
+    "whoever is on the way can read passwords and tokens: serve HTTPS (--tls-cert, --tls-key), "
+    "or put a proxy in front of it and name it (--trusted-proxy)"
+)
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
@@ -128,6 +134,7 @@ async def _serve(
 
         def tell(url: str) -> None:
             signals.ready = True
+            _warn_of_plain_http(url, settings, telemetry)
             ready(url, prepared, telemetry)
 
         listening = admin or sockets.bind(settings.data)
@@ -136,6 +143,14 @@ async def _serve(
         finally:
             if admin is None:
                 sockets.unbind(listening, settings.data)
+
+
+def _warn_of_plain_http(url: str, settings: Settings, telemetry: Telemetry) -> None:
+    """Say in the log that passwords and tokens travel in the clear, unless a proxy or this machine is all there is."""
+    at = urlsplit(url)
+    local = ipaddress.ip_address(at.hostname or "").is_loopback
+    if at.scheme == "http" and not (local or settings.trusted_proxies or settings.worker):  # the first worker is 0
+        telemetry.log.warning("plain HTTP", url=url, advice=_ADVICE)
 
 
 @asynccontextmanager

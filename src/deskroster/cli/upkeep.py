@@ -14,6 +14,7 @@ from deskroster.cli.console import Exit, Refused, as_json, say
 from deskroster.cli.folder import Folder
 from deskroster.cli.opening import refusing
 from deskroster.cli.options import Data, Json
+from deskroster.core import moments
 from deskroster.ledger import BadBackup, FolderInUse, Manifest, restore, verify
 from deskroster.ledger.check import examine
 from deskroster.ledger.vault import parse_key
@@ -131,4 +132,4 @@ def _examined(data: Path) -> tuple[Report, str]:
 
 def _contents(manifest: Manifest) -> str:
     commits = ", ".join(f"{head.label} up to commit {head.number}" for head in manifest.companies)
-    return f"{escape(commits)}, as of {datetime.fromtimestamp(manifest.at, UTC):%Y-%m-%d %H:%M:%S UTC}"
+    return f"{escape(commits)}, as of {moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"

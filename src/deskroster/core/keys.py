@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deskroster.core import text
+from deskroster.core import moments, text
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Change, changed, created
 from deskroster.core.problems import Invalid, Rule
@@ -32,7 +32,7 @@ def create(
     roster.agents.find(agent_id)
     if len(roster.keys_of.get(agent_id, ())) >= MAX_KEYS:
         raise Invalid("keys", Rule.TOO_MANY, MAX_KEYS)
-    if expires_at is not None and expires_at <= at:
+    if expires_at is not None and not at < expires_at <= moments.LAST:
         raise Invalid("expires_at", Rule.RANGE)
     key = Key(
         id=roster.next_id("key"),
@@ -48,9 +48,9 @@ def create(
 
 
 def issue(roster: Roster, caller: Caller, agent_id: int, dialect: str, secret: Secret, at: int) -> list[Change]:
-    """See to it that an agent has a live key for a dialect: nothing if there is one. Raises Forbidden, NotFound."""
+    """Give an agent a token for a dialect, unless there is one. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_KEYS)
-    if live(roster, agent_id, dialect, at):
+    if token(roster, agent_id, dialect, at) is not None:
         return []
     return create(roster, caller, agent_id, dialect, secret, at, dialects=())
 
@@ -72,6 +72,11 @@ def live(roster: Roster, agent_id: int, dialect: str, now: int) -> list[Key]:
     """Return the keys by which an agent may sign in a dialect now, by ascending id."""
     keys = (roster.keys.rows[i] for i in roster.keys_of.get(agent_id, ()))
     return [key for key in keys if key.live(now) and (not key.dialects or dialect in key.dialects)]
+
+
+def token(roster: Roster, agent_id: int, dialect: str, now: int) -> Key | None:
+    """Return the oldest live key that can do all in a dialect that its agent may, as a vendor's token can."""
+    return next((key for key in live(roster, agent_id, dialect, now) if key.access == "write"), None)
 
 
 def tried(roster: Roster, email: str, dialect: str, now: int) -> list[Key]:

@@ -1,6 +1,7 @@
 """What text may hold: the characters, lengths and addresses that every field is checked for."""
 
 import re
+import unicodedata
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -19,21 +20,30 @@ _REFUSED_IN_LINE = re.compile(
     + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
     + "]"
 )
+_INVISIBLE_CATEGORIES = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Me"))
+_INVISIBLE = frozenset(
+    "\u115f\u1160\u3164\uffa0"  # Hangul fillers: letters that are drawn as nothing
+    "\u2800"  # Braille pattern without a dot
+    "\U0001d159"  # musical null notehead
+    "\U00013441\U00013442"  # Egyptian blanks
+    "\u2065\ufff0\ufff1\ufff2\ufff3\ufff4\ufff5\ufff6\ufff7\ufff8"  # unassigned, and to be ignored by Unicode's word
+)
+_IGNORED_PLANE = range(0xE0000, 0xE1000)  # tags and variation selectors, assigned or not
 _REFUSED_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 def line(field: str, value: str, limit: int = MAX_NAME) -> str:
-    """Return single-line text, trimmed. Raises Invalid: CHARACTERS, TOO_LONG."""
+    """Return single-line text, trimmed; empty if nothing of it can be seen. Raises Invalid: CHARACTERS, TOO_LONG."""
     if not (value.isascii() and value.isprintable()) and _REFUSED_IN_LINE.search(value):
         raise Invalid(field, Rule.CHARACTERS)
     value = value.strip(_WHITE)
     if len(value) > limit:
         raise Invalid(field, Rule.TOO_LONG, limit)
-    return value
+    return value if value.isascii() or any(map(_visible, value)) else ""
 
 
 def name(field: str, value: str, limit: int = MAX_NAME) -> str:
-    """Return a name: single-line text of at least one character. Raises Invalid: CHARACTERS, EMPTY, TOO_LONG."""
+    """Return a name: single-line text of which something can be seen. Raises Invalid: CHARACTERS, EMPTY, TOO_LONG."""
     value = line(field, value, limit)
     if not value:
         raise Invalid(field, Rule.EMPTY)
@@ -63,3 +73,14 @@ def email(field: str, value: str) -> str:
     except EmailNotValidError:
         raise Invalid(field, Rule.EMAIL) from None
     return value
+
+
+def _visible(character: str) -> bool:
+    """Tell whether a character is drawn by itself: not white space, a format control, a mark on another, or a filler.
+
+    By Unicode's categories and its property Default_Ignorable_Code_Point. What this Python's Unicode does not know yet
+    counts as visible.
+    """
+    if unicodedata.category(character) in _INVISIBLE_CATEGORIES or character in _INVISIBLE:
+        return False
+    return ord(character) not in _IGNORED_PLANE

@@ -22,7 +22,7 @@ from deskroster.dialect.problems import BadHost, Malformed, MethodNotAllowed, Re
 from deskroster.dialect.request import Headers
 from deskroster.guards.eager import begun
 from deskroster.guards.encoding import encoded, head
-from deskroster.guards.room import Room
+from deskroster.guards.room import Room, plain
 
 Stage = Literal["idle", "head", "body"]
 Fault = Rejection | Busy
@@ -73,6 +73,7 @@ class Guarded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.client = plain(self.client)
         if self.counted_as is None:
             address = self.client[0] if self.client else ""
             if not self._room.enter(address):

@@ -5,6 +5,15 @@ from collections.abc import Callable
 
 from deskroster.settings import Limits
 
+_MAPPED = "::ffff:"  # RFC 4291, section 2.5.5.2
+
+
+def plain(peer: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Return an address as its family writes it: a socket for IPv6 and IPv4 shows 192.0.2.1 as ::ffff:192.0.2.1."""
+    if peer is None or not peer[0].startswith(_MAPPED):
+        return peer
+    return peer[0].removeprefix(_MAPPED), peer[1]
+
 
 class Room:
     """What all connections of a server share."""

@@ -8,7 +8,7 @@ from typing import Any
 from uvicorn.protocols.utils import get_remote_addr
 
 from deskroster.guards.http import Guarded
-from deskroster.guards.room import Room
+from deskroster.guards.room import Room, plain
 
 
 class Handshake(asyncio.Protocol):
@@ -23,7 +23,7 @@ class Handshake(asyncio.Protocol):
         self._shaking: asyncio.Task[None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        address = (get_remote_addr(transport) or ("",))[0]
+        address = (plain(get_remote_addr(transport)) or ("",))[0]
         if not self._room.enter(address):
             transport.abort()
             return

@@ -6,13 +6,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from deskroster.ledger import check, installation, loading, log, transfer, vault
+from deskroster.core import moments
+from deskroster.ledger import check, installation, loading, log, place, transfer, vault
 from deskroster.ledger.engines import Db
 from deskroster.ledger.engines.embedded import FILE, LOCK, core, lock
 from deskroster.ledger.migrations import migrate
@@ -124,8 +124,9 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     """
     manifest = verify(backup)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(path.name not in (vault.FILE, LOCK) for path in folder.iterdir()):
+    if any(path.name not in (vault.FILE, LOCK, place.IGNORED) for path in folder.iterdir()):
         raise BadBackup(f"{folder} is not empty")
+    place.hide_from_git(folder)
     held = lock(folder)
     try:
         found = key or vault.read_key(folder)
@@ -162,7 +163,7 @@ def advice(data: Path) -> str:
         folder, manifest = msgspec.structs.astuple(msgspec.json.decode((data / LATEST).read_bytes(), type=Latest))
     except (OSError, msgspec.MsgspecError):
         return f"{keep}; then restore your latest backup into a new one: deskroster restore BACKUP --data NEW_DIR"
-    moment = f"{datetime.fromtimestamp(manifest.at, UTC):%Y-%m-%d %H:%M:%S UTC}"
+    moment = f"{moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"
     commits = ", ".join(f"{head.label} up to commit {head.number}" for head in manifest.companies)
     return f"{keep}; then restore the backup of {moment} ({commits}): deskroster restore {folder} --data NEW_DIR"
 

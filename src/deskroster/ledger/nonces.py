@@ -24,6 +24,10 @@ _MARK = b"drnonce1"
 _ENTRY = struct.Struct("<16sQ")  # digest, and the second from which the nonce may be used again; 0: free
 
 
+class NoncesLost(OSError):
+    """The file of spent nonces does not say which they are. Says what to do."""
+
+
 class Nonces:
     """Digests on file in the order of their use, and the same in memory to look them up.
 
@@ -119,12 +123,20 @@ _FORGET = sql(delete(tables.nonces).where(tables.nonces.c.until <= bindparam("no
 
 
 def _live(path: Path, now: int) -> dict[bytes, int]:
-    """Return the entries of a file that may still count, in their order; none of one that is absent or foreign."""
+    """Return the entries of a file that may still count, in their order; none of one that is absent or foreign.
+
+    Raises NoncesLost for one that is empty or shorter than its header: we never leave one like that.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MARK:
+    if len(content) < _HEADER.size:
+        raise NoncesLost(
+            f"{path} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
+            " when it is older than that, remove it and start"
+        )
+    if _HEADER.unpack_from(content)[0] != _MARK:
         return {}
     body = memoryview(content)[_HEADER.size :]
     whole = body[: len(body) // _ENTRY.size * _ENTRY.size]

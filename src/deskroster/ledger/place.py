@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from deskroster.ledger.engines import Engine
@@ -9,6 +10,7 @@ from deskroster.ledger.engines.embedded import FILE, Embedded
 from deskroster.ledger.vault import sync_folder
 
 ELSEWHERE = "database"
+IGNORED = ".gitignore"
 VARIABLE = "DESKROSTER_DATABASE"
 
 
@@ -32,11 +34,15 @@ def url_of(folder: Path, wanted: str | None = None) -> str | None:
 
 
 def noted_in(folder: Path) -> str | None:
-    """Return the address that is noted in a folder."""
+    """Return the address that is noted in a folder. Raises NoDatabase for a note that is empty."""
+    file = folder / ELSEWHERE
     try:
-        return (folder / ELSEWHERE).read_text().strip()
+        noted = file.read_text().strip()
     except FileNotFoundError:
         return None
+    if not noted:
+        raise NoDatabase(f"{file} is empty: write the address of the database into it, postgresql://…")
+    return noted
 
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:
@@ -58,6 +64,18 @@ def engine_at(url: str | None) -> Callable[[Path], Engine]:
 def is_installation(folder: Path) -> bool:
     """Tell whether a folder says where its data is."""
     return VARIABLE in os.environ or any((folder / name).exists() for name in (FILE, ELSEWHERE))
+
+
+def hide_from_git(folder: Path) -> None:
+    """Have git leave a data folder alone: `git add .` around it would take the installation key.
+
+    A `.gitignore` that is there is left as it is. One that cannot be written keeps nobody from starting.
+    """
+    file = folder / IGNORED
+    with suppress(OSError):
+        if not file.exists() or not file.stat().st_size:
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+                opened.write("*\n")
 
 
 def note(folder: Path, url: str | None) -> None:

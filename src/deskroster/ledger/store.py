@@ -15,7 +15,19 @@ from deskroster.core.changes import Change, Commit, Origin, created
 from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
-from deskroster.ledger import backup, calls, check, installation, loading, log, nonces, observations, replies, tables
+from deskroster.ledger import (
+    backup,
+    calls,
+    check,
+    installation,
+    loading,
+    log,
+    nonces,
+    observations,
+    place,
+    replies,
+    tables,
+)
 from deskroster.ledger.check import Finding
 from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
@@ -82,6 +94,7 @@ class Store:
         Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.hide_from_git(folder)
         held = engine(folder)
         try:
             held.harden_now()

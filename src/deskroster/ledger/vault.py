@@ -93,9 +93,12 @@ def read_key(folder: Path, name: str = FILE) -> bytes | None:
     try:
         if path.stat().st_mode & 0o077:
             raise WrongKey(f"{path} must be readable by its owner only (mode 0600)")
-        return parse_key(path.read_text("ascii", "replace"))
+        text = path.read_text("ascii", "replace")
     except FileNotFoundError:
         return None
+    if not text.strip():
+        raise WrongKey(f"{path} is empty: put a copy of the installation key in its place")
+    return parse_key(text)
 
 
 def new_key() -> bytes:

@@ -119,3 +119,21 @@ def test_a_header_that_is_no_basic_credential_is_refused(quiet_desk, header):
     refused = quiet_desk.plain().get("/deskroster/v1/positions", headers={"Authorization": header})
 
     assert 401 == refused.status_code
+
+
+@pytest.mark.parametrize("name", ["\u200d", "\u3164", "\u2060\xad", "\u2800"], ids=ascii)
+@pytest.mark.parametrize(
+    ("path", "field", "more"),
+    [
+        ("positions", "name", {}),
+        ("roles", "name", {}),
+        ("permission-sets", "name", {}),
+        ("departments", "name", {}),
+        ("keys", "name", {"agent_id": 1}),
+        ("profile-fields", "label", {"api_name": "unseen", "type": "single_line"}),
+    ],
+)
+def test_a_name_of_which_nothing_can_be_seen_is_empty(quiet_desk, path, field, more, name):
+    answer = quiet_desk.own.post(f"/v1/{path}", json={field: name, **more})
+
+    assert (422, field, "empty") == (answer.status_code, answer.json()["field"], answer.json()["reason"])

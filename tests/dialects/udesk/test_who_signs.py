@@ -158,6 +158,42 @@ def test_a_key_that_is_good_for_another_dialect_only_is_no_token_here(desk):
     assert "for kf5 only" != check("udesk", log_in(desk), "ok")["open_api_auth_token"]
 
 
+@pytest.mark.parametrize(
+    "lesser",
+    [{"access": "read"}, {"access": "read", "dialects": ("udesk",)}, {"dialects": ("kf5", "own")}, {"expires_at": 1}],
+    ids=str,
+)
+def test_the_token_can_do_all_that_the_vendor_s_can_whatever_older_keys_there_are(desk, lesser):
+    for id in (1, 7):
+        desk.operate(lambda roster, caller, id=id: keys.revoke(roster, caller, id, 0))
+    secret = Secret("may do less")
+    desk.operate(lambda roster, caller: keys.create(roster, caller, 1, "k", secret, 0, **lesser))
+
+    made = check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+    account = ADMIN.__class__(id=1, email=ADMIN.email, password="", token=made)
+    check("udesk", desk.of(account).udesk.post("/user_groups", json={"name": "售前"}), "ok")
+    check("udesk", desk.of(account).udesk.delete("/user_groups/1"), "ok")
+    assert made == check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+
+def test_a_full_key_that_is_younger_than_a_read_only_one_is_the_token(desk):
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 1, 0))
+    secret = Secret("may do all here")
+    desk.operate(lambda roster, caller: keys.create(roster, caller, 1, "k", secret, 0, dialects=("udesk",)))
+
+    assert "may do all here" == check("udesk", log_in(desk), "ok")["open_api_auth_token"]
+
+
+def test_who_has_no_room_for_another_key_is_refused_and_not_given_a_lesser_one(desk):
+    desk.operate(lambda roster, caller: keys.revoke(roster, caller, 1, 0))
+    for number in range(keys.MAX_KEYS - len(desk.roster().keys_of[1])):
+        secret = Secret(f"read {number}")
+        desk.operate(lambda roster, caller, s=secret: keys.create(roster, caller, 1, "k", s, 0, access="read"))
+
+    assert "open_api_auth_token" not in log_in(desk).json()
+
+
 @pytest.mark.parametrize("body", [{}, {"email": "a@b.cn"}, {"password": "p"}, {"email": 1, "password": "p"}])
 def test_logging_in_needs_an_email_and_a_password(quiet_desk, body):
     check("udesk", quiet_desk.plain().post("/open_api_v1/log_in", json=body), "invalid")

@@ -143,7 +143,7 @@ async def create_department(request: Request, desk: Desk) -> Reply:
 
 
 async def log_in(request: Request, desk: Desk) -> Reply:
-    """Answer with the caller's token: a live one, or one that is made now."""
+    """Answer with the caller's token: a live key that may write here, or one that is made now."""
     wanted, now = request.read(shapes.LoginBody), desk.now()
     login = Login(wanted.email, wanted.password)
     request.identity = await desk.log_in(login, request.address)
@@ -152,8 +152,14 @@ async def log_in(request: Request, desk: Desk) -> Reply:
     agent_id, fresh = request.identity.agent_id, Secret(str(uuid.uuid4()))
     return await request.submit(
         lambda roster, caller: keys.issue(roster, caller, agent_id, "udesk", fresh, now),
-        lambda roster, done: shapes.token(keys.live(roster, agent_id, "udesk", now)[0].secret),
+        lambda roster, done: shapes.token(_token(roster, agent_id, now)),
     )
+
+
+def _token(roster: Roster, agent_id: int, now: int) -> Secret:
+    key = keys.token(roster, agent_id, "udesk", now)
+    assert key is not None, "it has just been issued"
+    return key.secret
 
 
 def _page_asked(request: Request) -> Hashable:

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -286,10 +287,14 @@ def lock(folder: Path) -> int:
 def connect(path: Path) -> sqlite3.Connection:
     """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone.
 
+    Raises sqlite3.Error: one of SQLITE_NOTADB for a file of 0 bytes, which we never leave.
+
     Not bound to a thread: what is moved from it is read in the thread that writes the other database.
     """
     if not path.exists():
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
+    elif not path.stat().st_size:
+        raise _lost()  # before SQLite takes it for a new one, and deletes what is in its log
     connection = sqlite3.connect(path, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:
@@ -299,6 +304,24 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """Put a database without tables in place. It is written aside, so that a crash leaves no file of 0 bytes."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()  # writes the first page
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def _lost() -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError("the file is empty: it has 0 bytes")
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    return error
 
 
 def core(connection: sqlite3.Connection) -> Connection:

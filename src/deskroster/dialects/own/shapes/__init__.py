@@ -1,11 +1,12 @@
 """Both directions of the mapping between the roster and the JSON of our own API, by resource; here what all share."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from deskroster.core import moments
 from deskroster.core.changes import Change, Done
 from deskroster.core.pieces import Shape
 from deskroster.core.records import Kind
@@ -63,4 +64,4 @@ def written(record: Any) -> Reply:
 
 def moment(at: int) -> datetime:
     """Return a time as it is shown (RFC 3339, in UTC)."""
-    return datetime.fromtimestamp(at, UTC)
+    return moments.utc(at)

@@ -1,0 +1,139 @@
+"""Where a server listens: IPv6 and IPv4, and what it says of plain HTTP."""
+
+import json
+import socket
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from deskroster import server
+from deskroster.guards.room import plain
+from deskroster.testing import Account, Clients
+from tests.cli.program import Program
+from tests.cli.test_serving import self_signed, serving
+
+pytestmark = pytest.mark.once
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return socket.has_dualstack_ipv6()
+    except OSError:
+        return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+
+
+@pytest.fixture
+def acme(nowhere):
+    made = nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
+    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
+
+
+def answers(url: str, account: Account) -> int:
+    """Return the code of a signed call."""
+    with closing(Clients(url, account, time.time, httpx2.HTTPTransport)) as clients:
+        return clients.udesk.get("/agent_roles").json()["code"]
+
+
+def warnings(err: str) -> list[dict]:
+    lines = [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == "plain HTTP"]
+
+
+@needs_ipv6
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too(nowhere, acme):
+    with serving(nowhere.data, "--host", "::") as program:
+        at = urlsplit(program.ready["url"])
+        codes = [answers(f"http://{host}:{at.port}", acme) for host in ("127.0.0.1", "[::1]")]
+        seen_by = [httpx2.get(f"http://{host}:{at.port}/metrics", trust_env=False) for host in ("127.0.0.1", "[::1]")]
+
+    assert ("::", [1000, 1000]) == (at.hostname, codes)
+    assert [200, 200] == [
+        answer.status_code for answer in seen_by
+    ]  # it is for this machine: its address is known as such
+
+
+@needs_ipv6
+def test_who_comes_by_ipv4_to_such_a_server_is_known_by_that_address(nowhere, acme):
+    with serving(nowhere.data, "--host", "::", "--trusted-proxy", "127.0.0.0/8") as program:
+        url = f"http://127.0.0.1:{urlsplit(program.ready['url']).port}"
+        with httpx2.Client(base_url=url, trust_env=False) as client:
+            forwarded = client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"})
+
+    assert 200 != forwarded.status_code  # the proxy is believed that somebody else asks
+
+
+@needs_ipv6
+def test_one_address_of_ipv6_is_that_alone(nowhere, acme):
+    with serving(nowhere.data, "--host", "::1") as program:
+        at = urlsplit(program.ready["url"])
+        with pytest.raises(httpx2.ConnectError):
+            answers(f"http://127.0.0.1:{at.port}", acme)
+        assert 1000 == answers(program.ready["url"], acme)
+
+
+@needs_ipv6
+@pytest.mark.parametrize("host", ["::", "0::0"])
+def test_an_address_is_kept_for_several_processes_that_take_both(host):
+    with server.reserved(host, 0) as port, server._listen(host, port, True), server._listen(host, port, True):
+        for one in ("127.0.0.1", "::1"):
+            socket.create_connection((one, port)).close()
+
+
+@needs_ipv6
+def test_control_a_socket_for_ipv6_alone_is_noticed(monkeypatch):
+    monkeypatch.setattr(server, "_takes_both", lambda host: False)
+    with server._listen("::", 0, False) as listening, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        (None, None),
+        (("127.0.0.1", 5), ("127.0.0.1", 5)),
+        (("::ffff:192.0.2.1", 5), ("192.0.2.1", 5)),
+        (("::1", 5), ("::1", 5)),
+        (("2001:db8::ffff:1", 5), ("2001:db8::ffff:1", 5)),
+    ],
+)
+def test_an_address_is_shown_as_its_family_writes_it(peer, shown):
+    assert shown == plain(peer)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--host", "0.0.0.0"], 1),
+        ([], 0),
+        (["--host", "127.0.0.2"], 0),
+        (["--host", "0.0.0.0", "--trusted-proxy", "10.0.0.0/8"], 0),
+    ],
+    ids=str,
+)
+def test_plain_http_that_others_can_reach_is_said_once_at_the_start(nowhere, acme, options, expected):
+    with serving(nowhere.data, *options) as program:
+        err = program.stop().err
+
+    said = warnings(err)
+    assert expected == len(said)
+    assert all("warning" == line["level"] and "--tls-cert" in line["advice"] for line in said)
+
+
+def test_https_says_nothing_of_the_kind(nowhere, acme, tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    self_signed(certificate, key)
+    secure = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    with serving(nowhere.data, "--host", "0.0.0.0", *secure) as program:
+        assert [] == warnings(program.stop().err)
+
+
+def test_the_demo_stays_on_this_machine(nowhere):
+    with Program("demo", "--port", "0", "--json") as program:
+        assert [] == warnings(program.stop().err)
