@@ -15,6 +15,7 @@ from deskroster.core.problems import Busy
 from deskroster.desk import Clock, Desks
 from deskroster.dialect import reference
 from deskroster.dialect.app import DialectApp
+from deskroster.dialect.hosts import Hosts
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
@@ -26,6 +27,8 @@ from deskroster.telemetry import METRICS_MEDIA, Telemetry
 LOOPBACK = ("127.0.0.1", "::1")
 
 _BAD_HOST = JSONResponse({"error": "the Host header is missing or repeated"}, status_code=400)  # RFC 9112, section 3.2
+_OTHER_HOST = JSONResponse({"error": "this host is not served here"}, status_code=400)
+_FOR_EVERY_HOST = (b"/live", b"/ready")  # who watches a machine may know its address only; they tell nothing of anyone
 
 
 class App:
@@ -38,8 +41,10 @@ class App:
         self.passwords = Passwords()
         self.desks = Desks(store, self.passwords, clock)
         self.clock = clock
+        self._hosts = Hosts(settings.allowed_hosts)
         self._dialects = {
-            dialect.prefix[1:].encode(): DialectApp(dialect, self.desks, settings, telemetry) for dialect in DIALECTS
+            dialect.prefix[1:].encode(): DialectApp(dialect, self.desks, settings, telemetry, self._hosts)
+            for dialect in DIALECTS
         }
         self._others = Starlette(
             routes=[
@@ -59,8 +64,11 @@ class App:
             dialect = self._dialects.get(path[1:].partition(b"/")[0])
             if dialect is not None:
                 return dialect(scope, receive, send)
-            if scope["http_version"] == "1.1" and sum(name == b"host" for name, _ in scope["headers"]) != 1:
+            hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+            if scope["http_version"] == "1.1" and len(hosts) != 1:
                 return _BAD_HOST(scope, receive, send)
+            if path not in _FOR_EVERY_HOST and not self._hosts.allow(hosts[0] if len(hosts) == 1 else None):
+                return _OTHER_HOST(scope, receive, send)
         return self._in_a_task(scope, receive, send)
 
     async def _in_a_task(self, scope: Scope, receive: Receive, send: Send) -> None:

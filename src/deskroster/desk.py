@@ -22,6 +22,7 @@ from deskroster.passwords import Passwords
 
 MINUTE = 60  # seconds
 MAX_HOSTS = 10_000  # remembered with their company
+MAX_HOST = 260  # characters of one that is remembered: a name of 253, a colon and a port
 
 Shape = Callable[[Roster, Done], bytes]
 """Makes the reply to a verb, of what it did."""
@@ -209,15 +210,18 @@ class Desks:
         self._clock = clock
         self._desks: dict[int, Desk] = {}
         self._of_host: dict[bytes, Desk] = {}
+        self._emails: dict[int, dict[str, int]] = {}  # of the companies that are loaded, by id
         self.only: Desk | None = None  # where there is one company, and it is loaded
         self.shared = store.shared
-        self._counted = store.counted
+        self._listed = store.listed
+        self._counted = store.listed.counted
         self._loading: dict[int, asyncio.Task[Desk]] = {}  # by company
+        store.listed.changed = self.companies_changed
 
     @property
     def counted(self) -> int:
         """How often the list of companies is known to have changed."""
-        if self._store.counted != self._counted:
+        if self._listed.counted != self._counted:
             self.companies_changed()
         return self._counted
 
@@ -227,36 +231,33 @@ class Desks:
 
     def language(self, host: str) -> Language | None:
         """Return the language of the company that a host names, or of the only one, loaded or not; None without one."""
-        companies = self._store.companies()
-        label = host.partition(":")[0].partition(".")[0].lower()
-        named = companies if len(companies) == 1 else [one for one in companies if one.label == label]
-        return named[0].language if named else None
+        company = self._named(host)
+        return company.language if company else None
 
     async def of_host(self, host: str) -> Desk | None:
         """Return the company that the first label of a host names, or the only one there is."""
-        label = host.partition(":")[0].partition(".")[0].lower()
-        found = self._labelled(label)
-        if found is None and await self._store.refresh():
-            self.companies_changed()
-            found = self._labelled(label)
+        found = self._named(host)
+        if found is None and await self._listed.refresh():
+            found = self._named(host)
         if found is None:
             return None
         desk = await self.of_company(found)
-        if len(self._of_host) >= MAX_HOSTS:
-            self._of_host.clear()
-        self._of_host[host.encode("latin-1")] = desk
+        if self._named(host) is desk.roster.company:  # it may have another label by now
+            self._remember(host.encode("latin-1"), desk)
         return desk
 
     async def of_email(self, email: str) -> list[Desk]:
         """Return the companies that have an agent with this e-mail; where none has, one to say so at the same cost."""
-        companies = self._store.companies()
-        if len(companies) == 1:
-            return [await self.of_company(companies[0])]
-        elsewhere: list[int] = []
-        if self.shared or any(company.id not in self._desks for company in companies):
-            elsewhere = await self._store.companies_with_email(email.lower())
-        found = [company for company in companies if self._has(company.id, email.lower(), elsewhere)]
-        return [await self.of_company(company) for company in found or companies[:1]]
+        first = self._listed.first()
+        if first is None or len(self._listed) == 1:
+            return [] if first is None else [await self.of_company(first)]
+        email = email.lower()
+        if self.shared or len(self._desks) < len(self._listed):
+            found = await self._store.companies_with_email(email)
+        else:
+            found = [id for id, emails in self._emails.items() if email in emails]
+        companies = filter(None, map(self._listed.get, sorted(found)))
+        return [await self.of_company(company) for company in companies] or [await self.of_company(first)]
 
     async def of_company(self, company: Company, patience: float | None = PATIENCE) -> Desk:
         """Return the desk of a company, loaded on first use.
@@ -279,6 +280,7 @@ class Desks:
     async def _load(self, company_id: int) -> Desk:
         ledger = await self._store.load(company_id)
         desk = self._desks[company_id] = Desk(ledger, self._store, self._passwords, self._clock)
+        self._emails[company_id] = ledger.roster.by_email
         self._see_whether_only()
         return desk
 
@@ -287,20 +289,24 @@ class Desks:
         if not done.cancelled():
             done.exception()  # nobody may be waiting for it any more
 
-    def _labelled(self, label: str) -> Company | None:
-        companies = self._store.companies()
-        return companies[0] if len(companies) == 1 else next((c for c in companies if c.label == label), None)
+    def _remember(self, host: bytes, desk: Desk) -> None:
+        if len(host) > MAX_HOST:
+            return
+        if len(self._of_host) >= MAX_HOSTS:
+            self._of_host.clear()
+        self._of_host[host] = desk
+
+    def _named(self, host: str) -> Company | None:
+        """Return the company that the first label of a host names, or the only one there is."""
+        if len(self._listed) == 1:
+            return self._listed.first()
+        return self._listed.labelled(host.partition(":")[0].partition(".")[0].lower())
 
     def _see_whether_only(self) -> None:
-        alone = len(self._store.companies()) == 1
-        self.only = next(iter(self._desks.values()), None) if alone else None
-
-    def _has(self, company_id: int, email: str, elsewhere: list[int]) -> bool:
-        desk = self._desks.get(company_id)
-        return company_id in elsewhere if desk is None or self.shared else email in desk.roster.by_email
+        self.only = next(iter(self._desks.values()), None) if len(self._listed) == 1 else None
 
     def companies_changed(self) -> None:
         """Forget which host belongs to which company: one was added, or has another label."""
-        self._counted = self._store.counted
+        self._counted = self._listed.counted
         self._see_whether_only()
         self._of_host.clear()

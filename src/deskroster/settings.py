@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose forwarded headers are believed
+    allowed_hosts: tuple[str, ...] = ()  # names, addresses and *.names that are answered; every host without any
     explain_signatures: bool = False  # in a refusal: the form tried and the masked string to sign
     log_requests: bool = False
     graceful_seconds: int = 30  # for what is in flight when the server is told to stop

@@ -195,7 +195,13 @@ def test_what_stands_in_the_way_of_serving_is_told_and_not_taken_for_the_folder(
 
 @pytest.mark.parametrize(
     "options",
-    [("--tls-cert", "cert.pem"), ("--trusted-proxy", "somewhere"), ("--port", "70000")],
+    [
+        ("--tls-cert", "cert.pem"),
+        ("--trusted-proxy", "somewhere"),
+        ("--port", "70000"),
+        ("--allowed-host", "desk.example.com:8321"),
+        ("--allowed-host", "desk.*.com"),
+    ],
 )
 def test_options_that_cannot_be_are_usage_errors(command, options):
     assert 2 == command("serve", *options).code
@@ -213,6 +219,21 @@ def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(nowhere, acme):
 
     assert trusted.startswith("https://desk.acme.com/")
     assert untrusted.startswith(own)
+
+
+def test_only_allowed_hosts_are_served_and_of_a_trusted_proxy_it_is_the_forwarded_one_that_counts(nowhere, acme):
+    def statuses(*options):
+        with (
+            serving(nowhere.data, "--allowed-host", "desk.acme.com", *options) as program,
+            clients(program, acme) as served,
+        ):
+            hosts = ("desk.acme.com", "evil.test")
+            own = [served.kf5.get("/groups.json", headers={"Host": host}).status_code for host in hosts]
+            forwarded = [served.kf5.get("/groups.json", headers={"X-Forwarded-Host": host}) for host in hosts]
+        return own, [answer.status_code for answer in forwarded]
+
+    assert ([200, 401], [401, 401]) == statuses()
+    assert ([200, 401], [200, 401]) == statuses("--trusted-proxy", "127.0.0.0/8")
 
 
 def test_a_reader_that_has_gone_away_does_not_stop_it(nowhere, acme):

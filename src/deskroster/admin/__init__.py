@@ -9,6 +9,7 @@ from deskroster.core.access import OPERATOR, Identity
 from deskroster.desk import Desk
 from deskroster.dialect import Dialect
 from deskroster.dialect.app import DialectApp
+from deskroster.dialect.hosts import Hosts
 from deskroster.dialect.request import Receive, Request, Scope, Send
 from deskroster.dialects import DIALECTS, own
 
@@ -47,7 +48,7 @@ class _ForOperator(DialectApp):
     """A dialect whose caller is the operator, whatever the request says."""
 
     def __init__(self, installation: Installation, dialect: Dialect) -> None:
-        super().__init__(dialect, installation.desks, installation.settings, installation.telemetry)
+        super().__init__(dialect, installation.desks, installation.settings, installation.telemetry, Hosts())
 
     async def _ask(self, desk: Desk, request: Request) -> Identity:
         await desk.fresh()

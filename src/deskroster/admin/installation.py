@@ -36,17 +36,17 @@ class Installation(Struct, frozen=True):
 
     async def some_desk(self) -> Desk:
         """Return the desk of the first company. Raises UnknownCompany in an installation that has none."""
-        companies = self.store.companies()
-        if not companies:
+        first = self.store.listed.first()
+        if first is None:
             raise UnknownCompany
-        return await self.desks.of_company(companies[0])
+        return await self.desks.of_company(first)
 
     async def desk(self, label: str) -> Desk:
         """Return the desk of a company. Raises UnknownCompany."""
-        for known in self.store.companies():
-            if known.label == label:
-                return await self.desks.of_company(known)
-        raise UnknownCompany
+        known = self.store.listed.labelled(label)
+        if known is None:
+            raise UnknownCompany
+        return await self.desks.of_company(known)
 
     async def found(self, fields: CompanyFields, steps: Sequence[Step], request_id: str) -> Desk:
         """Found a company in one commit. Raises Invalid, Conflict, Busy or Unknown."""

@@ -11,6 +11,7 @@ from deskroster.cli import serving
 from deskroster.cli.console import Exit, Refused, as_json, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
+from deskroster.dialect import hosts
 from deskroster.ledger import place
 from deskroster.settings import Settings
 
@@ -29,6 +30,14 @@ Proxies = Annotated[
         help="Believe the forwarded headers of this address or network. Can be given several times.",
     ),
 ]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="HOST",
+        help="Answer this host name or address only, or those below *.NAME. Can be given several times.",
+    ),
+]
 Processes = Annotated[
     int,
     typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that serve; more than one on PostgreSQL."),
@@ -43,6 +52,7 @@ def serve(
     tls_cert: Certificate = None,
     tls_key: CertificateKey = None,
     trusted_proxy: Proxies = None,
+    allowed_host: AllowedHosts = None,
     log_requests: LogRequests = False,
     database: Database = None,
     workers: Processes = 1,
@@ -52,7 +62,8 @@ def serve(
 
     On SIGTERM or Ctrl-C it takes no further request, finishes those in flight (30 s at most), and leaves. /live and
     /ready are for whoever watches it, /metrics (Prometheus) for this machine. Logs are JSON lines on standard error.
-    The folder belongs to one server; the other commands reach it through the socket in the folder.
+    The folder belongs to one server; the other commands reach it through the socket in the folder. With --allowed-host
+    a request for another host is refused, but for /live and /ready, against pages that lead a browser here by a name.
 
     With the data in PostgreSQL any number of servers, each with a folder of its own that holds the same key, serve the
     same companies, and --workers starts several processes here.
@@ -64,7 +75,7 @@ def serve(
 
     ```sh
     deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 --tls-cert chain.pem --tls-key key.pem
-    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8
+    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8 --allowed-host "*.desk.example.com"
     deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
     ```
     """
@@ -80,6 +91,7 @@ def serve(
         tls_certificate=tls_cert,
         tls_key=tls_key,
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
+        allowed_hosts=tuple(map(_host, allowed_host or ())),
         log_requests=log_requests,
     )
     serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
@@ -125,3 +137,10 @@ def _network(text: str) -> str:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
         raise Refused(Exit.USAGE, f"--trusted-proxy {text} is no address and no network") from None
+
+
+def _host(text: str) -> str:
+    try:
+        return hosts.checked(text)
+    except ValueError as error:
+        raise Refused(Exit.USAGE, f"--allowed-host {error}") from None

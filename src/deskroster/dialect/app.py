@@ -14,6 +14,7 @@ from deskroster.core.access import Identity
 from deskroster.core.problems import Busy, Doubt, Problem, Refusal, Unauthenticated
 from deskroster.desk import Desk, Desks, Keyed
 from deskroster.dialect import Dialect, Route
+from deskroster.dialect.hosts import Hosts
 from deskroster.dialect.problems import (
     AnyRejection,
     Incident,
@@ -38,7 +39,7 @@ _BEGUN = "deskroster.begun"  # in a scope: a request whose answer was begun and 
 class DialectApp:
     """One dialect as an ASGI app over all companies."""
 
-    def __init__(self, dialect: Dialect, desks: Desks, settings: Settings, telemetry: Telemetry) -> None:
+    def __init__(self, dialect: Dialect, desks: Desks, settings: Settings, telemetry: Telemetry, hosts: Hosts) -> None:
         self._dialect = dialect
         self._desks = desks
         self._settings = settings
@@ -46,6 +47,7 @@ class DialectApp:
         self._router = Router(dialect.routes, dialect.suffix)
         self._prefix = len(dialect.prefix)
         self._explains = settings.explain_signatures
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
@@ -176,8 +178,13 @@ class DialectApp:
         return desk if self._dialect.account is None or desk is self._desks.only else None
 
     async def _company(self, request: Request) -> Desk | None:
-        """Return the company that the host names; None where it is the credentials that do. Raises BadHost."""
+        """Return the company that the host names; None where it is the credentials that do.
+
+        Raises BadHost, or UnknownCompany also for a host that is not allowed: before anything is looked for.
+        """
         host = request.host
+        if not self._hosts.allow(host):
+            raise UnknownCompany
         by_account = self._dialect.account is not None and self._desks.only is None
         return None if by_account else await self._of_host(host)
 

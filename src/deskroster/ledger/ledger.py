@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
+from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
@@ -44,6 +45,7 @@ class Ledger:
     ) -> None:  # fmt: skip
         self.roster = loaded.roster
         self.observed = observed
+        self.settings_changed: Callable[[], None] = lambda: None  # called when the company's own settings have
         self._closed = False
         self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
         self._engine = engine
@@ -222,7 +224,7 @@ class Ledger:
             raise
         for commit in unseen.commits:
             if commit.number > self.roster.number:
-                surely(self.roster.advance, unseen.followed(self.roster, commit))
+                self._advance(unseen.followed(self.roster, commit))
                 self._head = commit.hash
                 await asyncio.sleep(0)
         self._count_ids(unseen.next_ids)
@@ -363,8 +365,14 @@ class Ledger:
 
     def _publish(self, trial: Trial) -> None:
         for commit in trial.commits:
-            surely(self.roster.advance, commit)
+            self._advance(commit)
         self._count_ids(trial.next_ids)
+
+    def _advance(self, commit: Commit) -> None:
+        before = self.roster.company
+        surely(self.roster.advance, commit)
+        if self.roster.company is not before:
+            self.settings_changed()
 
 
 def _answer(entry: Entry, answer: bytes | Exception) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from time import time
 from typing import Any, NamedTuple, TypeVar
@@ -29,6 +30,7 @@ from deskroster.ledger import (
     tables,
 )
 from deskroster.ledger.check import Finding
+from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.ledger import Ledger
@@ -75,14 +77,13 @@ class Store:
         self._engine = engine
         self._nonces = None if self.shared else Nonces(folder / NONCES, int(clock()))
         self._clock = clock
-        self._companies: dict[int, Company] = {}
-        self.counted = 0  # changes of the list of companies
-        self._note_companies(engine.read_now(_companies))
         self._ledgers: dict[int, Ledger] = {}
+        self.listed = Companies(engine, self._ledgers)
         self._read_again: dict[int, Reach] = {}  # by company
         self._founding, self._loading = asyncio.Lock(), asyncio.Lock()
         self._saving: asyncio.TimerHandle | None = None
         self._save: asyncio.Task[None] | None = None
+        self._closed = False
 
     @classmethod
     def open(
@@ -108,13 +109,13 @@ class Store:
     @property
     def writable(self) -> bool:
         """Whether every company that is loaded can be written to."""
-        return not self._engine.damage and all(ledger.writable for ledger in self._ledgers.values())
+        return not (self._engine.damage or self._engine.in_doubt or self._closed)
 
     async def ready(self) -> bool:
         """Tell whether writes can be taken, and what is durable can be known."""
         if self.shared:
             try:
-                for ledger in list(self._ledgers.values())[:1]:
+                for ledger in islice(self._ledgers.values(), 1):
                     await ledger.fresh()
             except (Busy, Damaged):
                 return False
@@ -132,11 +133,7 @@ class Store:
 
     def companies(self) -> list[Company]:
         """Return the settings of every company, by id."""
-        return [self._ledgers[id].roster.company if id in self._ledgers else c for id, c in self._companies.items()]
-
-    async def refresh(self) -> bool:
-        """Have the list of companies as it is durable, where others may change it; tell whether it had changed."""
-        return self.shared and self._note_companies(await self._read(_companies))
+        return self.listed.all()
 
     def spend(self, company_id: int, nonce: str, now: int) -> bool:
         """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
@@ -149,8 +146,8 @@ class Store:
         For data that other processes may write to. Raises Busy where it cannot be known.
         """
         durable = await ledger.fresh(None if nonce is None else digest(ledger.roster.company.id, nonce))
-        if durable.companies != self.counted:
-            await self.refresh()
+        if durable.companies != self.listed.counted:
+            await self.listed.refresh()
         return durable.unused
 
     async def companies_with_email(self, email: str) -> list[int]:
@@ -163,12 +160,12 @@ class Store:
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
         async with _within(PATIENCE, self._founding):
-            self._note_companies(await self._read(_companies))  # one may have been in doubt
-            if any(other.label == company.label for other in self.companies()):
+            self.listed.take(await self._read(listed))  # one may have been in doubt
+            if self.listed.labelled(company.label) is not None:
                 raise Conflict(Reason.NAME_TAKEN, "label")
-            company = replace(company, id=max(self._companies, default=0) + 1)
+            company = replace(company, id=self.listed.next_id())
             await self._write_first(company, [created(company), *map(created, records)], origin)
-            self._companies[company.id] = company
+            self.listed.add(company)
         try:
             return await self.load(company.id)
         except Busy:
@@ -182,6 +179,7 @@ class Store:
         async with self._loading:
             if company_id not in self._ledgers:
                 self._ledgers[company_id] = await self._load(company_id)
+                self.listed.loaded(self._ledgers[company_id])
         return self._ledgers[company_id]
 
     async def backup(self, folder: Path) -> backup.Manifest:
@@ -205,6 +203,7 @@ class Store:
 
     async def close(self) -> None:
         """Finish what is queued, save what was observed, and leave the folder to others."""
+        self._closed = True
         for ledger in self._ledgers.values():
             await ledger.close()
         if self._saving is not None:
@@ -214,12 +213,6 @@ class Store:
         self._engine.close()
         if self._nonces is not None:
             self._nonces.close()
-
-    def _note_companies(self, found: tuple[int, list[Company]]) -> bool:
-        counted, companies = found
-        changed = counted != self.counted or len(companies) != len(self._companies)
-        self.counted, self._companies = counted, {company.id: company for company in companies}
-        return changed
 
     async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
@@ -336,10 +329,6 @@ async def _within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _companies(db: Db) -> tuple[int, list[Company]]:
-    return installation.changes_counted(db), loading.companies(db)
 
 
 _WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

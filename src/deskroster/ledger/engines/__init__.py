@@ -141,6 +141,10 @@ class Engine(Protocol):
     def condemn(self, damage: str) -> None:
         """Write nothing any more, and sound the alarm, once."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it cannot be said of some company if its last write was done."""
+
     def doubts(self, company_id: int) -> bool:
         """Tell whether it cannot be said if a company's last write was done."""
 

@@ -87,6 +87,10 @@ class Embedded:
             self.damage = damage
             self.alarm(damage)
 
+    @property
+    def in_doubt(self) -> bool:
+        return self._doubtful
+
     def doubts(self, company_id: int) -> bool:
         return self._doubtful
 

@@ -81,6 +81,10 @@ class PostgreSQL:
             self.damage = damage
             self.alarm(damage)
 
+    @property
+    def in_doubt(self) -> bool:
+        return bool(self._doubtful)
+
     def doubts(self, company_id: int) -> bool:
         return company_id in self._doubtful
 
