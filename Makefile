@@ -11,7 +11,7 @@ ARGS ?=
 ROUNDS ?= 500
 PYTHON ?=
 
-.PHONY: help setup demo test test-ha torture fuzz soak check format docs bench pins clean
+.PHONY: help setup demo test prove test-ha torture fuzz soak check format docs bench pins clean
 
 help: ## Explain what can be made
 	@echo 'make TARGET [ARGS="…"] [PYTHON=python3.x]'
@@ -24,8 +24,10 @@ demo: .venv/.ready ## Serve a believable company on 127.0.0.1 (ARGS="--port 0 --
 	@$(BIN)/deskroster demo $(ARGS)
 
 test: .venv/.ready-test ## Run the tests on both engines (ARGS="tests/test_architecture.py -k tree" for some of them)
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
-	$(BIN)/pytest -n auto --dist worksteal --engine postgresql $(ARGS) || [ $$? -eq 5 ] # none of these runs twice
+	@$(call ON_BOTH_ENGINES,not proof,tests)
+
+prove: .venv/.ready-test ## Run the long proofs on both engines: crashes, failing disks, floods, 100,000 agents (ARGS as for test)
+	@$(call ON_BOTH_ENGINES,proof,proofs)
 
 test-ha: .venv/.ready-ha ## Break a cluster of three under two Deskroster processes (ARGS="-k frozen" for some of it)
 	$(BIN)/pytest tests/ha -v -rP $(ARGS)
@@ -67,6 +69,17 @@ pins: ## Take the newest versions that pyproject.toml allows and write them into
 clean: ## Remove all that make and its tools have made, .venv too
 	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each run shows how far it is, in per cent. pytest ends with 5 where nothing was chosen: what is about one engine, or none,
+# does not run on the other, and a test that is chosen by ARGS may be a proof, or none.
+define ON_BOTH_ENGINES
+chosen=; \
+for engine in embedded postgresql; do \
+	echo "== $(2) on $$engine"; \
+	$(BIN)/pytest -n auto --dist worksteal --engine $$engine -m '$(1)' $(ARGS) && chosen=yes || [ $$? -eq 5 ] || exit 1; \
+done; \
+[ "$$chosen" ] || { echo 'Nothing was chosen. The long ones are run by make prove, all others by make test.' >&2; exit 5; }
+endef
 
 BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
 
