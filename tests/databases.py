@@ -79,6 +79,11 @@ class Databases:
         """End every connection but our own, as a server that is started again does."""
         self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}", sql.Literal(ROLE))
 
+    def end_all_but(self, mine: psycopg.Connection[Any]) -> None:
+        """End every connection but our own and this one."""
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {} AND pid <> {}"
+        self._run(end, sql.Literal(ROLE), sql.Literal(mine.info.backend_pid))
+
     @contextmanager
     def without_its_replica(self) -> Iterator[None]:
         """Let commits wait for a standby that never comes."""

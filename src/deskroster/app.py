@@ -92,9 +92,10 @@ class App:
         return JSONResponse({"live": True})
 
     async def _ready(self, request: Request) -> Response:
-        """Whether writes can be taken, and reads be fresh."""
+        """Whether writes can be taken, and reads be fresh; if not, and somebody has to see to it, why."""
         ready = await self.store.ready()
-        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+        why = {"why": self.store.outdated} if self.store.outdated else {}
+        return JSONResponse({"ready": ready, **why}, status_code=200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
         """Metrics, to this machine only: they tell how much a company does."""
@@ -110,8 +111,11 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock = time.t
     def alarm(damage: str) -> None:
         telemetry.log.critical("damaged", what=damage, writing="stopped", to_do=advice(settings.data))
 
+    def outdated(why: str) -> None:
+        telemetry.log.critical("outdated", why=why, answering="stopped")
+
     url = place.url_of(settings.data, settings.database)
-    store = Store.open(settings.data, clock, place.engine_at(url), alarm)
+    store = Store.open(settings.data, clock, place.engine_at(url), alarm, outdated)
     app = App(settings, store, telemetry, clock)
     try:
         yield app

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
 from deskroster.ledger import loading, log, observations, place, tables, vault
-from deskroster.ledger.engines import Db, Engine, Job, looks
+from deskroster.ledger.engines import Db, Engine, Job, fence, looks
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -17,9 +17,9 @@ from deskroster.ledger.vault import Vault, WrongKey, bound
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
-UNDER_WAY = "moving"  # noted of a copy that nobody has opened yet, so that a move may write it again
-_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = "key", "schema", "companies", "serves"
-MOVED = "moved"  # noted in a database whose data was moved elsewhere
+UNDER_WAY = fence.UNDER_WAY  # noted of a copy that nobody has opened yet, so that a move may write it again
+MOVED = fence.MOVED
+_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", "companies", "serves"
 
 
 class NewerData(Exception):
@@ -62,7 +62,7 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if known != opened.fingerprint:
         raise WrongKey(f"this data was sealed with the key {known}, not with {opened.fingerprint}")
     if at is not None and at < HEAD:
-        _migrate(engine, lambda db: _sign(db, opened))
+        _migrate(engine, lambda db: _sign_unless_rotated(db, opened))
     elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
     if engine.read_now(lambda db: notes(db, UNDER_WAY)) is not None:
@@ -168,7 +168,9 @@ def rotate_key(folder: Path) -> Vault:
     engine = place.engine_at(place.url_of(folder))(folder)
     try:
         engine.take_alone()
-        return change_key(folder, engine, open_vault(folder, engine))
+        opened = open_vault(folder, engine)
+        engine.fence.keep_to(opened.fingerprint)
+        return change_key(folder, engine, opened)
     finally:
         engine.close()
 
@@ -239,6 +241,12 @@ def _sign(db: Db, opened: Vault) -> str:
     db.execute(_PUT, (_KEY, opened.fingerprint))
     db.execute(_PUT, (_SCHEMA, declared))
     return opened.fingerprint
+
+
+def _sign_unless_rotated(db: Db, opened: Vault) -> None:
+    if fingerprint(db) != opened.fingerprint:
+        raise WrongKey("the installation key was changed meanwhile")
+    _sign(db, opened)
 
 
 def _schema(db: Db, opened: Vault) -> str:

@@ -20,6 +20,7 @@ from deskroster.ledger.engines import (
     InDoubt,
     Job,
     NotBegun,
+    Outdated,
     clash,
 )
 from deskroster.ledger.loading import Loaded
@@ -148,7 +149,9 @@ class Ledger:
                 held = await self._engine.hold(self.roster.company.id)
             except Damaged as error:
                 self._note_damage(error)
-                self._refuse_queue()
+                self._refuse_queue(error)
+            except Outdated:
+                self._refuse_queue(Busy())
             except Exception:  # noqa: BLE001 - nothing was sent yet, so nothing is lost by trying again
                 await asyncio.sleep(_PAUSE)
             else:
@@ -243,9 +246,9 @@ class Ledger:
         self._queue.extendleft(reversed(entries))
         self._watch()
 
-    def _refuse_queue(self) -> None:
+    def _refuse_queue(self, problem: Damaged | Busy) -> None:
         while self._queue:
-            _answer(self._queue.popleft(), Damaged(self.damage))
+            _answer(self._queue.popleft(), problem)
 
     def _watch(self) -> None:
         if self._expiry is None and self._queue:
@@ -272,7 +275,7 @@ class Ledger:
             doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, held)
             try:
                 failure = await self._write(trial, held)
-            except (Damaged, InDoubt) as error:
+            except (Damaged, InDoubt, Outdated) as error:
                 self._note_damage(error)
                 _answer_all(entries, Unknown)
                 return

@@ -31,7 +31,7 @@ from deskroster.ledger import (
 )
 from deskroster.ledger.check import Finding
 from deskroster.ledger.companies import Companies, listed
-from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, clash, looks
+from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, Outdated, clash, looks
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
@@ -87,11 +87,13 @@ class Store:
 
     @classmethod
     def open(
-        cls, folder: Path, clock: Clock = time, engine: Callable[[Path], Engine] = Embedded, alarm: Alarm = _ignore
-    ) -> "Store":
+        cls, folder: Path, clock: Clock = time, engine: Callable[[Path], Engine] = Embedded, alarm: Alarm = _ignore,
+        outdated: Alarm = _ignore,
+    ) -> "Store":  # fmt: skip
         """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
 
         `alarm` is called, once and perhaps in another thread, when damage is found later on: writing has stopped then.
+        So is `outdated` when the key was changed, or the data moved, beside this process: it answers nothing but Busy.
         Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -100,7 +102,8 @@ class Store:
         try:
             held.harden_now()
             vault = installation.open_vault(folder, held)
-            held.alarm = alarm
+            held.fence.keep_to(vault.fingerprint)
+            held.alarm, held.fence.alarm = alarm, outdated
             return cls(folder, held, vault, clock)
         except BaseException:
             held.close()
@@ -110,6 +113,11 @@ class Store:
     def writable(self) -> bool:
         """Whether every company that is loaded can be written to."""
         return not (self._engine.damage or self._engine.in_doubt or self._closed)
+
+    @property
+    def outdated(self) -> str:
+        """Why nothing can be read or written by this process any more, and what to do; empty if it can."""
+        return self._engine.fence.outdated
 
     async def ready(self) -> bool:
         """Tell whether writes can be taken, and what is durable can be known."""
@@ -252,13 +260,13 @@ class Store:
 
         try:
             await self._engine.write(job, silence=FOUNDING_SECONDS)
-        except NotBegun as error:
+        except (NotBegun, Outdated) as error:
             raise Busy from error
         except Exception as error:
             find = self._engine.settle(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
             settling = asyncio.get_running_loop().create_task(find)
             await asyncio.wait([settling], timeout=PATIENCE)
-            if settling.cancel() or isinstance(settling.exception(), Damaged):
+            if settling.cancel() or isinstance(settling.exception(), (Damaged, Outdated)):
                 raise Unknown from error
             if settling.result() is None:
                 raise clash(error) or Busy() from error

@@ -3,12 +3,15 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import sqlite
 
 from deskroster.core.problems import Conflict, Reason, Refusal
+
+if TYPE_CHECKING:
+    from deskroster.ledger.engines.fence import Fence
 
 T = TypeVar("T")
 
@@ -70,6 +73,10 @@ class Late(Failed):
         super().__init__("the database has not finished in time")
 
 
+class Outdated(Failed):
+    """Another key, or another place, has come into force since this process opened the data. Says what to do."""
+
+
 class InDoubt(Exception):
     """A commit that is there and may be lost with its machine: nobody else has it yet. No log can tell."""
 
@@ -129,6 +136,7 @@ class Engine(Protocol):
     damage: str  # what was found broken; nothing is written any more
     alarm: Callable[[str], None]
     asking: "Asking | None"  # how to learn what others wrote; None where nobody else can
+    fence: "Fence"  # what is compared where others may change the key or the place
 
     @property
     def where(self) -> str:

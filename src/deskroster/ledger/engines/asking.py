@@ -11,6 +11,7 @@ from psycopg.errors import error_from_result
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
+from deskroster.ledger.engines.fence import EPOCH, Fence
 from deskroster.ledger.engines.session import Primary, abort, watched
 from deskroster.ledger.nonces import LIFETIME
 
@@ -26,9 +27,9 @@ _SPEND = """WITH spent AS (
     ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= $4::bigint
     RETURNING digest
 ) """
-_STATE = """SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
+_STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
     (SELECT value FROM installation WHERE name = 'companies'),
-    current_setting('synchronous_standby_names') <> '', """
+    current_setting('synchronous_standby_names') <> '', {EPOCH}, """
 _QUESTIONS = {
     b"spending": _SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
     b"plain": _STATE + "NULL",
@@ -36,6 +37,16 @@ _QUESTIONS = {
 }
 """By the names under which a connection prepares them. What is no nonce in their last column is of no interest."""
 _WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class _Told(NamedTuple):
+    """The answer to a question."""
+
+    number: int
+    head: bytes
+    companies: int
+    epoch: str
+    unused: set[bytes]
 
 
 class _Asked(NamedTuple):
@@ -52,8 +63,9 @@ class Questions:
     gets it. Elsewhere nothing needs to be waited for: a nonce may be forgotten when the machine loses its power.
     """
 
-    def __init__(self, primary: Primary) -> None:
+    def __init__(self, primary: Primary, fence: Fence) -> None:
         self._primary = primary
+        self._fence = fence
         self._threads = ThreadPoolExecutor(CONNECTING, "connecting")
         self._waiting: defaultdict[int, list[_Asked]] = defaultdict(list)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -102,7 +114,8 @@ class Questions:
             if asked.nonce is not None:
                 first.setdefault(asked.nonce, asked)
         try:
-            number, head, companies, unused = await self._ask(company_id, list(first), batch[0].now)
+            number, head, companies, epoch, unused = await self._ask(company_id, list(first), batch[0].now)
+            self._fence.check(epoch)
         except (Failed, psycopg.Error, OSError):
             for asked in batch:
                 _refuse(asked)
@@ -112,7 +125,7 @@ class Questions:
             if not asked.answer.done():
                 asked.answer.set_result(Durable(number, head, companies, mine))
 
-    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
+    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> _Told:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(ROOM_SECONDS):
             await self._room.acquire()
@@ -167,24 +180,24 @@ class _Line:
     async def open(cls, primary: Primary, threads: Executor) -> "_Line":
         return cls(await asyncio.get_running_loop().run_in_executor(threads, primary.link), primary)
 
-    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> tuple[int, bytes, int, set[bytes]]:
+    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> _Told:
         if self._standbys is None:
             await self._do("SET synchronous_commit = off")
             self._standbys = False
         if company_id != self._company_id:
             await self._do(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
             self._company_id = company_id
-        end, companies, standbys, unused = await self._question(company_id, nonces, now)
+        end, companies, standbys, epoch, unused = await self._question(company_id, nonces, now)
         if (standbys == b"t") != self._standbys:
             await self._do(f"SET synchronous_commit = {'off' if self._standbys else 'remote_write'}")
             self._standbys = not self._standbys
             if self._standbys:
-                end, companies, _, _ = await self._question(company_id, [], now)
+                end, companies, _, epoch, _ = await self._question(company_id, [], now)
         if end is None:
             raise Failed(f"company {company_id} is not there")
         number, head = end.decode().split()
         spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
-        return int(number), bytes.fromhex(head), int(companies or 0), spent
+        return _Told(int(number), bytes.fromhex(head), int(companies or 0), (epoch or b"").decode(), spent)
 
     async def _question(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
         name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]
@@ -197,7 +210,7 @@ class _Line:
             self._prepared.add(name)
         self._link.send_query_prepared(name, values)
         result = await self._answered()
-        return [result.get_value(0, column) for column in range(3)] + [result.get_value(0, 3) or b""]
+        return [result.get_value(0, column) for column in range(4)] + [result.get_value(0, 4) or b""]
 
     async def _do(self, statement: str) -> None:
         self._link.send_query(statement.encode())

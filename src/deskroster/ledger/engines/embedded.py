@@ -24,6 +24,7 @@ from deskroster.ledger.engines import (
     Late,
     NotBegun,
 )
+from deskroster.ledger.engines.fence import Fence
 from deskroster.ledger.vault import sync_folder
 
 T = TypeVar("T")
@@ -65,6 +66,7 @@ class Embedded:
         self.folder: Path | None = folder
         self.path = folder / FILE
         self.damage = ""  # what was found broken; nothing is written any more
+        self.fence = Fence()  # never asked: nobody can change the key or the place while the folder is locked
         self.alarm: Callable[[str], None] = lambda damage: None
         self._lock = lock(folder)
         log = folder / (FILE + "-wal")

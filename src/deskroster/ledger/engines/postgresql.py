@@ -1,7 +1,6 @@
 """The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,12 +16,14 @@ from deskroster.ledger.engines import (
     PATIENCE,
     Asking,
     Failed,
-    FolderInUse,
     InDoubt,
     Job,
     NotBegun,
+    Outdated,
 )
 from deskroster.ledger.engines.asking import Questions
+from deskroster.ledger.engines.fence import EPOCH, Fence
+from deskroster.ledger.engines.keeper import OPENED, Keeper
 from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
 from deskroster.ledger.engines.session import Primary, Session
 
@@ -37,10 +38,10 @@ LONG_SECONDS = 600.0  # that long work may wait for other long work
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
-OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
-LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
+ALONE_TIMEOUT = "10s"  # for the writes of others to end, where the key or the place is changed
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # so that a statement sees what was committed while one waited
 _END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = ANY(pg_blocking_pids(%s)) AND wait_event_type = 'Client'
     AND state_change < now() - %s * interval '1 second'"""
@@ -61,15 +62,14 @@ class PostgreSQL:
         self.damage = ""
         self.alarm: Callable[[str], None] = lambda damage: None
         self._primary = Primary(url)
-        self._questions = Questions(self._primary)
+        self.fence = Fence()
+        self._questions = Questions(self._primary, self.fence)
         self.asking: Asking | None = self._questions
         self._lanes = [Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
-        self._keeper = Lane(self._primary, self._keep)
+        self._keeper = Keeper(self._primary)
         self._idle: asyncio.Queue[Lane] | None = None
         self._long, self._slow = asyncio.Semaphore(LONG), asyncio.Semaphore(SLOW)
         self._doubtful: set[int] = set()
-        self._alone = False
-        self._keeper.run_now(lambda session: None)
         self._primary.met = self._keep_on
 
     @property
@@ -91,7 +91,9 @@ class PostgreSQL:
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
         lane = await self._take((), patience)
         try:
-            return await self._judged(lane.run(lambda session: _glance(session, job, company_id), within=patience))
+            return await self._judged(
+                lane.run(lambda session: _glance(session, job, company_id, self.fence), within=patience)
+            )
         finally:
             self._give_back(lane)
 
@@ -99,7 +101,9 @@ class PostgreSQL:
         rooms = (self._long, self._slow)
         lane = await self._take(rooms, LONG_SECONDS)
         try:
-            return await self._judged(lane.run(lambda session: _snapshot(session, job, company_id), silence))
+            return await self._judged(
+                lane.run(lambda session: _snapshot(session, job, company_id, self.fence), silence)
+            )
         finally:
             self._give_back(lane, rooms)
 
@@ -119,7 +123,9 @@ class PostgreSQL:
         relief = loop.call_later(STUCK_AFTER, self._relieve, lane)
         deadline = loop.call_later(HOLD_SECONDS, lane.abort)
         try:
-            number = await self._judged(lane.run(lambda session: _locked(session, company_id), HOLD_SECONDS))
+            number = await self._judged(
+                lane.run(lambda session: _locked(session, company_id, self.fence), HOLD_SECONDS)
+            )
         except BaseException:
             self._give_back(lane, rooms)
             raise
@@ -141,7 +147,7 @@ class PostgreSQL:
                         raise
                     await held.commit(lambda db: None)  # as durable as a write: it waits for the replica too
                     return found
-                except Damaged:
+                except (Damaged, Outdated):
                     raise
                 except Exception:  # noqa: BLE001 - whatever it was, there is no answer yet
                     self._doubtful.add(company_id)
@@ -151,11 +157,11 @@ class PostgreSQL:
             self._doubtful.discard(company_id)
 
     def read_now(self, job: Job[T]) -> T:
-        return self._keeper.run_now(lambda session: _snapshot(session, job, EVERY_COMPANY))
+        return self._keeper.run_now(lambda session: _snapshot(session, job, EVERY_COMPANY, self.fence))
 
     def write_now(self, job: Job[T]) -> T:
         def transaction(session: Session) -> T:
-            _locked(session, EVERY_COMPANY)
+            _locked_alone(session, self.fence)
             with session.streaming():
                 result = job(session)
             committed(session, lambda db: None)
@@ -171,7 +177,9 @@ class PostgreSQL:
         try:
             with engine.connect() as connection:
                 connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({OPENED}, 1)"))
+                connection.execute(
+                    text(f"SELECT pg_advisory_xact_lock({OPENED}, 1), pg_advisory_xact_lock({OPENED}, 2)")
+                )
                 steps(connection)
                 job(Session(plain))
                 connection.commit()
@@ -185,8 +193,7 @@ class PostgreSQL:
         pass  # who decides an outcome has done so
 
     def take_alone(self) -> None:
-        self._alone = True
-        self._keeper.run_now(self._keep)
+        self._keeper.take_alone()
 
     async def aclose(self) -> None:
         await self._questions.close()
@@ -252,17 +259,6 @@ class PostgreSQL:
         """See to it that it is said by a session that lasts: where one connection had to be made again, all had to."""
         self._keeper.start(lambda session: None)
 
-    def _keep(self, session: Session) -> None:
-        """Say, as long as the session lasts, that a process has the installation open."""
-        if self._alone:
-            session.connection.execute(f"SELECT pg_advisory_unlock_shared({OPENED}, 0)")
-        kind = "" if self._alone else "_shared"
-        until = time.monotonic() + LEAVE_SECONDS
-        while session.connection.execute(f"SELECT pg_try_advisory_lock{kind}({OPENED}, 0)").fetchone() != (True,):
-            if time.monotonic() > until:
-                raise FolderInUse(f"other processes have {self.where} open")
-            time.sleep(_FIRST_PAUSE)
-
 
 class Turn:
     """A transaction that holds the row of a company."""
@@ -315,29 +311,41 @@ def _wait_for_replicas(session: Session) -> None:
         session.connection.execute("SET synchronous_commit = on")
 
 
-def _snapshot(session: Session, job: Job[T], company_id: int) -> T:
+def _snapshot(session: Session, job: Job[T], company_id: int, fence: Fence) -> T:
     def streamed(session: Session) -> T:
         with session.streaming():
             return job(session)
 
-    return _glance(session, streamed, company_id)
+    return _glance(session, streamed, company_id, fence)
 
 
-def _glance(session: Session, job: Callable[[Session], T], company_id: int) -> T:
-    session.script(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}")
+def _glance(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
+    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; SELECT {fence.question}"
+    fence.check(session.script(begin)[0][0])
     result = job(session)
     session.script("COMMIT")
     return result
 
 
-def _locked(session: Session, company_id: int) -> int | None:
-    """Begin a transaction and wait for the company's row, or for the installation; return the last commit's number."""
+def _locked(session: Session, company_id: int, fence: Fence) -> int | None:
+    """Begin a transaction and wait for the company's row, or for the installation; return the last commit's number.
+
+    The epoch is read by a statement of its own, so that it is of the time after the wait. Raises Outdated.
+    """
+    lock = f"SELECT 1 FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
     if company_id == EVERY_COMPANY:
-        session.script(f"BEGIN; {_for(company_id)}; SELECT pg_advisory_xact_lock({OPENED}, 2)")
-        return None
-    lock = f"SELECT number FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
-    rows = session.script(f"BEGIN; {_for(company_id)}; {lock}")
-    return cast("int", rows[0][0]) if rows else None
+        lock = f"SELECT pg_advisory_xact_lock({OPENED}, 2)"
+    found = f"SELECT (SELECT number FROM companies WHERE company_id = {company_id:d}), {EPOCH}"
+    number, epoch = session.script(f"{_BEGIN}; {_for(company_id)}; {lock}; {found}")[0]
+    fence.check(epoch)
+    return cast("int | None", number)
+
+
+def _locked_alone(session: Session, fence: Fence) -> None:
+    """Begin a transaction, and wait until nobody else writes, whatever company it is for. Raises Outdated."""
+    locks = f"SELECT pg_advisory_xact_lock({OPENED}, 2); LOCK TABLE companies IN EXCLUSIVE MODE"
+    begin = f"{_BEGIN}; SET LOCAL lock_timeout = '{ALONE_TIMEOUT}'; {_for(EVERY_COMPANY)}; {locks}"
+    fence.check(session.script(f"{begin}; SELECT {EPOCH}")[0][0])
 
 
 def committed(session: Session, job: Job[T]) -> T:
