@@ -127,7 +127,7 @@ class Store:
                     await ledger.fresh()
             except (Busy, Damaged):
                 return False
-        return self.writable
+        return self.writable and not self.outdated
 
     async def count_call(self, company_id: int, now: float, limit: int) -> int:
         """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
