@@ -33,9 +33,7 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
     for library in ("uvicorn", "asyncio"):
         app.telemetry.adopt(library)
     tls = _tls(settings)
-    public_socket = _listen(settings.host, settings.port, settings.workers > 1)
     private = _Server(_config(cast("ASGI3Application", admin), settings))
-    serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
     proxies = _Proxies(settings.trusted_proxies)
     at_once = None if settings.trusted_proxies else app.at_once  # what a proxy forwards is read on the app's way
     guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls, at_once)
@@ -44,6 +42,8 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
         lambda: ready(_address(public_socket, tls is not None)),
     )
+    public_socket = _listen(settings.host, settings.port, settings.workers > 1)  # last: from here on it is closed
+    serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
     answering = asyncio.create_task(public.serve(sockets=[public_socket]))
     try:
         await asyncio.shield(answering)

@@ -4,16 +4,22 @@
         assert 1000 == deskroster.udesk.get("/user_groups").json()["code"]
 
 In pytest, `pytest_plugins = ["deskroster.testing"]` gives the fixture `deskroster`: an emulator with an empty company.
+
+It runs in the process of somebody's tests: their frozen or moved time is its time as well, their mocks of httpx2 do not
+reach its clients, and it leaves nothing behind, neither when a start fails nor when it ends.
 """
 
 import asyncio
+import gc
+import logging
+import os
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha1, sha256
 from pathlib import Path
 from types import TracebackType
@@ -34,8 +40,26 @@ from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
 START_SECONDS = 60  # that a start may take
+STOP_SECONDS = 60
+_LOGGERS = ("uvicorn", "asyncio")  # of the process, which a server takes over
+_FRAMES = 6  # more than freezegun looks at
 
 Form = Literal["A", "B", "C"]
+
+
+def time_of_test(frames: int = _FRAMES) -> float:
+    """Return Unix time as the test that runs has it: frozen by freezegun, moved by time-machine, or real.
+
+    freezegun gives real time to what `threading` has called at most five frames before, as all in a thread of a server
+    may be. So there are more of them here.
+    """
+    return time.time() if frames == 0 else time_of_test(frames - 1)
+
+
+class DirectTransport(httpx2.HTTPTransport):
+    """Sends requests over the network, also where a test mocks `httpx2.HTTPTransport`."""
+
+    handle_request = httpx2.HTTPTransport.handle_request  # as it is now
 
 
 class ShiftedClock:
@@ -45,14 +69,14 @@ class ShiftedClock:
         self.ahead = ahead
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return time_of_test() + self.ahead
 
 
 class StillClock:
     """A clock that moves only when it is told to: `clock.now += 301`. Unix seconds."""
 
     def __init__(self, now: float | None = None) -> None:
-        self.now = time.time() if now is None else now
+        self.now = time_of_test() if now is None else now
 
     def __call__(self) -> float:
         return self.now
@@ -72,7 +96,7 @@ class UdeskSignature(httpx2.Auth):
 
     requires_request_body = False
 
-    def __init__(self, account: Account, clock: Clock = time.time, form: Form = "A") -> None:
+    def __init__(self, account: Account, clock: Clock = time_of_test, form: Form = "A") -> None:
         self._account = account
         self._clock = clock
         self._form = form
@@ -96,7 +120,7 @@ class UdeskSignature(httpx2.Auth):
 class ServiceGoSignature(httpx2.Auth):
     """Signs as ServiceGo wants it; tenants older than June 2021 with SHA-1."""
 
-    def __init__(self, account: Account, clock: Clock = time.time, *, old: bool = False) -> None:
+    def __init__(self, account: Account, clock: Clock = time_of_test, *, old: bool = False) -> None:
         self._account = account
         self._clock = clock
         self._digest = sha1 if old else sha256
@@ -133,30 +157,39 @@ class _Running(NamedTuple):
     url: str
     accounts: demo.Accounts
     app: App
-    stop: Callable[[], object]
 
 
 class Emulator:
     """The real server on 127.0.0.1 with the company of `deskroster demo`, from `with` to the end of its block.
 
-    `empty` is a company with one administrator, one position and one role (id 1 each). `data` is a folder that is kept;
-    without it a temporary one is removed at the end. `clock` is the server's and the clients'.
+    `empty` is a company with one administrator, one position and one role (id 1 each). `data` is a folder that is kept,
+    as text or as a path; without it a temporary one is removed at the end. `clock` is the server's and the clients'.
     """
 
-    def __init__(self, *, empty: bool = False, data: Path | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self, *, empty: bool = False, data: str | os.PathLike[str] | None = None, clock: Clock | None = None
+    ) -> None:
         self.clock = clock or ShiftedClock()
         self.url = "http://127.0.0.1:0"
         self.admin: Account
         self.agent: Account | None = None
         self._empty = empty
-        self._kept = data
+        self._kept = None if data is None else Path(data).absolute()
         self._clients: dict[Account, Clients] = {}
         self._thread: threading.Thread
         self._running: _Running
+        self._end: Callable[[], object] = lambda: None  # tells the server to stop
 
     def __enter__(self) -> "Emulator":
+        known = self._kept is not None and self._kept.exists()
         self._data = self._kept or Path(tempfile.mkdtemp(prefix="deskroster-"))
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            if not known:
+                shutil.rmtree(self._data, ignore_errors=True)
+            raise
         return self
 
     def __exit__(
@@ -165,6 +198,7 @@ class Emulator:
         for clients in self._clients.values():
             clients.close()
         self._stop()
+        gc.unfreeze()  # a server keeps what it has loaded, and all else there was, from the collector
         if self._kept is None:
             shutil.rmtree(self._data)
 
@@ -192,7 +226,7 @@ class Emulator:
         """Return clients that sign as an account."""
         clients = self._clients.get(account)
         if clients is None:
-            clients = Clients(self.url, account, self.clock, lambda: httpx2.HTTPTransport(verify=False))
+            clients = Clients(self.url, account, self.clock, lambda: DirectTransport(verify=False))
             self._clients[account] = clients
         return clients
 
@@ -218,12 +252,18 @@ class Emulator:
         self.agent = _account(accounts.agent) if accounts.agent else None
 
     def _stop(self) -> None:
-        self._running.stop()
-        self._thread.join()
+        with suppress(RuntimeError):  # its loop is closed: it has ended by itself
+            self._end()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_SECONDS)
 
     def _run(self, started: Future[_Running]) -> None:
         try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, suppress(asyncio.CancelledError):
+            with (
+                _loggers_kept(),
+                asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+                suppress(asyncio.CancelledError),
+            ):
                 runner.run(self._serve(started))
         except BaseException as error:
             if started.done():
@@ -234,12 +274,13 @@ class Emulator:
         settings = self._settings(urlsplit(self.url).port or 0)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
+        self._end = lambda: loop.call_soon_threadsafe(task.cancel)
         async with opened(settings, Telemetry(), self.clock) as app:
             installation = Installation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
             accounts = await self._prepare(installation)
 
             def ready(url: str) -> None:
-                started.set_result(_Running(url, accounts, app, lambda: loop.call_soon_threadsafe(task.cancel)))
+                started.set_result(_Running(url, accounts, app))
 
             listening = sockets.bind(self._data)
             try:
@@ -255,8 +296,8 @@ class Clients:
         self,
         url: str,
         account: Account,
-        clock: Clock = time.time,
-        transport: Callable[[], httpx2.BaseTransport] = httpx2.HTTPTransport,
+        clock: Clock = time_of_test,
+        transport: Callable[[], httpx2.BaseTransport] = DirectTransport,
     ) -> None:
         def client(prefix: str, auth: httpx2.Auth) -> httpx2.Client:
             return httpx2.Client(base_url=url + prefix, auth=auth, transport=transport(), trust_env=False)
@@ -280,6 +321,19 @@ def add_to_query(request: httpx2.Request, parameters: dict[str, str]) -> None:
     target = request.extensions.get("target")
     if target is not None:
         request.extensions["target"] = target + (b"&" if b"?" in target else b"?") + added
+
+
+@contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """Have the loggers of the process afterwards as they were before."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger.handlers, logger.propagate, logger.level, logger.disabled) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, (handlers, propagate, level, disabled) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate, logger.disabled = handlers, propagate, disabled
+            logger.setLevel(level)
 
 
 def _account(known: demo.Account) -> Account:

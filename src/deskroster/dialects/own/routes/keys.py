@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Collection
 
-from deskroster.core import keys
+from deskroster.core import keys, moments
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Done
 from deskroster.core.problems import Invalid, Rule
@@ -29,6 +29,14 @@ async def revoke_key(request: Request, desk: Desk) -> Reply:
     )
 
 
+def _end(sent: str | None) -> int | None:
+    """Return when a key is to end. Raises Invalid."""
+    try:
+        return None if sent is None else moments.parsed(sent)
+    except ValueError:
+        raise Invalid("expires_at", Rule.FORM) from None
+
+
 def routes(known: Collection[str]) -> tuple[Route, ...]:
     """Return the routes; a key can be confined to the `known` dialects."""
 
@@ -36,7 +44,7 @@ def routes(known: Collection[str]) -> tuple[Route, ...]:
         wanted, now = request.read(KeyBody), desk.now()
         if not set(wanted.dialects) <= set(known):
             raise Invalid("dialects", Rule.CHOICE)
-        secret = Secret(str(uuid.uuid4()))
+        secret, ends = Secret(str(uuid.uuid4())), _end(wanted.expires_at)
 
         def shape(roster: Roster, done: Done) -> Reply:
             key = roster.keys[shapes.first(done).id]
@@ -45,7 +53,6 @@ def routes(known: Collection[str]) -> tuple[Route, ...]:
         def verb(roster: Roster, caller: Caller) -> Done:
             if wanted.agent_id not in roster.agents:
                 raise Invalid("agent_id", Rule.UNKNOWN)
-            ends = None if wanted.expires_at is None else int(wanted.expires_at.timestamp())
             may, where = wanted.access, wanted.dialects
             return keys.create(
                 roster, caller, wanted.agent_id, wanted.name, secret, now, access=may, dialects=where, expires_at=ends

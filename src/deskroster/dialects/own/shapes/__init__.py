@@ -1,10 +1,9 @@
 """Both directions of the mapping between the roster and the JSON of our own API, by resource; here what all share."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from deskroster.core import moments
 from deskroster.core.changes import Change, Done
@@ -18,6 +17,10 @@ PER_PAGE, MOST_PER_PAGE = 100, 1_000
 _MAX_PAGE = 2**31
 
 encode = msgspec.json.Encoder().encode
+
+
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""A time on the wire. It is text here, not a `datetime`: a test that freezes time puts another class in its place."""
 
 
 class Paging(Struct, frozen=True):
@@ -62,6 +65,6 @@ def written(record: Any) -> Reply:
     return Reply(200, encode(record))
 
 
-def moment(at: int) -> datetime:
+def moment(at: int) -> str:
     """Return a time as it is shown (RFC 3339, in UTC)."""
-    return moments.utc(at)
+    return moments.shown(at)

@@ -1,14 +1,12 @@
 """Agents as JSON: what the operator of an installation needs of them. Secrets are written, never read."""
 
-from datetime import datetime
-
 from msgspec import UNSET, Struct, UnsetType
 
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
-from deskroster.dialects.own.shapes import Paging, encode, moment
+from deskroster.dialects.own.shapes import Moment, Paging, encode, moment
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128  # characters
 
@@ -49,8 +47,8 @@ class AgentOut(Struct, frozen=True, kw_only=True):
     profile_id: int | None
     sip_number: str
     has_password: bool
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class AgentList(Struct, frozen=True):

@@ -1,14 +1,13 @@
 """Keys as JSON. A key's secret is in one answer only: that to its creation."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from deskroster.core.records import Access, Key
 from deskroster.desk import Desk
-from deskroster.dialects.own.shapes import moment
+from deskroster.dialects.own.shapes import Moment, moment
 
 
 class KeyBody(Struct, frozen=True):
@@ -18,7 +17,7 @@ class KeyBody(Struct, frozen=True):
     name: str
     access: Access = "write"
     dialects: list[str] = []
-    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    expires_at: Moment | None = None
 
 
 class KeyOut(Struct, frozen=True, kw_only=True):
@@ -30,10 +29,10 @@ class KeyOut(Struct, frozen=True, kw_only=True):
     access: Access
     dialects: tuple[str, ...]
     state: Literal["live", "expired", "revoked"]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    created_at: Moment
+    expires_at: Moment | None
+    revoked_at: Moment | None
+    last_used_at: Moment | None
     last_form: str
 
 
