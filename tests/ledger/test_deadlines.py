@@ -9,6 +9,7 @@ import pytest
 from deskroster.core.problems import Busy, Unknown
 from deskroster.core.records import Company
 from deskroster.desk import Desks
+from deskroster.ledger import loading
 from deskroster.ledger import store as stores
 from deskroster.ledger.engines import Late, NotBegun, embedded
 from deskroster.passwords import Passwords
@@ -174,8 +175,7 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
                 with pytest.raises(Busy):
                     await founding
             assert [1] == [company.id for company in store.companies()]
-            assert (0, []) != await store._read(stores._companies)
-            assert 1 == len((await store._read(stores._companies))[1])
+            assert 1 == len(await store._engine.read(loading.companies))
 
     asyncio.run(run())
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deskroster.core.records import Company
+from deskroster.guards import eager
 from deskroster.ledger.engines import NotBegun, postgresql
 from deskroster.ledger.engines.postgresql import LANES, LONG
 from tests.ledger.support import first_records, names, new_group, origin, work
@@ -84,6 +85,30 @@ def test_a_read_finds_a_connection_while_every_writer_waits_for_a_lock(processes
                 assert not any(write.done() for write in writes)
                 other.execute("ROLLBACK")
             await asyncio.gather(*writes, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_request_may_wait_for_a_connection_before_it_has_a_task(processes):
+    """A request begins without one: it becomes a task where it first waits."""
+
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            loop, found = asyncio.get_running_loop(), []
+
+            async def first():
+                found.append(await store.companies_with_email("zhaofeng@udesk.cn"))
+
+            async with long_jobs(store._engine, LONG):
+                lanes = [await store._engine._take((), SECONDS) for _ in range(LANES - LONG)]
+                begun = loop.create_future()
+                loop.call_soon(lambda: begun.set_result(eager.begun(loop, first())))
+                waiting = await begun
+                for lane in lanes:
+                    store._engine._give_back(lane)
+                await waiting
+
+            assert [[1]] == found
 
     asyncio.run(run())
 

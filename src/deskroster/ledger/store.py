@@ -31,7 +31,18 @@ from deskroster.ledger import (
 )
 from deskroster.ledger.check import Finding
 from deskroster.ledger.companies import Companies, listed
-from deskroster.ledger.engines import ERRORS, EVERY_COMPANY, PATIENCE, Db, Engine, NotBegun, Outdated, clash, looks
+from deskroster.ledger.engines import (
+    ERRORS,
+    EVERY_COMPANY,
+    PATIENCE,
+    Db,
+    Engine,
+    NotBegun,
+    Outdated,
+    clash,
+    in_time,
+    looks,
+)
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
@@ -328,11 +339,13 @@ class Store:
 @asynccontextmanager
 async def _within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
     """Have a lock, waited for so many seconds at most. Raises Busy."""
-    try:
-        async with asyncio.timeout(patience):
-            await lock.acquire()
-    except TimeoutError as error:
-        raise Busy from error
+    if lock.locked():
+        try:
+            await in_time(lock.acquire(), patience, lambda _: lock.release())
+        except NotBegun as error:
+            raise Busy from error
+    else:
+        await lock.acquire()
     try:
         yield
     finally:

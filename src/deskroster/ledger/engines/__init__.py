@@ -1,7 +1,8 @@
 """Engines: all that depends on which database holds the data: SQLite in a folder, or PostgreSQL anywhere."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -200,6 +201,31 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:
+    """Return what is waited for. Raises NotBegun after `patience` seconds; what is gotten for nobody is undone.
+
+    `asyncio.timeout` needs a task around it, which a request has only from where it first waits.
+    """
+    task = asyncio.get_running_loop().create_task(waiting)
+
+    def undone(done: asyncio.Task[T]) -> None:
+        if not done.cancelled():
+            undo(done.result())
+
+    try:
+        await asyncio.wait([task], timeout=patience)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+    except BaseException:
+        task.cancel()
+        task.add_done_callback(undone)
+        raise
+    if task.cancelled():
+        raise NotBegun
+    return task.result()
 
 
 def clash(error: Exception) -> Refusal | None:

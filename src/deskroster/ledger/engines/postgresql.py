@@ -18,8 +18,8 @@ from deskroster.ledger.engines import (
     Failed,
     InDoubt,
     Job,
-    NotBegun,
     Outdated,
+    in_time,
 )
 from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.fence import EPOCH, Fence
@@ -219,18 +219,21 @@ class PostgreSQL:
             self._idle = asyncio.LifoQueue()
             for lane in reversed(self._lanes):
                 self._idle.put_nowait(lane)
+        if self._idle.empty() or any(room.locked() for room in rooms):
+            return await in_time(self._taken(rooms), patience, lambda lane: self._give_back(lane, rooms))
+        return await self._taken(rooms)
+
+    async def _taken(self, rooms: Rooms) -> Lane:
         taken: list[asyncio.Semaphore] = []
+        assert self._idle is not None
         try:
-            async with asyncio.timeout(patience):
-                for room in rooms:
-                    await room.acquire()
-                    taken.append(room)
-                return await self._idle.get()
-        except BaseException as error:
+            for room in rooms:
+                await room.acquire()
+                taken.append(room)
+            return await self._idle.get()
+        except BaseException:
             for room in taken:
                 room.release()
-            if isinstance(error, TimeoutError):
-                raise NotBegun from error
             raise
 
     def _give_back(self, lane: Lane, rooms: Rooms = ()) -> None:
