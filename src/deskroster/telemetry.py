@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import msgspec
 import structlog
@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)  # seconds
 Counts = dict[tuple[str, int], list[int]]
 """How many answers each bucket holds, by dialect and status."""
+_FORM = 2  # of what workers tell each other
 _PART = re.compile(r"[A-Za-z0-9_.,-]{0,24}")  # of a path; a token or a signature is longer
 METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -96,7 +97,7 @@ class _Answers(Collector):
     def save(self) -> None:
         if self._mine is not None:
             partial = self._mine.with_suffix(".partial")
-            partial.write_bytes(msgspec.msgpack.encode((self._counts, self._seconds)))
+            partial.write_bytes(msgspec.msgpack.encode((_FORM, self._counts, self._seconds)))
             partial.replace(self._mine)
 
     def count(self, dialect: str, status: int, seconds: float) -> None:
@@ -138,7 +139,12 @@ class _Answers(Collector):
 
 
 def _read(path: Path) -> tuple[Counts, dict[str, float]]:
-    return msgspec.msgpack.decode(path.read_bytes(), type=tuple[Counts, dict[str, float]])
+    """Return what a worker has counted; nothing of one that wrote another form: an upgrade, or a rest of one."""
+    try:
+        _, counts, seconds = msgspec.msgpack.decode(path.read_bytes(), type=tuple[Literal[2], Counts, dict[str, float]])
+    except msgspec.DecodeError:
+        return {}, {}
+    return counts, seconds
 
 
 class _Forwarding(logging.Handler):

@@ -147,7 +147,7 @@ def test_a_move_to_where_another_installation_is_changes_neither(command, empty,
     [
         "DELETE FROM secrets",
         "UPDATE agents SET name = name || '!'",
-        "INSERT INTO positions SELECT company_id, 99, name, checksum FROM positions",
+        "INSERT INTO positions (company_id, id, name, checksum) SELECT company_id, 99, name, checksum FROM positions",
         "UPDATE commits SET at = at + 1",
     ],
 )

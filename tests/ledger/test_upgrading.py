@@ -15,7 +15,8 @@ from deskroster.core.problems import Refusal
 from deskroster.ledger import Failed, NewerData, Store, installation, log, migrations, place
 from deskroster.ledger.engines import postgresql
 from tests import random_verbs, world
-from tests.ledger.support import NOW, first_records, names, new_group, origin, state, work
+from tests.ledger.support import NOW, first_records, names, new_group, origin, work
+from tests.releases import make, unpacked
 
 pytestmark = pytest.mark.once
 
@@ -196,31 +197,43 @@ def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, u
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, engine, monkeypatch):
-    """What `0001` made is filled as its program did: with the same statements, and no table that came later."""
+def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, engine):
+    """What 0.1.0 has left, with the step from `0001` to its tables taken back."""
 
     async def run():
+        folder, name = tmp_path / "data", url.rpartition("/")[2].partition("?")[0]
+        if engine == "postgresql":
+            unpacked.database("0.1.0", databases, name)
+            make.key_in(folder)
+        else:
+            unpacked.data_folder("0.1.0", folder)
         where = url if engine == "postgresql" else None
-        with monkeypatch.context() as patch:
-            for module in (migrations, installation):
-                patch.setattr(module, "HEAD", migrations.FIRST)
-            store = open_at(tmp_path / "data", where)
-            assert migrations.FIRST == store._engine.read_now(installation.version)
-            ledger = await founded(store)
-            await ledger.submit(work(new_group("售前", (1,))))
-            await ledger.submit(work(new_group("售后")))
-            before = state(ledger.roster)
-            await store.close()
+        with closing(place.engine_at(where)(folder)) as held:
+            held.write_now(lambda db: to_the_first_version(db, shared=engine == "postgresql"))
+            assert migrations.FIRST == held.read_now(installation.version)
+        (before, *_) = unpacked.expected("0.1.0", engine)
 
-        store = open_at(tmp_path / "data", where)
+        store = open_at(folder, where)
         ledger = await store.load(1)
         assert migrations.HEAD == store._engine.read_now(installation.version)
-        assert before == state(ledger.roster)
+        assert before == make.told(ledger.roster)
         assert [] == await store.check()
         await store.fresh(ledger, "nonce")
         await ledger.submit(work(new_group("投诉")))
         numbers = [told.number for told in store._engine.read_now(lambda db: list(log.whole(db, 1)))]
-        assert [1, 2, 3, 4] == numbers
+        assert list(range(1, before["number"] + 2)) == numbers
         await store.close()
 
     asyncio.run(run())
+
+
+def to_the_first_version(db, shared):
+    """Take back what the step to `0002` did."""
+    for table in ("nonces", "calls") if shared else ():
+        db.execute(f"DROP TABLE {table}")
+    tables = [name for name in installation.tables.metadata.tables if name != "installation"]
+    for table in tables if shared else ():
+        db.execute(f"DROP POLICY company ON {table}")
+        db.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+        db.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    db.execute("UPDATE alembic_version SET version_num = '0001'")

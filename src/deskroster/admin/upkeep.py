@@ -62,7 +62,7 @@ class Report(Struct, frozen=True):
     checks: list[Check]
 
 
-_FIRST: tuple[What, ...] = ("integrity", "version", "key")
+_FIRST: tuple[What, ...] = ("integrity", "version", "newer", "key")
 """What keeps the rest from being looked at when it is wrong."""
 _WELL: dict[What, str] = {
     "integrity": "every page of the database reads as it was written",
@@ -113,7 +113,7 @@ def report(findings: list[Finding], labels: dict[int, str], data: Path, now: flo
         found[what].append(f"{labels.get(company_id, '')} {where}".strip())
     cut_short = any(found[what] for what in _FIRST)
     checks = [
-        _checked("version", found.pop("version"), _versions(product)),
+        _checked("version", found.pop("version") + found.pop("newer"), _versions(product)),
         _key(found.pop("key"), data),
         _clock(data, now),
         *(_checked(what, wrong, _WELL[what]) for what, wrong in found.items() if wrong or not cut_short),

@@ -4,7 +4,7 @@ Times are Unix seconds in UTC. A tuple of ids is ascending and holds no id twice
 a choice that was never made is `None`.
 """
 
-from typing import ClassVar, Literal, final, get_args
+from typing import Any, ClassVar, Literal, final, get_args
 
 from msgspec import Struct
 
@@ -51,10 +51,16 @@ class Secret:
 
 
 class Record(Struct, frozen=True, gc=False, kw_only=True):
-    """What every record has: the kind it is of, and its id (1 to 2^63-1)."""
+    """What every record has: the kind it is of, and its id (1 to 2^63-1).
+
+    `more` holds the fields that a later version has given it, by ascending name: JSON text, or a `Secret`. `replace`
+    carries them along, so nothing that this version does to a record loses them. A new field has a default, which never
+    changes; it stands in no table of its own (see CONTRIBUTING.md).
+    """
 
     kind: ClassVar[Kind]
     id: int
+    more: tuple[tuple[str, Any], ...] = ()
 
 
 class Company(Record, frozen=True, gc=False, kw_only=True):

@@ -5,7 +5,8 @@ from deskroster.ledger import place
 from deskroster.ledger.backup import BadBackup, Manifest, advice, backups, restore, verify
 from deskroster.ledger.check import Finding, examine
 from deskroster.ledger.engines import Failed, FolderInUse
-from deskroster.ledger.installation import NewerData, rotate_key
+from deskroster.ledger.forms import NewerData
+from deskroster.ledger.installation import rotate_key
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.observations import Last
 from deskroster.ledger.rehearsal import Work

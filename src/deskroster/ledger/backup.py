@@ -4,18 +4,21 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deskroster.core import moments
 from deskroster.ledger import check, installation, loading, log, place, transfer, vault
 from deskroster.ledger.engines import Db
 from deskroster.ledger.engines.embedded import FILE, LOCK, core, lock
-from deskroster.ledger.migrations import migrate
+from deskroster.ledger.forms import MANIFEST_FORM, NewerData
+from deskroster.ledger.migrations import HEAD, migrate
 from deskroster.ledger.vault import Vault, WrongKey, sync_folder
 
 MANIFEST = "backup.json"
@@ -45,6 +48,11 @@ class Manifest(Struct, frozen=True):
     sha256: str  # of the database file
     size: int
     companies: tuple[Head, ...]
+    form: int = 1
+
+
+class _Form(Struct, frozen=True):
+    form: int = 1
 
 
 class Latest(Struct, frozen=True):
@@ -69,6 +77,10 @@ def copy(db: Db, folder: Path, opened: Vault) -> None:
         if isinstance(db, sqlite3.Connection):
             db.backup(target)
             return
+        try:
+            installation.must_be_ours(db)
+        except NewerData as error:
+            raise BadBackup(str(error)) from None
         with core(target) as connection:
             migrate(connection)
         target.execute("BEGIN")
@@ -98,7 +110,7 @@ def verify(folder: Path) -> Manifest:
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
         raise BadBackup(f"{folder / FILE} is not as it was written")
-    if _examine(folder / FILE, manifest.at, check.damage) != manifest:
+    if replace(_examine(folder / FILE, manifest.at, check.damage), form=manifest.form) != manifest:
         raise BadBackup(f"{folder / MANIFEST} does not describe {FILE}")
     return manifest
 
@@ -106,7 +118,11 @@ def verify(folder: Path) -> Manifest:
 def read(folder: Path) -> Manifest:
     """Return what a backup says of itself. Raises BadBackup."""
     try:
-        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+        text = (folder / MANIFEST).read_bytes()
+        form = msgspec.json.decode(text, type=_Form).form
+        if form > MANIFEST_FORM:
+            raise BadBackup(f"{folder} was written by a later version of Deskroster (form {form})")
+        return msgspec.json.decode(text, type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
         raise BadBackup(f"{folder} holds no backup: {error}") from None
 
@@ -174,15 +190,31 @@ def _partial(folder: Path) -> Path:
 
 def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
     with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as db:
-        try:
-            findings = look(db)
-        except sqlite3.DatabaseError as error:
-            raise BadBackup(f"{file}: {error}") from None
-        if findings:
-            raise BadBackup("; ".join(map(str, findings)))
-        heads = tuple(Head(company.id, company.label, *log.head(db, company.id)) for company in loading.companies(db))
+        with _brought_up(db) as ours:
+            try:
+                findings = look(ours)
+            except sqlite3.DatabaseError as error:
+                raise BadBackup(f"{file}: {error}") from None
+            if findings:
+                raise BadBackup("; ".join(map(str, findings)))
+            companies = loading.companies(ours)
+            heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
         version, key = installation.version(db), installation.fingerprint(db)
-    return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads)
+    return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, MANIFEST_FORM)
+
+
+@contextmanager
+def _brought_up(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Give a database as it is, or of an earlier version a copy that was brought to this one."""
+    at = installation.version(db)
+    if at is None or at >= HEAD:
+        yield db
+        return
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / FILE, isolation_level=None)) as copy:
+        db.backup(copy)
+        with core(copy) as connection:
+            migrate(connection)
+        yield copy
 
 
 def _sha256(file: Path) -> str:

@@ -1,18 +1,15 @@
 """Catching up: what other processes have committed, as changes that a roster can follow."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from deskroster.core.changes import Change, Commit
-from deskroster.core.records import SECRET_FIELDS, AnyRecord, Kind, Secret
+from deskroster.core.records import RECORDS, AnyRecord, Kind, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import loading, log, tables
+from deskroster.ledger import fields, loading, log, tables
 from deskroster.ledger.engines import Db
-from deskroster.ledger.replay import READERS, as_field
 from deskroster.ledger.rows import Row, sql
 from deskroster.ledger.vault import Vault, bound
 
@@ -35,26 +32,24 @@ class Unseen(NamedTuple):
 def unseen(db: Db, vault: Vault, company_id: int, since: int, head: bytes) -> Unseen:
     """Return what was committed after the commit `since` with the hash `head`, all of one moment.
 
-    Raises Broken if that commit is another one, Damaged.
+    Raises Broken if that commit is another one, Damaged, NewerData.
     """
     commits = list(log.whole(db, company_id, since, head))
     secrets: dict[Place, Secret] = {}
     for commit in commits:
-        for kind, id, before, after in commit.changes:
-            if kind in SECRET_FIELDS and after is not None:
-                _read_secrets(db, vault, company_id, (kind, id), before, after, secrets)
+        for kind, id, _, after in commit.changes:
+            if kind in RECORDS and after is not None and fields.SECRET in after:
+                _read_secrets(db, vault, company_id, (kind, id), after, secrets)
     with loading.legible(f"the end of the log of company {company_id}"):
         loaded = loading.settings(db, vault, company_id)
     return Unseen(commits, secrets, loaded.roster.next_ids)
 
 
 def _read_secrets(
-    db: Db, vault: Vault, company_id: int, record: tuple[Kind, int], before: str | None, after: str,
-    found: dict[Place, Secret],
-) -> None:  # fmt: skip
-    said = msgspec.json.decode(after)
-    for field in SECRET_FIELDS[record[0]]:
-        if said.get(field) is None or (*record, field) in found:
+    db: Db, vault: Vault, company_id: int, record: tuple[Kind, int], after: str, found: dict[Place, Secret]
+) -> None:
+    for field in fields.marked(fields.read(after)):
+        if (*record, field) in found:
             continue
         row = db.execute(_SECRET, (company_id, *record, field)).fetchone()
         if row is not None:
@@ -64,26 +59,29 @@ def _read_secrets(
 
 
 def _changes(roster: Roster, told: Sequence[Row], secrets: dict[Place, Secret]) -> Iterator[Change]:
-    """Yield changes, each made of what the roster holds once those before it are applied."""
+    """Yield changes, each made of what the roster holds once those before it are applied.
+
+    Records of a kind that only a later version knows are left to it.
+    """
     for kind, id, before, after in told:
+        if kind not in RECORDS:
+            continue
         was = roster.record(kind, id)
         if after is None:
             yield Change(kind, id, was, None)
-        elif before is None:
-            yield Change(kind, id, None, _with_secrets(READERS[kind].decode(after), secrets))
+            continue
+        if before is None:
+            now = fields.made(kind, after)
         else:
-            new = {name: as_field(kind, name, value) for name, value in msgspec.json.decode(after).items()}
             assert was is not None
-            yield Change(kind, id, was, _with_secrets(replace(was, **new), secrets, new))
+            now = fields.changed(was, fields.read(before), fields.read(after))
+        yield Change(kind, id, was, _with_secrets(now, after, secrets) if fields.SECRET in after else now)
 
 
-def _with_secrets(record: AnyRecord, secrets: dict[Place, Secret], new: dict[str, Any] | None = None) -> AnyRecord:
+def _with_secrets(record: AnyRecord, after: str, secrets: dict[Place, Secret]) -> AnyRecord:
     """Put in the secrets that were only marked. One that is gone by now will be given up by a later change."""
-    fields = SECRET_FIELDS.get(record.kind, ())
-    marked = [field for field in fields if (new is None or field in new) and getattr(record, field) is not None]
-    if not marked:
-        return record
-    return replace(record, **{field: secrets.get((record.kind, record.id, field)) for field in marked})
+    marked = fields.marked(fields.read(after))
+    return fields.with_secrets(record, {name: secrets.get((record.kind, record.id, name)) for name in marked})
 
 
 _SECRET = sql(

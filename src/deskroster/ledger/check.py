@@ -14,6 +14,7 @@ from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
 from deskroster.ledger import installation, loading, log, observations, place, replies, vault
 from deskroster.ledger.engines import ERRORS, Db, looks
+from deskroster.ledger.forms import NewerData
 from deskroster.ledger.replay import Replay
 from deskroster.ledger.rows import sql
 from deskroster.ledger.tables import changes, companies, secrets
@@ -21,8 +22,10 @@ from deskroster.ledger.tables import replies as kept
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 What = Literal[
-    "integrity", "foreign_key", "version", "log", "roster", "key", "checksum", "secret", "orphan", "row_security"
-]
+    "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",
+    "row_security",
+]  # fmt: skip
+NO_DAMAGE: frozenset[What] = frozenset({"newer", "row_security"})
 MAX_FINDINGS = 100  # of one kind
 
 
@@ -39,6 +42,8 @@ def examine(folder: Path) -> list[Finding]:
     try:
         with closing(place.engine_at(place.url_of(folder))(folder)) as held:
             return held.read_now(lambda db: _with_key(db, folder))
+    except NewerData as error:
+        return [Finding("newer", 0, str(error))]
     except (Damaged, *ERRORS) as error:
         return [Finding("integrity", 0, str(error))]
 
@@ -93,7 +98,7 @@ def _with_key(db: Db, folder: Path) -> list[Finding]:
 
 
 def _hopeless(found: list[Finding]) -> bool:
-    return any(finding.what in ("integrity", "version") for finding in found)
+    return any(finding.what in ("integrity", "version", "newer") for finding in found)
 
 
 def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
@@ -105,6 +110,8 @@ def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> 
                 found.append(finding)  # noqa: PERF402 - what was found before an error counts
     except Damaged as error:
         found.append(Finding(what, company_id, str(error)))
+    except NewerData as error:
+        found.append(Finding("newer", company_id, str(error)))
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in installation.BROKEN:
             raise

@@ -10,6 +10,7 @@ from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
 from deskroster.ledger import loading, log, observations, place, tables, vault
 from deskroster.ledger.engines import Db, Engine, Job, fence, looks
+from deskroster.ledger.forms import FORM, NewerData, newer
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -20,10 +21,6 @@ BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 UNDER_WAY = fence.UNDER_WAY  # noted of a copy that nobody has opened yet, so that a move may write it again
 MOVED = fence.MOVED
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", "companies", "serves"
-
-
-class NewerData(Exception):
-    """A later version of Deskroster has written this folder."""
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:
@@ -125,8 +122,18 @@ def fingerprint(db: Db) -> str | None:
 
 
 def schema_is_ours(db: Db, opened: Vault) -> bool:
-    """Tell whether the tables, indexes and triggers are declared as when the tables were made."""
-    return notes(db, _SCHEMA) == _schema(db, opened)
+    """Tell whether the tables, indexes and triggers are declared as when the tables were made. Raises NewerData."""
+    form, _, digest = (notes(db, _SCHEMA) or "").rpartition(" ")  # form 1 is the digest alone
+    if form.isdecimal() and int(form) > FORM:
+        raise newer("the note of how the tables are declared", int(form))
+    return digest == _schema(db, opened)
+
+
+def must_be_ours(db: Db) -> None:
+    """Raise NewerData if the tables are of a later version: who copies or signs all of them must know all of them."""
+    at = version(db)
+    if at is not None and at > HEAD:
+        raise NewerData(f"the tables are of version {at}, this program is of {HEAD}: use the version that made them")
 
 
 def count_change(db: Db) -> None:
@@ -195,6 +202,7 @@ def rekey(db: Db, old: Vault, new: Vault) -> None:
 
     In one transaction of the caller's.
     """
+    must_be_ours(db)
     for (company_id,) in db.execute(_COMPANIES).fetchall():
         _sign_company(db, old, new, company_id)
     for company_id, kind, id, field, sealed in db.execute(_SECRETS).fetchall():
@@ -239,7 +247,7 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
 def _sign(db: Db, opened: Vault) -> str:
     declared = _schema(db, opened)
     db.execute(_PUT, (_KEY, opened.fingerprint))
-    db.execute(_PUT, (_SCHEMA, declared))
+    db.execute(_PUT, (_SCHEMA, f"{FORM} {declared}"))
     return opened.fingerprint
 
 

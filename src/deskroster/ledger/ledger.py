@@ -23,6 +23,7 @@ from deskroster.ledger.engines import (
     Outdated,
     clash,
 )
+from deskroster.ledger.forms import NewerData
 from deskroster.ledger.loading import Loaded
 from deskroster.ledger.observations import Observations, Seen
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
@@ -221,6 +222,8 @@ class Ledger:
         company_id, vault, number, head = self.roster.company.id, self._vault, self.roster.number, self._head
         try:
             unseen = await read(lambda db: catchup.unseen(db, vault, company_id, number, head))
+        except NewerData as error:  # what follows cannot be shown, so nothing can
+            raise SystemExit(str(error)) from error
         except log.Broken as error:
             if error.number == number:
                 raise SystemExit(f"the database has another commit {number} than it had") from error
@@ -234,7 +237,7 @@ class Ledger:
 
     def _count_ids(self, next_ids: Mapping[Kind, int]) -> None:
         mine = self.roster.next_ids
-        mine.update({kind: max(mine[kind], id) for kind, id in next_ids.items()})
+        mine.update({kind: max(mine.get(kind, 1), id) for kind, id in next_ids.items()})
 
     def _take(self) -> list[Entry]:
         batch = [self._queue.popleft()]

@@ -15,9 +15,10 @@ from sqlalchemy import Table, bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Company, Kind, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import log, tables
+from deskroster.ledger import fields, log, signing, tables
 from deskroster.ledger.engines import Db, looks
 from deskroster.ledger.engines.embedded import broken
+from deskroster.ledger.fields import DEFAULTS, NONE_MORE, TYPES
 from deskroster.ledger.rows import Row, sql
 from deskroster.ledger.tables import STORED
 from deskroster.ledger.vault import Vault, WrongKey, bound
@@ -58,11 +59,13 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     if row is None:
         raise KeyError(company_id)
     *values, number, next_ids, head, anchor, checksum = row
-    if checksum != vault.checksums(company_id, "company")(tuple(values)):
-        raise Damaged(f"the settings of company {company_id} are not as they were written")
-    if anchor != log.anchor(vault, company_id, (number, next_ids, head)):
+    signed = signing.signed(signing.arrangement("company"), tuple(values), ())
+    signing.compare(vault, company_id, "company", (signed,), (checksum,))
+    if not log.anchored(vault, company_id, (number, next_ids, head), anchor):
         raise Damaged(f"the end of the log of company {company_id} is not as it was written")
-    return Loaded(Roster(_company(row), number, msgspec.json.decode(next_ids, type=dict[Kind, int])), head)
+    return Loaded(
+        Roster(_company(row), number, msgspec.json.decode(next_ids)), head
+    )  # of kinds that are not known here as well
 
 
 @contextmanager
@@ -98,10 +101,10 @@ class Reader:
 
     def records(self, kind: Kind) -> Iterator[AnyRecord]:
         """Yield the records of a kind by ascending id. Raises Damaged."""
-        of, defaults = RECORDS[kind], _DEFAULTS[kind]
+        of, defaults = RECORDS[kind], DEFAULTS[kind]
         convert = self._converters(kind)
-        for ids, columns in self._chunks(kind):
-            values: dict[str, Iterable[Any]] = {"id": ids}
+        for ids, columns, later in self._chunks(kind):
+            values: dict[str, Iterable[Any]] = {"id": ids, **later}
             for name, column in columns.items():
                 # What no record of the chunk has set is left to the default: it is most of what an agent could have.
                 if column.count(defaults[name]) < len(column):
@@ -110,25 +113,29 @@ class Reader:
             for row in zip(*values.values(), strict=True):
                 yield of(**dict(zip(names, row)))  # noqa: B905 - once for each record; they are of one length
 
-    def _chunks(self, kind: Kind) -> Iterator[tuple[Row, dict[str, Row]]]:
-        """Yield ids and the columns that go with them, their checksums compared."""
-        stored, checksum = STORED[kind], self._vault.checksums(self._company_id, kind)
+    def _chunks(self, kind: Kind) -> Iterator[tuple[Row, dict[str, Row], dict[str, Row]]]:
+        """Yield ids and the columns that go with them, their checksums compared; then what stands in `more`, as it is.
+
+        Most records have nothing there, and nothing is done for them.
+        """
+        stored, arrange = STORED[kind], signing.arrangement(kind)
         links = [linked(self._connection, table, self._company_id) for table in stored.links.values()]
-        secrets = [self._secrets(kind, field) for field in stored.secrets]
+        secrets, unknown = self._secrets(kind)
         field, members = self._members.get(kind, ("", {}))
         cursor = self._connection.execute(SELECT[kind], (self._company_id,))
         while rows := cursor.fetchmany(_CHUNK):
-            ids, *columns, written = zip(*rows, strict=True)
+            ids, *columns, mores, written = zip(*rows, strict=True)
             columns += [tuple(map(held.get, ids, repeat(()))) for held in links]
-            columns += [tuple(map(held.get, ids)) for held in secrets]
-            found = tuple(map(checksum, zip(ids, *columns, strict=True)))
-            if found != written:
-                wrong = next(id for id, was, now in zip(ids, written, found, strict=True) if was != now)
-                raise Damaged(f"company {self._company_id}, {kind} {wrong}: not as it was written")
+            columns += [tuple(map(secrets[name].get, ids)) for name in stored.secrets]
+            signed: Iterable[Row] = zip(ids, *columns, mores, strict=True)
+            if arrange or unknown:
+                signed = (signing.signed(arrange, row, unknown.get(row[0], {}).items()) for row in signed)
+            signing.compare(self._vault, self._company_id, kind, tuple(signed), written)
             named = dict(zip((*stored.fields, *stored.links, *stored.secrets), columns, strict=True))
             if field:
                 named[field] = tuple(map(members.get, ids, repeat(())))
-            yield ids, named
+            plain = not unknown and mores.count(NONE_MORE) == len(mores)
+            yield ids, named, {} if plain else _later(kind, ids, mores, unknown)
 
     def _converters(self, kind: Kind) -> dict[str, Callable[[Row], Iterable[Any]]]:
         table, secrets = STORED[kind].table, STORED[kind].secrets
@@ -150,12 +157,34 @@ class Reader:
     def _share(self, column: Sequence[Any]) -> Iterable[Any]:
         return map(self._shared.setdefault, column, column)
 
-    def _secrets(self, kind: Kind, field: str) -> dict[int, str]:
+    def _secrets(self, kind: Kind) -> tuple[dict[str, dict[int, str]], dict[int, dict[str, str]]]:
+        """Return the secrets of a kind: by field and record, and of fields that are not known by record and field."""
         unseal, company_id = self._vault.open, self._company_id
-        return {
-            id: unseal(sealed, bound(company_id, kind, id, field)).decode()
-            for id, sealed in self._connection.execute(_SECRETS, (company_id, kind, field))
-        }
+        known: dict[str, dict[int, str]] = {field: {} for field in STORED[kind].secrets}
+        unknown: defaultdict[int, dict[str, str]] = defaultdict(dict)
+        for id, field, sealed in self._connection.execute(_SECRETS, (company_id, kind)):
+            value = unseal(sealed, bound(company_id, kind, id, field)).decode()
+            if field in known:
+                known[field][id] = value
+            else:
+                unknown[id][field] = value
+        return known, unknown
+
+
+def _later(kind: Kind, ids: Row, mores: Row, secrets: Mapping[int, Mapping[str, str]]) -> dict[str, Row]:
+    """Return the columns of the fields that stand in `more`, and of those that are not known at all."""
+    found = [fields.from_column(kind, text) for text in mores]
+    default = DEFAULTS[kind]
+    columns = {
+        name: tuple(known.get(name, default[name]) for known, _ in found)
+        for name in fields.LOOSE[kind]
+        if any(name in known for known, _ in found)
+    }
+    unknown = [
+        fields.ordered(more | {name: Secret(value) for name, value in secrets.get(id, {}).items()})
+        for id, (_, more) in zip(ids, found, strict=True)
+    ]
+    return {**columns, "more": tuple(unknown)}
 
 
 def linked(connection: Db, table: Table, company_id: int) -> Ids:
@@ -202,34 +231,31 @@ def _collector_off() -> Iterator[None]:
 
 
 def _company(row: Row) -> Company:
-    fields = STORED["company"].fields
-    values = dict(zip(fields, row[1 : 1 + len(fields)], strict=True))
+    names = STORED["company"].fields
+    values = dict(zip(names, row[1 : 1 + len(names)], strict=True))
     forms = msgspec.json.decode(values.pop("signature_forms"), type=TYPES["company"]["signature_forms"])
-    return Company(id=row[0], signature_forms=forms, **values)
+    known, unknown = fields.from_column("company", row[1 + len(names)])
+    return Company(id=row[0], signature_forms=forms, **values, **known, more=fields.ordered(unknown))
 
 
 def _select(kind: Kind) -> str:
-    table, fields = STORED[kind].table, STORED[kind].fields
+    table, names = STORED[kind].table, STORED[kind].fields
     key = list(table.primary_key.columns)
-    picked = [key[-1], *(table.c[name] for name in (*fields, "checksum"))]
+    picked = [key[-1], *(table.c[name] for name in (*names, "more", "checksum"))]
     return sql(select(*picked).where(table.c.company_id == bindparam("key")).order_by(*key))
 
 
-TYPES = {kind: {field.name: field.type for field in msgspec.structs.fields(of)} for kind, of in RECORDS.items()}
-_DEFAULTS = {kind: {field.name: field.default for field in msgspec.structs.fields(of)} for kind, of in RECORDS.items()}
 _COMPANIES = sql(select(tables.companies).order_by(tables.companies.c.company_id))
 _COMPANY = sql(select(tables.companies).where(tables.companies.c.company_id == bindparam("key")))
 SELECT = {kind: _select(kind) for kind in KINDS}
-"""The rows of a kind by ascending id: the id, the fields in the order of the table's columns, the checksum."""
+"""The rows of a kind by ascending id: the id, the fields in the order of the table's columns, `more`, the checksum."""
 LINKED = {
     table: sql(select(*list(table.c)[1:3]).where(table.c.company_id == bindparam("key")).order_by(*list(table.c)[1:3]))
     for table in (tables.memberships, *STORED["agent"].links.values())
 }
 """Pairs of an agent and what it holds, ascending."""
 _SECRETS = sql(
-    select(tables.secrets.c.record_id, tables.secrets.c.sealed).where(
-        tables.secrets.c.company_id == bindparam("key"),
-        tables.secrets.c.kind == bindparam("kind_"),
-        tables.secrets.c.field == bindparam("field_"),
+    select(tables.secrets.c.record_id, tables.secrets.c.field, tables.secrets.c.sealed).where(
+        tables.secrets.c.company_id == bindparam("key"), tables.secrets.c.kind == bindparam("kind_")
     )
 )

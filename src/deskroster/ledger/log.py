@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, insert, select, tuple_, update
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
-from deskroster.ledger import tables
+from deskroster.ledger import fields, tables
 from deskroster.ledger.engines import Db
+from deskroster.ledger.forms import FORM, mark, refuse_newer
 from deskroster.ledger.rows import FIRST_HASH, Row, as_json, limited, putting, sql
 from deskroster.ledger.vault import Vault
 
@@ -39,7 +40,7 @@ def append(
         request = f"{origin.request_id}{_OF}{attempt}"
         facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, request, note)
         told = [_told(change) for change in changes]
-        hash = _hash(previous, facts, told)
+        hash = _NOW + _hash(_NOW + previous, facts, told)
         commit_rows.append((*facts, previous, hash))
         change_rows += [(company_id, number, ordinal, *change) for ordinal, change in enumerate(told)]
         previous = hash
@@ -56,7 +57,12 @@ def move_head(connection: Db, vault: Vault, company_id: int, end: Row) -> None:
 
 def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
     """Return the checksum of where the log ends, so that one that was cut off is noticed."""
-    return vault.checksums(company_id, "anchor")(end)
+    return vault.checksums(company_id, _ANCHOR)(end)
+
+
+def anchored(vault: Vault, company_id: int, end: Row, written: bytes) -> bool:
+    """Tell whether the log ends where that was written. Raises NewerData."""
+    return vault.agrees(company_id, _ANCHOR, end, written)
 
 
 def new_attempt() -> str:
@@ -97,7 +103,7 @@ class Told(NamedTuple):
 def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None = None) -> Iterator[Told]:
     """Yield every commit after the one numbered `since`, which has the hash `known` where that is given.
 
-    Raises Broken, at the end as well.
+    Raises Broken, at the end as well; NewerData for a commit of a later form.
     """
     previous, expected = _hash_of(connection, company_id, since), since + 1
     if known is not None and previous != known:
@@ -112,7 +118,7 @@ def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None =
                 raise Broken(company_id, expected)
             told.append(change[2:])
             change = next(changes, None)
-        if number != expected or before != previous or hash != _hash(previous, facts, told):
+        if number != expected or before != previous or not _follows(previous, facts, told, hash):
             raise Broken(company_id, expected)
         yield Told(number, facts[2], _origin(*facts[3:]), told, hash)
         previous, expected = hash, expected + 1
@@ -135,7 +141,7 @@ def _in_pages(connection: Db, statement: str, company_id: int, after: Row, key: 
 
 
 def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, note: str | None) -> Origin:
-    noted = None if note is None else msgspec.json.decode(note, type=dict[str, int])
+    noted = None if note is None else msgspec.json.decode(note)
     return Origin(agent_id, dialect, address, request_id.partition(_OF)[0], noted)
 
 
@@ -158,7 +164,7 @@ def verified(connection: Db, vault: Vault, company_id: int) -> int:
     if row is None:
         return 0
     _, number, checksum = row
-    if checksum != vault.checksums(company_id, "verified")((number,)):
+    if not vault.agrees(company_id, "verified", (number,), checksum):
         raise Damaged(f"how far the log of company {company_id} was verified is not as it was written")
     return int(number)
 
@@ -187,14 +193,13 @@ def _hash_of(connection: Db, company_id: int, number: int) -> bytes:
 def _told(change: Change) -> Row:
     before, after = change.before, change.after
     if before is None or after is None:
-        return change.kind, change.id, _encode(before), _encode(after)
-    names = [name for name in before.__struct_fields__ if getattr(before, name) != getattr(after, name)]
-    old, new = ({name: getattr(record, name) for name in names} for record in (before, after))
-    return change.kind, change.id, _encode(old), _encode(new)
+        return change.kind, change.id, _whole(before), _whole(after)
+    old, new = fields.difference(before, after)
+    return change.kind, change.id, _ENCODER.encode(old).decode(), _ENCODER.encode(new).decode()
 
 
-def _encode(what: AnyRecord | dict[str, Any] | None) -> str | None:
-    return None if what is None else _ENCODER.encode(what).decode()
+def _whole(record: AnyRecord | None) -> str | None:
+    return None if record is None else _ENCODER.encode(fields.whole(record)).decode()
 
 
 def _mark(secret: object) -> dict[str, bool]:
@@ -203,12 +208,23 @@ def _mark(secret: object) -> dict[str, bool]:
     raise NotImplementedError(type(secret))
 
 
+def _follows(previous: bytes, facts: Sequence[Any], told: Sequence[Row], hash: bytes) -> bool:
+    """Tell whether a commit has the hash that it was written with, in its form. Raises NewerData."""
+    if len(hash) == len(FIRST_HASH):
+        return hash == _hash(previous, facts, told)
+    refuse_newer(f"commit {facts[1]} of company {facts[0]}", hash)
+    return hash == _NOW + _hash(_NOW + previous, facts, told)
+
+
 def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
     return sha256(previous + msgspec.json.encode((facts, told))).digest()
 
 
 _ATTEMPT_BYTES = 12
 _OF = "/"  # between the id of a request and the attempt to write what it led to
+_NOW = mark(FORM)
+"""What the hash of a commit begins with, from form 2 on: what changed is told by `fields`."""
+_ANCHOR = "anchor"
 _ENCODER = msgspec.json.Encoder(enc_hook=_mark)
 _commits, _changes, _companies = tables.commits.c, tables.changes.c, tables.companies.c
 _INSERT_COMMIT, _INSERT_CHANGE = sql(insert(tables.commits)), sql(insert(tables.changes))

@@ -65,6 +65,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
 
 
 def _copied(source: Db, target: Db, progress: Progress) -> int:
+    installation.must_be_ours(source)
     if installation.has_companies(target) and not any(installation.notes(target, name) for name in _NOT_IN_CHARGE):
         raise CannotMove("there is an installation at the other place")
     rows = transfer.count(source)

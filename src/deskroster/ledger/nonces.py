@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 import struct
 from collections import deque
 from hashlib import sha256
@@ -12,6 +13,7 @@ from sqlalchemy import bindparam, delete
 from deskroster.core.problems import Busy
 from deskroster.ledger import tables
 from deskroster.ledger.engines import Db
+from deskroster.ledger.forms import newer
 from deskroster.ledger.rows import sql
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
@@ -20,7 +22,7 @@ _FAR = 86_400  # seconds: an expiry this far ahead was written by a clock that h
 _SEGMENT = 1 << 14  # entries by which the file grows
 _FORGOTTEN_AT_ONCE = 8  # expired entries for each nonce that is spent, so that none of them waits for all
 _HEADER = struct.Struct("<8s24x")  # what file this is
-_MARK = b"drnonce1"
+_MARK = b"drnonce1"  # the last of it is its form
 _ENTRY = struct.Struct("<16sQ")  # digest, and the second from which the nonce may be used again; 0: free
 
 
@@ -126,6 +128,7 @@ def _live(path: Path, now: int) -> dict[bytes, int]:
     """Return the entries of a file that may still count, in their order; none of one that is absent or foreign.
 
     Raises NoncesLost for one that is empty or shorter than its header: we never leave one like that.
+    Raises NewerData for one of a later form: forgetting it would let what is spent be used again.
     """
     try:
         content = path.read_bytes()
@@ -136,6 +139,9 @@ def _live(path: Path, now: int) -> dict[bytes, int]:
             f"{path} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
             " when it is older than that, remove it and start"
         )
+    later = re.match(rb"drnonce(\d)", content)
+    if later is not None and content[:8] > _MARK:
+        raise newer(str(path), int(later[1]))
     if _HEADER.unpack_from(content)[0] != _MARK:
         return {}
     body = memoryview(content)[_HEADER.size :]

@@ -68,10 +68,9 @@ class Observations:
 
 def load(db: Db, vault: Vault, company_id: int) -> Seen:
     """Return what was saved of a company. Raises Damaged."""
-    checksum = vault.checksums(company_id, "observation")
     seen: Seen = {}
     for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
-        if checksum((kind, id, at, form)) != written:
+        if not vault.agrees(company_id, "observation", (kind, id, at, form), written):
             raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
         seen[kind, id] = Last(at, form)
     return seen

@@ -12,7 +12,7 @@ from sqlalchemy.sql import ClauseElement
 
 from deskroster.core.changes import Change
 from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
-from deskroster.ledger import tables
+from deskroster.ledger import fields, signing, tables
 from deskroster.ledger.engines import DIALECT, LIMIT, Db
 from deskroster.ledger.tables import STORED, Stored
 from deskroster.ledger.vault import Vault, bound
@@ -73,8 +73,11 @@ def sign(vault: Vault, company_id: int, records: Iterable[AnyRecord]) -> Rows:
     rows = Rows()
     for record in records:
         plan, key = PLANS[record.kind], _key(company_id, record.kind, record.id)
-        values = (key[-1], *plan.values(record), *plan.beside(record))
-        rows.add(Step.CHANGE, plan.sign, (vault.checksums(company_id, record.kind)(values), *key))
+        rows.add(
+            Step.CHANGE,
+            plan.sign,
+            (vault.checksums(company_id, record.kind)(plan.signed(record, plan.values(record))), *key),
+        )
     return rows
 
 
@@ -88,23 +91,34 @@ def _put_record(
     if after is None:
         rows.add(Step.REMOVE, plan.delete, key)
         return
-    values, beside = plan.values(after), plan.beside(after)
+    values = plan.values(after)
+    signed = plan.signed(after, values)
     if before is None:
-        rows.add(Step.ADD, plan.insert, (*key, *values, *plan.rest, checksum((key[-1], *values, *beside))))
-    elif values != plan.values(before) or beside != plan.beside(before):
-        rows.add(Step.CHANGE, plan.update, (*values, checksum((key[-1], *values, *beside)), *key))
+        rows.add(Step.ADD, plan.insert, (*key, *values, *plan.rest, checksum(signed)))
+    elif signed != plan.signed(before, plan.values(before)):
+        rows.add(Step.CHANGE, plan.update, (*values, checksum(signed), *key))
 
 
 def _put_secrets(
     rows: Rows, vault: Vault, place: tuple[int, Kind, int], before: AnyRecord | None, after: AnyRecord | None
 ) -> None:
-    for field in STORED[place[1]].secrets if after is not None else ():
-        old: Secret | None = getattr(before, field, None)
-        new: Secret | None = getattr(after, field)
+    if after is None:
+        return
+    old_ones, new_ones = (_secrets(record, place[1]) for record in (before, after))
+    for field in {**old_ones, **new_ones}:
+        old, new = old_ones.get(field), new_ones.get(field)
         if new is None and old is not None:
             rows.add(Step.REMOVE, FORGET_SECRET, (*place, field))
         elif new is not None and new != old:
             rows.add(Step.ADD, PUT_SECRET, (*place, field, vault.seal(new.reveal().encode(), bound(*place, field))))
+
+
+def _secrets(record: AnyRecord | None, kind: Kind) -> dict[str, Secret | None]:
+    """Return the secrets of a record by field, those of fields that are not known here as well."""
+    if record is None:
+        return {}
+    secrets = {field: getattr(record, field) for field in STORED[kind].secrets}
+    return secrets | dict(fields.unknown_secrets(record)) if record.more else secrets
 
 
 def _put_link(rows: Rows, table: Table, row: Row, joined: bool) -> None:
@@ -151,34 +165,46 @@ class Plan(NamedTuple):
     update: str  # values first, then the key
     delete: str
     sign: str  # checksum first, then the key
-    values: Callable[[AnyRecord], Row]
-    beside: Callable[[AnyRecord], Row]  # what stands in other tables and under the same checksum: links, then secrets
+    values: Callable[[AnyRecord], Row]  # of the columns, `more` the last of them
+    signed: Callable[[AnyRecord, Row], Row]  # what is under the checksum, given the values
     rest: Row  # columns of a new row that are no field
 
 
 def _plan(kind: Kind, stored: Stored) -> Plan:
-    table, fields = stored.table, stored.fields
+    table, names = stored.table, (*stored.fields, "more")
+    values = _reader(table, stored.fields)
     one = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
     return Plan(
         sql(insert(table)),
-        sql(update(table).where(*one).values({name: bindparam(name) for name in (*fields, "checksum")})),
+        sql(update(table).where(*one).values({name: bindparam(name) for name in (*names, "checksum")})),
         removing(table),
         sql(update(table).where(*one).values(checksum=bindparam("checksum"))),
-        _reader(table, fields),
-        lambda record: (
-            *(getattr(record, field) for field in stored.links),
-            *(_revealed(getattr(record, field)) for field in stored.secrets),
-        ),
+        lambda record: (*values(record), fields.column(record)),
+        _signer(kind),
         (0, "{}", FIRST_HASH, b"") if kind == "company" else (),
     )
 
 
-def _reader(table: Table, fields: tuple[str, ...]) -> Callable[[AnyRecord], Row]:
-    plain: Callable[[AnyRecord], Row] = attrgetter(*fields) if len(fields) > 1 else lambda r: (getattr(r, fields[0]),)
+def _signer(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
+    arrange, links, secrets = signing.arrangement(kind), STORED[kind].links, STORED[kind].secrets
+
+    def signed(record: AnyRecord, values: Row) -> Row:
+        beside = (
+            *(getattr(record, field) for field in links),
+            *(_revealed(getattr(record, field)) for field in secrets),
+        )
+        unknown = [(name, secret.reveal()) for name, secret in fields.unknown_secrets(record)]
+        return signing.signed(arrange, (record.id, *values[:-1], *beside, values[-1]), unknown)
+
+    return signed
+
+
+def _reader(table: Table, names: tuple[str, ...]) -> Callable[[AnyRecord], Row]:
+    plain: Callable[[AnyRecord], Row] = attrgetter(*names) if len(names) > 1 else lambda r: (getattr(r, names[0]),)
     packed: dict[int, Callable[[Any], Any]] = {
-        at: as_json for at, name in enumerate(fields) if table.c[name].info.get("json")
+        at: as_json for at, name in enumerate(names) if table.c[name].info.get("json")
     }
-    packed |= {at: _as_number for at, name in enumerate(fields) if table.c[name].info.get("flag")}
+    packed |= {at: _as_number for at, name in enumerate(names) if table.c[name].info.get("flag")}
     if not packed:
         return plain
     return lambda record: tuple(packed[at](v) if at in packed else v for at, v in enumerate(plain(record)))

@@ -51,7 +51,7 @@ def _table(name: str, key: tuple[str, ...], *items: SchemaItem) -> Table:
 
 
 def _records(name: str, *items: SchemaItem) -> Table:
-    return _of_company(name, ("id",), *items, _bytes("checksum"))
+    return _of_company(name, ("id",), *items, _more(), _bytes("checksum"))
 
 
 def _of_company(name: str, key: tuple[str, ...], *items: SchemaItem) -> Table:
@@ -74,6 +74,11 @@ def _text(name: str, nullable: bool = False) -> Column[Any]:
 
 def _json(name: str) -> Column[Any]:
     return Column(name, Text, nullable=False, info={"json": True})
+
+
+def _more() -> Column[Any]:
+    """Return the column of the fields that have none of their own: JSON by name, without what is its default."""
+    return Column("more", Text, nullable=False, server_default="{}")
 
 
 def _bytes(name: str) -> Column[Any]:
@@ -101,7 +106,7 @@ def _times() -> list[Column[Any]]:
 companies = _table(
     "companies", ("company_id",),
     _text("label"), _text("name"), *_choice("language", Language), _text("time_zone"), _json("signature_forms"),
-    _number("calls_per_minute"), _number("profile_object_id"), _number("created_at"),
+    _number("calls_per_minute"), _number("profile_object_id"), _number("created_at"), _more(),
     _number("number"), Column("next_ids", Text, nullable=False), _bytes("head"), _bytes("anchor"), _bytes("checksum"),
     UniqueConstraint("label", name="label"),
 )  # fmt: skip
@@ -178,14 +183,14 @@ class Stored(NamedTuple):
     """Where the records of a kind stand: their table, and beside it the links and secrets that are fields of theirs."""
 
     table: Table
-    fields: tuple[str, ...]  # in the order of the table's columns, `id` not among them
+    fields: tuple[str, ...]  # in the order of the table's columns, `id` and `more` not among them
     links: dict[str, Table]
     secrets: tuple[str, ...]
 
 
 def _stored(kind: Kind, table: Table, **links: Table) -> Stored:
     own = RECORDS[kind].__struct_fields__
-    fields = tuple(column.name for column in table.columns if column.name in own and column.name != "id")
+    fields = tuple(column.name for column in table.columns if column.name in own and column.name not in ("id", "more"))
     return Stored(table, fields, links, SECRET_FIELDS.get(kind, ()))
 
 

@@ -5,7 +5,9 @@ import binascii
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from deskroster.ledger.forms import FORM, mark, marked, newer, refuse_newer
+
 VARIABLE = "DESKROSTER_KEY"
 FILE = "key"
 KEY_BYTES = 32
-CHECKSUM_BYTES = 16
+CHECKSUM_BYTES = 16  # and a byte before them that says their form, from form 2 on
+_SEALED = b"drs"  # what a sealed value begins with, from form 2 on; then comes its form
+_KEY_FORM = re.compile(r"form (\d{1,3})\b")
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D): random, so a key is good for 2^32 sealings
+
+
+_SEALED_NOW = _SEALED + mark(FORM)
 
 
 class WrongKey(Exception):
@@ -39,14 +48,25 @@ class Vault:
 
     def seal(self, value: bytes, bound: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, value, bound.encode())
+        return _SEALED_NOW + nonce + self._cipher.encrypt(nonce, value, _SEALED_NOW + bound.encode())
 
     def open(self, sealed: bytes, bound: str) -> bytes:
-        """Return the value. Raises WrongKey if it was sealed with another key, for another place, or was altered."""
-        try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound.encode())
-        except (InvalidTag, ValueError):
-            raise WrongKey(f"the sealed value {bound} cannot be opened") from None
+        """Return the value. Raises WrongKey if it was sealed with another key, for another place, or was altered.
+
+        Raises NewerData for a later form.
+        """
+        says = marked(sealed[len(_SEALED)]) if sealed[: len(_SEALED)] == _SEALED and len(sealed) > len(_SEALED) else 1
+        with suppress(InvalidTag, ValueError):
+            if says == FORM:
+                return self._decrypted(sealed[len(_SEALED_NOW) :], _SEALED_NOW + bound.encode())
+        with suppress(InvalidTag, ValueError):
+            return self._decrypted(sealed, bound.encode())  # form 1, which begins with anything
+        if says > FORM:
+            raise newer(f"the sealed value {bound}", says)
+        raise WrongKey(f"the sealed value {bound} cannot be opened")
+
+    def _decrypted(self, sealed: bytes, bound: bytes) -> bytes:
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound)
 
     def digest(self, purpose: str, *parts: bytes | str) -> bytes:
         """Return the HMAC-SHA256 of the parts, each with its length, so that no two lists of parts are alike."""
@@ -58,8 +78,23 @@ class Vault:
 
     def checksums(self, company_id: int, of: str) -> Callable[[tuple[Any, ...]], bytes]:
         """Return what gives a row its checksum: keyed BLAKE2b (RFC 7693), so only this installation can make one."""
+        form = mark(FORM)
+        key, encode = self.digest("row", form, str(company_id), of), msgspec.msgpack.encode
+        return lambda row: form + hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
+
+    def first_checksums(self, company_id: int, of: str) -> Callable[[tuple[Any, ...]], bytes]:
+        """Return what gave a row its checksum in form 1, which did not say so."""
         key, encode = self.digest("row", str(company_id), of), msgspec.msgpack.encode
         return lambda row: hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
+
+    def agrees(self, company_id: int, of: str, row: tuple[Any, ...], written: bytes) -> bool:
+        """Tell whether a row that is the same in both forms has its checksum. Raises NewerData for a later form."""
+        if self.checksums(company_id, of)(row) == written:
+            return True
+        if len(written) == CHECKSUM_BYTES:
+            return self.first_checksums(company_id, of)(row) == written
+        refuse_newer(f"the checksum of the {of} of company {company_id}", written)
+        return False
 
     def derive(self, purpose: str, length: int) -> bytes:
         """Return `length` bytes that follow from the installation key and the purpose (HKDF, RFC 5869)."""
@@ -73,8 +108,11 @@ def bound(company_id: int, kind: str, id: int | str, field: str) -> str:
 
 
 def parse_key(text: str) -> bytes:
-    """Return the key written as 64 hex digits or as base64. Raises WrongKey."""
+    """Return the key written as 64 hex digits or as base64. Raises WrongKey, or NewerData for a later form."""
     text = text.strip()
+    later = _KEY_FORM.match(text)  # form 1 has no space in it
+    if later is not None:
+        raise newer("the installation key", int(later[1]))
     try:
         key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):

@@ -83,8 +83,8 @@ def _told(db: Any) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tupl
     for kind, id, *texts in rows:
         before, after = (json.loads(text or "{}") for text in texts)
         for gone, fields in ((True, before), (False, after)):
-            pairs = {(id, other) for other in fields.get("group_ids", ()) if kind == "agent"}
-            pairs |= {(other, id) for other in fields.get("member_ids", ()) if kind == "group"}
+            pairs = {(id, other) for other in _moved(fields.get("group_ids", ())) if kind == "agent"}
+            pairs |= {(other, id) for other in _moved(fields.get("member_ids", ())) if kind == "group"}
             joined = joined - pairs if gone else joined | pairs
         if texts[1] is None:
             del records[kind, id]
@@ -93,6 +93,11 @@ def _told(db: Any) -> tuple[dict[int, tuple[str, str]], dict[int, str], set[tupl
     agents = {id: (fields["email"], fields["name"]) for (kind, id), fields in records.items() if kind == "agent"}
     groups = {id: fields["name"] for (kind, id), fields in records.items() if kind == "group"}
     return agents, groups, joined
+
+
+def _moved(said: Any) -> list[int]:
+    """Return the ids that the log tells of: all of a new or a deleted record, else those that joined or left."""
+    return next(iter(said.values())) if isinstance(said, dict) else said
 
 
 def _known(agents: dict[int, tuple[str, str]], groups: dict[int, str], joined: set[tuple[int, int]]) -> Known:

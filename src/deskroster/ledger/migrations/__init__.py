@@ -1,7 +1,11 @@
 """Migrations: the steps by which the tables came to be what they are.
 
 A step expands: it adds what an older program does not look at, so that old and new processes write side by side. What
-no program uses any more is taken away by a later step, which raises `SERVES`.
+no program uses any more is taken away by a later step, which contracts: it raises `SERVES`. So does a step that lets a
+value in that an older program cannot read: a later form, another value of a choice.
+
+A new field of a record needs no step: it stands in the column `more`. A new table must not point by a foreign key at a
+record that an older program may delete.
 """
 
 from pathlib import Path
@@ -9,8 +13,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 FIRST = "0001"
-HEAD = "0002"  # said here so that Alembic is imported only when there is something to do
-SERVES = "0001"  # the `HEAD` of the oldest program that can go on with these tables
+HEAD = "0003"  # said here so that Alembic is imported only when there is something to do
+SERVES = "0003"  # the `HEAD` of the oldest program that can go on with these tables
 
 
 def migrate(connection: Connection) -> None:

@@ -1,0 +1,65 @@
+"""Forms: what is stored says which version of its form it is; one that only a later version knows is refused.
+
+Form 1 is that of 0.1.0, which did not say it. It is known by its length, so no other form may be as long.
+"""
+
+from deskroster.core.problems import Busy
+from deskroster.core.records import Kind
+
+FORM = 2  # of checksums, hashes of commits, sealed values, and the note of how the tables are declared
+MANIFEST_FORM = 2
+_LAST = 15
+
+
+class NewerData(Busy):
+    """A later version of Deskroster has written this. Its text is the operator's."""
+
+
+def mark(form: int) -> bytes:
+    """Return the byte that says a form. A flipped bit does not make another form of it."""
+    return bytes([form << 4 | _LAST - form])
+
+
+def marked(first: int) -> int:
+    """Return the form that a byte says; 0 if it says none."""
+    form = first >> 4
+    return form if mark(form)[0] == first else 0
+
+
+def newer(what: str, form: int) -> NewerData:
+    """Return the refusal of something of a later form."""
+    return NewerData(f"{what} was written by a later version of Deskroster (form {form}, known are 1 to {FORM})")
+
+
+def refuse_newer(what: str, stored: bytes) -> None:
+    """Raise NewerData if the first byte of what is stored, and not of form 1, says a later form."""
+    if stored and marked(stored[0]) > FORM:
+        raise newer(what, marked(stored[0]))
+
+
+FIRST: dict[Kind, tuple[str, ...]] = {
+    "company": (
+        "label", "name", "language", "time_zone", "signature_forms", "calls_per_minute", "profile_object_id",
+        "created_at",
+    ),
+    "role": ("name", "description"),
+    "position": ("name",),
+    "department": ("name", "parent_id"),
+    "permission_set": ("name",),
+    "profile_field": ("api_name", "label", "type", "required", "options"),
+    "profile_record": ("values",),
+    "group": ("name", "created_at", "updated_at"),
+    "agent": (
+        "name", "email", "level", "state", "employed", "alias", "mobile", "job_number", "position_id", "profile_id",
+        "seat", "leads", "channels", "chat_skill", "auto_assign", "language", "avatar", "welcome", "landline", "remark",
+        "signature", "details", "notes", "starred", "callout_number", "sip_number", "created_at", "updated_at",
+        "role_ids", "department_ids", "permission_set_ids", "sip_password", "password",
+    ),
+    "key": (
+        "agent_id", "name", "access", "dialects", "created_at", "expires_at", "revoked_at", "secret",
+    ),
+}  # fmt: skip
+"""The fields that checksums take by their place: those of 0.1.0, columns first, then links, then secrets.
+
+This never changes. Any other field counts by its name, and only where it is not its default.
+"""

@@ -1,0 +1,77 @@
+"""Signing: what of a record is under its checksum, and whether it has the checksum that it was written with.
+
+The fields of 0.1.0 count by their place. Any other counts by its name, and only where it is not its default; so a field
+that is added changes no checksum of a record that does not have it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from deskroster.core.problems import Damaged
+from deskroster.core.records import Kind
+from deskroster.ledger.fields import DEFAULTS, NONE_MORE
+from deskroster.ledger.forms import FIRST, refuse_newer
+from deskroster.ledger.tables import STORED
+from deskroster.ledger.vault import CHECKSUM_BYTES, Vault
+
+Row = tuple[Any, ...]
+Pairs = Iterable[tuple[str, Any]]
+Arrange = Callable[[Row, Pairs], Row]
+
+
+def arrangement(kind: Kind) -> Arrange | None:
+    """Return what puts the values of a record in the order in which they are signed; None if they stand so already.
+
+    The values: id, columns, links, secrets and at last `more`, as `STORED` has them. The pairs: secrets in fields that
+    are not known here.
+    """
+    stored = STORED[kind]
+    names = ("id", *stored.fields, *stored.links, *stored.secrets, "more")
+    order = [names.index(name) for name in ("id", *FIRST[kind], "more")]
+    later = [(at, name, _default(kind, name)) for at, name in enumerate(names) if at not in order]
+
+    def arrange(row: Row, unknown: Pairs) -> Row:
+        named = [(name, row[at]) for at, name, default in later if row[at] != default]
+        return (*(row[at] for at in order), *chain.from_iterable(sorted((*named, *unknown))))
+
+    return arrange if later or order != list(range(len(names))) else None
+
+
+def signed(arrange: Arrange | None, row: Row, unknown: Pairs) -> Row:
+    """Return what is under the checksum of a record, given its values."""
+    if arrange is not None:
+        return arrange(row, unknown)
+    return (*row, *chain.from_iterable(sorted(unknown))) if unknown else row
+
+
+def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], written: Sequence[bytes]) -> None:
+    """Compare what is signed of records with their checksums, in the form of each. Raises Damaged, NewerData."""
+    now, first, length = (
+        vault.checksums(company_id, kind),
+        vault.first_checksums(company_id, kind),
+        1 + len(FIRST[kind]),
+    )
+    if len(written[0]) != CHECKSUM_BYTES and tuple(map(now, rows)) == written:
+        return  # all of form 2, as most are
+    for row, checksum in zip(rows, written, strict=True):
+        if len(checksum) == CHECKSUM_BYTES:
+            found = first(row[:length]) if row[length:] == (NONE_MORE,) else b""
+        else:
+            found = now(row)
+        if found != checksum:
+            where = f"company {company_id}, {kind} {row[0]}"
+            if len(checksum) != CHECKSUM_BYTES:
+                refuse_newer(where, checksum)
+            raise Damaged(f"{where}: not as it was written")
+
+
+def _default(kind: Kind, name: str) -> Any:
+    """Return the default of a field as its column has it; of a secret None, which it always is."""
+    table, default = STORED[kind].table, DEFAULTS[kind].get(name)
+    info = table.c[name].info if name in table.c else {}
+    if info.get("json"):
+        return msgspec.json.encode(default).decode()
+    return int(default) if info.get("flag") and default is not None else default
