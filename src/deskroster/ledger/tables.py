@@ -190,7 +190,8 @@ class Stored(NamedTuple):
 
 def _stored(kind: Kind, table: Table, **links: Table) -> Stored:
     own = RECORDS[kind].__struct_fields__
-    fields = tuple(column.name for column in table.columns if column.name in own and column.name not in ("id", "more"))
+    names = [str(column.name) for column in table.columns]  # SQLAlchemy's own kind of text cannot be signed
+    fields = tuple(name for name in names if name in own and name not in ("id", "more"))
     return Stored(table, fields, links, SECRET_FIELDS.get(kind, ()))
 
 
