@@ -20,7 +20,7 @@ BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
 UNDER_WAY = fence.UNDER_WAY  # noted of a copy that nobody has opened yet, so that a move may write it again
 MOVED = fence.MOVED
-_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", "companies", "serves"
+_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", fence.COMPANY_LIST, "serves"
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:

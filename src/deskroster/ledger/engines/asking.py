@@ -11,7 +11,7 @@ from psycopg.errors import error_from_result
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
-from deskroster.ledger.engines.fence import EPOCH, Fence
+from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, noted
 from deskroster.ledger.engines.session import Primary, abort, watched
 from deskroster.ledger.nonces import LIFETIME
 
@@ -28,8 +28,8 @@ _SPEND = """WITH spent AS (
     RETURNING digest
 ) """
 _STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
-    (SELECT value FROM installation WHERE name = 'companies'),
-    current_setting('synchronous_standby_names') <> '', {EPOCH}, """
+    {NOTES_AS_TEXT},
+    current_setting('synchronous_standby_names') <> '', """
 _QUESTIONS = {
     b"spending": _SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
     b"plain": _STATE + "NULL",
@@ -44,8 +44,7 @@ class _Told(NamedTuple):
 
     number: int
     head: bytes
-    companies: int
-    epoch: str
+    notes: dict[str, str]
     unused: set[bytes]
 
 
@@ -114,8 +113,8 @@ class Questions:
             if asked.nonce is not None:
                 first.setdefault(asked.nonce, asked)
         try:
-            number, head, companies, epoch, unused = await self._ask(company_id, list(first), batch[0].now)
-            self._fence.check(epoch)
+            number, head, notes, unused = await self._ask(company_id, list(first), batch[0].now)
+            self._fence.check(notes)
         except (Failed, psycopg.Error, OSError):
             for asked in batch:
                 _refuse(asked)
@@ -123,7 +122,7 @@ class Questions:
         for asked in batch:
             mine = asked.nonce is None or (asked.nonce in unused and first[asked.nonce] is asked)
             if not asked.answer.done():
-                asked.answer.set_result(Durable(number, head, companies, mine))
+                asked.answer.set_result(Durable(number, head, int(notes.get(COMPANY_LIST, 0)), mine))
 
     async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> _Told:
         loop = asyncio.get_running_loop()
@@ -187,17 +186,17 @@ class _Line:
         if company_id != self._company_id:
             await self._do(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
             self._company_id = company_id
-        end, companies, standbys, epoch, unused = await self._question(company_id, nonces, now)
+        end, notes, standbys, unused = await self._question(company_id, nonces, now)
         if (standbys == b"t") != self._standbys:
             await self._do(f"SET synchronous_commit = {'off' if self._standbys else 'remote_write'}")
             self._standbys = not self._standbys
             if self._standbys:
-                end, companies, _, epoch, _ = await self._question(company_id, [], now)
+                end, notes, _, _ = await self._question(company_id, [], now)
         if end is None:
             raise Failed(f"company {company_id} is not there")
         number, head = end.decode().split()
         spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
-        return _Told(int(number), bytes.fromhex(head), int(companies or 0), (epoch or b"").decode(), spent)
+        return _Told(int(number), bytes.fromhex(head), noted((notes or b"").decode()), spent)
 
     async def _question(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
         name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]
@@ -210,7 +209,7 @@ class _Line:
             self._prepared.add(name)
         self._link.send_query_prepared(name, values)
         result = await self._answered()
-        return [result.get_value(0, column) for column in range(4)] + [result.get_value(0, 4) or b""]
+        return [result.get_value(0, column) for column in range(3)] + [result.get_value(0, 3) or b""]
 
     async def _do(self, statement: str) -> None:
         self._link.send_query(statement.encode())

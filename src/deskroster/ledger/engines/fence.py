@@ -6,7 +6,7 @@ database is in charge of it. Writers do so in their transaction, once they have 
 has locked out all writers. Readers do so in the question that makes them fresh.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from deskroster.ledger.engines import Outdated
 
@@ -14,11 +14,13 @@ KEY = "key"  # noted: the fingerprint of the key that sealed the data
 MOVED = "moved"  # noted in a database whose data was moved elsewhere
 UNDER_WAY = "moving"  # noted in a copy that is not in charge of the data yet
 
-EPOCH = (
-    "(SELECT string_agg(name || '=' || value, ' ') FROM installation"
-    f" WHERE name IN ('{KEY}', '{MOVED}', '{UNDER_WAY}'))"
-)
-"""The epoch, in SQL. It may be read in no earlier snapshot than after the lock of a writer was waited for."""
+COMPANY_LIST = "companies"  # noted: how often the list of companies has changed
+
+NOTES = "SELECT name, value FROM installation"
+"""What `Fence.check` needs. It may be read in no earlier snapshot than after the lock of a writer was waited for."""
+NOTES_AS_TEXT = r"(SELECT string_agg(name || '=' || value, E'\n') FROM installation)"
+"""The same, for `noted`. No name and no value has a line break."""
+_NOTHING = "SELECT name, value FROM (VALUES ('', '')) AS notes (name, value) WHERE false"
 
 _ANOTHER_KEY = (
     "the installation key was changed while this process ran: start it again, with the new key in its data folder"
@@ -36,26 +38,31 @@ class Fence:
 
     def keep_to(self, fingerprint: str) -> None:
         """Let pass, from now on, what is sealed with this key, in a database that is in charge."""
-        self._kept = f"{KEY}={fingerprint}"
+        self._kept = fingerprint
 
     @property
     def question(self) -> str:
-        """What is to be selected for `check`: nothing before there may be tables."""
-        return "NULL" if self._kept is None else EPOCH
+        """The query for what `check` is given: nothing is asked before there may be tables."""
+        return _NOTHING if self._kept is None else NOTES
 
-    def check(self, epoch: str | None) -> None:
+    def check(self, notes: Mapping[str, str]) -> None:
         """Raise Outdated where another epoch has begun, and sound the alarm if that is new.
 
         The next comparison may be right again: a primary that was replaced may not know of the epoch.
         """
         if self._kept is None:
             return
-        if epoch == self._kept:
+        elsewhere = MOVED in notes or UNDER_WAY in notes
+        if notes.get(KEY) == self._kept and not elsewhere:
             self.outdated = ""
             return
-        names = {note.partition("=")[0] for note in (epoch or "").split(" ")}
-        why = _ELSEWHERE if names & {MOVED, UNDER_WAY} else _ANOTHER_KEY
+        why = _ELSEWHERE if elsewhere else _ANOTHER_KEY
         if why != self.outdated:
             self.outdated = why
             self.alarm(why)
         raise Outdated(why)
+
+
+def noted(text: str) -> dict[str, str]:
+    """Return the notes that stand in a text."""
+    return dict(line.split("=", 1) for line in text.split("\n") if line)

@@ -22,7 +22,7 @@ from deskroster.ledger.engines import (
     in_time,
 )
 from deskroster.ledger.engines.asking import Questions
-from deskroster.ledger.engines.fence import EPOCH, Fence
+from deskroster.ledger.engines.fence import NOTES, Fence
 from deskroster.ledger.engines.keeper import OPENED, Keeper
 from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
 from deskroster.ledger.engines.session import Primary, Session
@@ -323,8 +323,8 @@ def _snapshot(session: Session, job: Job[T], company_id: int, fence: Fence) -> T
 
 
 def _glance(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
-    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; SELECT {fence.question}"
-    fence.check(session.script(begin)[0][0])
+    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; {fence.question}"
+    fence.check(dict(session.script(begin)))
     result = job(session)
     session.script("COMMIT")
     return result
@@ -335,20 +335,19 @@ def _locked(session: Session, company_id: int, fence: Fence) -> int | None:
 
     The epoch is read by a statement of its own, so that it is of the time after the wait. Raises Outdated.
     """
-    lock = f"SELECT 1 FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
+    lock = f"SELECT number FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
     if company_id == EVERY_COMPANY:
-        lock = f"SELECT pg_advisory_xact_lock({OPENED}, 2)"
-    found = f"SELECT (SELECT number FROM companies WHERE company_id = {company_id:d}), {EPOCH}"
-    number, epoch = session.script(f"{_BEGIN}; {_for(company_id)}; {lock}; {found}")[0]
-    fence.check(epoch)
-    return cast("int | None", number)
+        lock = f"SELECT NULL FROM pg_advisory_xact_lock({OPENED}, 2)"
+    *_, locked, notes = session.results(f"{_BEGIN}; {_for(company_id)}; {lock}; {NOTES}")
+    fence.check(dict(notes))
+    return cast("int | None", locked[0][0]) if locked else None
 
 
 def _locked_alone(session: Session, fence: Fence) -> None:
     """Begin a transaction, and wait until nobody else writes, whatever company it is for. Raises Outdated."""
     locks = f"SELECT pg_advisory_xact_lock({OPENED}, 2); LOCK TABLE companies IN EXCLUSIVE MODE"
     begin = f"{_BEGIN}; SET LOCAL lock_timeout = '{ALONE_TIMEOUT}'; {_for(EVERY_COMPANY)}; {locks}"
-    fence.check(session.script(f"{begin}; SELECT {EPOCH}")[0][0])
+    fence.check(dict(session.script(f"{begin}; {NOTES}")))
 
 
 def committed(session: Session, job: Job[T]) -> T:

@@ -154,10 +154,16 @@ class Session:
 
     def script(self, text: str) -> list[Any]:
         """Run statements without values in one round trip; return the rows of the last."""
+        return self.results(text)[-1]
+
+    def results(self, text: str) -> list[list[Any]]:
+        """Run statements without values in one round trip; return the rows of each."""
         cursor = self.connection.execute(cast("Any", text))
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description else []
+        found: list[list[Any]] = []
+        while True:
+            found.append(cursor.fetchall() if cursor.description else [])
+            if not cursor.nextset():
+                return found
 
     @property
     def in_transaction(self) -> bool:
