@@ -213,7 +213,7 @@ def test_nonces_behave_as_a_plain_dictionary_would(tmp_path_factory, steps):
         spent.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"not ours" * 100, b"drnonce1" + bytes(8), b"drnonce1" + b"\xff" * 999])
+@pytest.mark.parametrize("content", [b"x", b"not ours" * 100, b"drnonce1" + bytes(8), b"drnonce1" + b"\xff" * 999])
 def test_a_torn_or_foreign_nonce_file_is_made_anew(tmp_path, content):
     (tmp_path / "nonces").write_bytes(content)
     spent = Nonces(tmp_path / "nonces", NOW)

@@ -127,14 +127,14 @@ _FORGET = sql(delete(tables.nonces).where(tables.nonces.c.until <= bindparam("no
 def _live(path: Path, now: int) -> dict[bytes, int]:
     """Return the entries of a file that may still count, in their order; none of one that is absent or foreign.
 
-    Raises NoncesLost for one that is empty or shorter than its header: we never leave one like that.
+    Raises NoncesLost for one of 0 bytes, which we never leave.
     Raises NewerData for one of a later form: forgetting it would let what is spent be used again.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return {}
-    if len(content) < _HEADER.size:
+    if not content:
         raise NoncesLost(
             f"{path} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
             " when it is older than that, remove it and start"
@@ -142,7 +142,7 @@ def _live(path: Path, now: int) -> dict[bytes, int]:
     later = re.match(rb"drnonce(\d)", content)
     if later is not None and content[:8] > _MARK:
         raise newer(str(path), int(later[1]))
-    if _HEADER.unpack_from(content)[0] != _MARK:
+    if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MARK:
         return {}
     body = memoryview(content)[_HEADER.size :]
     whole = body[: len(body) // _ENTRY.size * _ENTRY.size]
