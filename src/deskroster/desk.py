@@ -14,7 +14,7 @@ from deskroster.core.changes import Done, Origin
 from deskroster.core.problems import Busy, Doubt, Unauthenticated
 from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
-from deskroster.core.text import MAX_EMAIL
+from deskroster.core.text import MAX_EMAIL, MAX_PASSWORD, may_be_email
 from deskroster.ledger import Last, Ledger, Store, Work
 from deskroster.ledger.engines import PATIENCE
 from deskroster.ledger.observations import Observed
@@ -146,9 +146,10 @@ class Desk:
     async def log_in(self, login: Login, address: str) -> Identity:
         """Verify a password; return whose it is. Raises Unauthenticated or TooManyGuesses."""
         roster = self.roster
-        agent = roster.agents.get(roster.by_email.get(login.email.lower(), 0)) if login.email.isascii() else None
+        agent = roster.agents.get(roster.by_email.get(login.email.lower(), 0)) if may_be_email(login.email) else None
         stored = agent.password if agent is not None and agent.active else None
-        right = await self._passwords.verify(self._account(login.email), login.password, stored, address, self._clock())
+        password = login.password[: MAX_PASSWORD + 1]  # a longer one nobody has, however much of it is read
+        right = await self._passwords.verify(self._account(login.email), password, stored, address, self._clock())
         if not right or agent is None or stored is None:
             raise Unauthenticated(Doubt.WRONG)
         self._ledger.logged_in(agent.id, self.now())
@@ -251,7 +252,7 @@ class Desks:
         first = self._listed.first()
         if first is None or len(self._listed) == 1:
             return [] if first is None else [await self.of_company(first)]
-        email = email.lower()
+        email = email[: MAX_EMAIL + 1].lower()
         if self.shared or len(self._desks) < len(self._listed):
             found = await self._store.companies_with_email(email)
         else:

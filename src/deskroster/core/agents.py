@@ -140,7 +140,7 @@ def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generat
 def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
     """Return the agent with this e-mail, whatever its case. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    id = roster.by_email.get(email.lower()) if email.isascii() else None
+    id = roster.by_email.get(email.lower()) if text.may_be_email(email) else None
     if id is None:
         raise NotFound("agent", email)
     return roster.agents[id]

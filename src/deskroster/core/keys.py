@@ -85,7 +85,7 @@ def tried(roster: Roster, email: str, dialect: str, now: int) -> list[Key]:
     There is always one: where there is no such agent, or it may not sign, it is a stand-in of the id 0 that nobody can
     have proven, found in the same steps, so that a stranger costs as much as a wrong secret.
     """
-    id = roster.by_email.get(email.lower(), 0) if email.isascii() else 0
+    id = roster.by_email.get(email.lower(), 0) if text.may_be_email(email) else 0
     agent, rows = roster.agents.rows.get(id, _NOBODY), roster.keys.rows
     live = [
         key

@@ -14,11 +14,13 @@ from deskroster.core.roster import Roster
 MAX_FIELDS = 200  # of one company
 MAX_OPTIONS = 1_000  # of one field
 MAX_PARTS = 1_000  # of all the lists that one write sets
+MAX_LIST = MAX_PARTS * (text.MAX_NAME + 1)  # characters of one list, commas and all
 READ_ONLY: frozenset[FieldType] = frozenset({"owner", "signature", "attachment"})
 WITH_OPTIONS: frozenset[FieldType] = frozenset({"single_listbox", "multi_listbox", "cascade"})
 
 LISTS: frozenset[FieldType] = frozenset({"telephone", "email", "multi_listbox"})
 
+_SHOWN = 64  # characters of a name that no field has
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{2,30}")
@@ -132,9 +134,12 @@ def _merged(roster: Roster, held: Iterable[tuple[int, str]], wanted: Mapping[str
     for api_name, value in wanted.items():
         field_id = roster.by_api_name.get(api_name)
         if field_id is None:
-            raise Invalid(api_name, Rule.UNKNOWN)
+            raise Invalid(api_name[:_SHOWN], Rule.UNKNOWN)
         field = roster.profile_fields[field_id]
-        parts += value.count(",") + 1 if field.type in LISTS else 0
+        if field.type in LISTS:
+            if len(value) > MAX_LIST:
+                raise Invalid(api_name, Rule.TOO_LONG, MAX_LIST)
+            parts += value.count(",") + 1
         if parts > MAX_PARTS:
             raise Invalid(api_name, Rule.TOO_MANY, MAX_PARTS)
         canonical = _canonical(roster, field, value)
@@ -175,13 +180,13 @@ def _canonical(roster: Roster, field: ProfileField, value: str) -> str:
         case "multi_listbox":
             return _each(value, lambda part: _option(field, part))
         case "lookup":
-            if not (value.isascii() and value.isdigit() and value[0] != "0" and len(value) < 20):
+            if not (len(value) < 20 and value.isascii() and value.isdigit() and value[0] != "0"):
                 raise Invalid(name, Rule.FORM)
             if int(value) not in roster.profile_records:
                 raise Invalid(name, Rule.UNKNOWN)
             return value
         case "staff":
-            id = roster.by_email.get(value.lower()) if value.isascii() else None
+            id = roster.by_email.get(value.lower()) if text.may_be_email(value) else None
             if id is None:
                 raise Invalid(name, Rule.UNKNOWN)
             return str(id)

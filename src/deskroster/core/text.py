@@ -13,6 +13,8 @@ MAX_JOB_NUMBER = 64
 MAX_URL = 2_048
 MAX_TEXT = 10_000
 MAX_EMAIL = 254
+MAX_PASSWORD = 128
+MAX_AROUND = 4_096  # white space that may stand around a line; whoever sends more is refused unread
 
 _WHITE = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
 _REFUSED_IN_LINE = re.compile(
@@ -33,7 +35,12 @@ _REFUSED_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 def line(field: str, value: str, limit: int = MAX_NAME) -> str:
-    """Return single-line text, trimmed; empty if nothing of it can be seen. Raises Invalid: CHARACTERS, TOO_LONG."""
+    """Return single-line text, trimmed; empty if nothing of it can be seen. Raises Invalid: CHARACTERS, TOO_LONG.
+
+    What is far too long is refused by its length: to look for a character in 1 MB would hold the process.
+    """
+    if len(value) > limit + MAX_AROUND:
+        raise Invalid(field, Rule.TOO_LONG, limit)
     if not (value.isascii() and value.isprintable()) and _REFUSED_IN_LINE.search(value):
         raise Invalid(field, Rule.CHARACTERS)
     value = value.strip(_WHITE)
@@ -51,11 +58,11 @@ def name(field: str, value: str, limit: int = MAX_NAME) -> str:
 
 
 def text(field: str, value: str, limit: int = MAX_TEXT) -> str:
-    """Return text of any number of lines, as it was given. Raises Invalid: CHARACTERS, TOO_LONG."""
-    if _REFUSED_IN_TEXT.search(value):
-        raise Invalid(field, Rule.CHARACTERS)
+    """Return text of any number of lines, as it was given. Raises Invalid: TOO_LONG, else CHARACTERS."""
     if len(value) > limit:
         raise Invalid(field, Rule.TOO_LONG, limit)
+    if _REFUSED_IN_TEXT.search(value):
+        raise Invalid(field, Rule.CHARACTERS)
     return value
 
 
@@ -66,13 +73,18 @@ def email(field: str, value: str) -> str:
     """
     if not value:
         raise Invalid(field, Rule.EMPTY)
-    if len(value) > MAX_EMAIL or not value.isascii():
+    if not may_be_email(value):
         raise Invalid(field, Rule.EMAIL)
     try:
         validate_email(value, allow_smtputf8=False, strict=True, check_deliverability=False)
     except EmailNotValidError:
         raise Invalid(field, Rule.EMAIL) from None
     return value
+
+
+def may_be_email(value: str) -> bool:
+    """Tell whether it is worth looking for an agent with this address: a longer one nobody has."""
+    return len(value) <= MAX_EMAIL and value.isascii()
 
 
 def _visible(character: str) -> bool:

@@ -7,8 +7,10 @@ from deskroster.core import keys
 from deskroster.core.access import Identity
 from deskroster.core.problems import Doubt, Unauthenticated
 from deskroster.core.roster import Roster
+from deskroster.core.text import MAX_EMAIL
 
 MAX_SKEW = 300  # seconds
+MAX_SIGN = 64  # hex digits
 
 _DIGESTS = {64: sha256, 40: sha1}  # by the hex digits of a signature
 
@@ -28,7 +30,8 @@ def signer(roster: Roster, dialect: str, email: str, rest: str, sign: str, now: 
     The length of `sign` says by which hash; the case of its hex digits does not count.
     """
     hashed = _DIGESTS.get(len(sign), sha256)
-    given = sign.lower().encode()
+    given = sign[: MAX_SIGN + 1].lower().encode()  # what is longer is wrong, however much of it is read
+    email = email[: MAX_EMAIL + 1]  # likewise
     found = None
     for key in keys.tried(roster, email, dialect, now):
         made = hashed(f"{email}&{key.secret.reveal()}&{rest}".encode()).hexdigest().encode()

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import profiles
+from deskroster.core import profiles, text
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
 from deskroster.core.roster import Page, Roster, Window
@@ -25,7 +25,7 @@ from deskroster.dialect.query import clamped
 PREFIX = "/apiv2"
 MAX_PAGE = 2**63 - 1
 PER_PAGE = 100  # by default, and at most
-MAX_PASSWORD = 128  # characters
+MAX_PASSWORD = text.MAX_PASSWORD
 
 Lang = Literal["zh_cn", "en_us"]
 Status = Literal["active", "suspended", "unverified"]

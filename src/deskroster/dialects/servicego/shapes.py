@@ -18,7 +18,7 @@ from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut,
 from deskroster.dialects.servicego.profiles import UserInfo, user_info_piece
 
 MAX_REALNAME = 32  # characters
-MIN_PASSWORD, MAX_PASSWORD = 8, 128  # characters
+MIN_PASSWORD, MAX_PASSWORD = 8, text.MAX_PASSWORD  # characters
 
 JobStatus = Literal[0, 1]
 AgentType = Literal[1, 2]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
@@ -15,7 +16,7 @@ from deskroster.dialect.query import clamped
 
 MAX_PAGE = 2**63 - 1
 PER_PAGE, MOST_PER_PAGE = 20, 100
-MAX_PASSWORD = 128  # characters
+MAX_PASSWORD = text.MAX_PASSWORD
 REQUIRED = ("email", "password", "nick_name")  # of a new agent
 
 Lang = Literal["zh-cn", "en-us"]

@@ -2,13 +2,14 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
+from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
 from deskroster.dialects.own.shapes import Moment, Paging, encode, moment
 
-MIN_PASSWORD, MAX_PASSWORD = 8, 128  # characters
+MIN_PASSWORD, MAX_PASSWORD = 8, text.MAX_PASSWORD  # characters
 
 
 class AgentsQuery(Paging, frozen=True):
