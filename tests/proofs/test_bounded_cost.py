@@ -29,6 +29,7 @@ pytestmark = pytest.mark.proof
 
 LIMIT = 0.100  # seconds
 MISSES = 5
+TRIES = worst.TRIES  # until one is within the limit: a neighbour spoils some, what costs too much misses it each time
 LABEL = COMPANY.label
 _CHOICES = tuple(f"{i:x}" for i in range(profiles.MAX_OPTIONS))
 FIELDS: dict[str, tuple[FieldType, tuple[str, ...]]] = {
@@ -79,7 +80,8 @@ def test_no_request_holds_the_process(large: InProcess) -> None:
         for case in _cases(dialect, route):
             for temperature in ("cold", "warm") if route.method == "GET" else ("cold",):
                 measured[f"{name_of(dialect, route)} {case.what} {temperature}"] = _least(
-                    lambda at, d=dialect, r=route, c=case, t=temperature: _held(large, d, r, c, at, cold=t == "cold")
+                    lambda at, d=dialect, r=route, c=case, t=temperature: _held(large, d, r, c, at, cold=t == "cold"),
+                    1 + len(case.again) if case.again else TRIES,
                 )
     for path in ("/metrics", "/live", "/ready", "/docs/kf5", "/docs/kf5/openapi.json", "/docs/own/openapi.json"):
         request = large.plain().build_request("GET", path)
@@ -150,10 +152,23 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
         return Page([], 0)
 
     monkeypatch.setattr(kf5.groups, "find", slow)
-    found = held.asked(desk, signed(desk.kf5, "GET", "/groups.json"))
+    statuses = []
 
-    assert 200 == found.status
-    assert found.held > LIMIT
+    def asked(at: int) -> float:
+        found = held.asked(desk, signed(desk.kf5, "GET", "/groups.json"))
+        statuses.append(found.status)
+        return found.held
+
+    assert _least(asked, MISSES) > LIMIT
+    assert [200] * MISSES == statuses  # however often it is measured
+
+
+def test_what_is_measured_again_has_as_much_to_do_again() -> None:
+    assert {"name": "Other 2", "x": {"label": "l 2"}} == _renamed({"name": "Other", "x": {"label": "l"}}, 2)
+    used_up = [case for name, cases in worst.WORST.items() if " DELETE " in name for case in cases if case.again]
+    assert len(used_up) > 4
+    for case in used_up:
+        assert len({case.path, *case.again}) == 1 + len(case.again)
 
 
 # ── names and searches ───────────────────────────────────────────────────────────────────────────────────────────
@@ -228,13 +243,28 @@ def _held(desk: InProcess, dialect: Dialect, route: Route, case: Case, at: int, 
     elif cold:
         roster.pieces.clear()
         roster.texts._texts.clear()
-    path = (case.path, *case.again)[min(at, len(case.again))]
-    body = case.body if case.body is None or isinstance(case.body, bytes) else _json(case.body)
-    client = getattr(desk.of(company.ADMIN), dialect.name)
+    path = (case.path, *case.again)[at if case.again else 0]
     headers = {"Content-Type": "application/json", **case.headers}
-    found = held.asked(desk, signed(client, route.method, path, content=body, headers=headers))
+
+    def sent(body: Any) -> held.Answered:
+        content = body if body is None or isinstance(body, bytes) else _json(body)
+        client = getattr(desk.of(company.ADMIN), dialect.name)
+        return held.asked(desk, signed(client, route.method, path, content=content, headers=headers))
+
+    if at and case.undo is not None:
+        assert sent(case.undo).status < 300, case
+    found = sent(_renamed(case.body, at))
     assert found.status < 500, case
     return found.held
+
+
+def _renamed(body: Any, at: int) -> Any:
+    """Return a body with another name for each time that it is sent: else there would be nothing to do."""
+    if at and isinstance(body, dict):
+        short = {key: f"{name} {at}" for key, name in body.items() if isinstance(name, str) and len(name) < 20}
+        inner = {key: _renamed(value, at) for key, value in body.items() if isinstance(value, dict)}
+        return {**body, **{key: name for key, name in short.items() if key in ("name", "label", "nick_name")}, **inner}
+    return body
 
 
 def _is_linear(costs: Callable[[], list[float]]) -> bool:
@@ -246,10 +276,10 @@ def _is_linear(costs: Callable[[], list[float]]) -> bool:
     return False
 
 
-def _least(measure: Callable[[int], float]) -> float:
+def _least(measure: Callable[[int], float], tries: int = TRIES) -> float:
     """Measure, up to so many times if it is too much."""
     seconds = measure(0)
-    for at in range(1, MISSES):
+    for at in range(1, tries):
         if seconds > LIMIT:
             seconds = min(seconds, measure(at))
     return seconds

@@ -8,15 +8,12 @@ from collections import deque
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import bindparam, delete
-
 from deskroster.core.problems import Busy
-from deskroster.ledger import tables
 from deskroster.ledger.engines import Db
 from deskroster.ledger.forms import newer
-from deskroster.ledger.rows import sql
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
+AT_ONCE = 5_000  # that are removed from a shared database in one job
 MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
 _FAR = 86_400  # seconds: an expiry this far ahead was written by a clock that has been set back since
 _SEGMENT = 1 << 14  # entries by which the file grows
@@ -116,12 +113,18 @@ def digest(company_id: int, nonce: str) -> bytes:
     return sha256(f"{company_id}/{nonce}".encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def forget(db: Db, now: int) -> None:
-    """Remove the nonces of a shared database that may be used again."""
-    db.execute(_FORGET, (now,))
+def forget(db: Db, now: int, most: int = AT_ONCE) -> int:
+    """Remove nonces of a shared database that may be used again, so many at most; return how many these were.
+
+    They are found by an index. One that is used again meanwhile stays: its row has another time by then.
+    """
+    return len(db.execute(_FORGET, (now, now, most)).fetchall())
 
 
-_FORGET = sql(delete(tables.nonces).where(tables.nonces.c.until <= bindparam("now")))
+_FORGET = (
+    "DELETE FROM nonces WHERE until <= ? AND ctid = ANY(ARRAY(SELECT ctid FROM nonces WHERE until <= ? LIMIT ?))"
+    " RETURNING 1"
+)
 
 
 def _live(path: Path, now: int) -> dict[bytes, int]:

@@ -12,6 +12,7 @@ from deskroster.ledger.rows import putting, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 LIFETIME = 86_400  # seconds
+AT_ONCE = 1_000  # that are forgotten in one job
 
 
 class Once(NamedTuple):
@@ -60,9 +61,14 @@ def _opened(vault: Vault, sealed: bytes, place: str) -> bytes:
         raise Damaged(str(error)) from error
 
 
-def forget(db: Db, before: int) -> None:
-    """Remove the answers of all companies that are older."""
-    db.execute(_FORGET, (before,))
+def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
+    """Remove the oldest answers of all companies that are older, so many at most; return how many these were.
+
+    They are found by an index: it costs what is removed, however many are kept.
+    """
+    old = db.execute(_OLD, (before, most)).fetchall()
+    db.executemany(_FORGET, old)
+    return len(old)
 
 
 _KEEP = putting(tables.replies)
@@ -73,4 +79,16 @@ _FIND = sql(
         tables.replies.c.at > bindparam("since"),
     )
 )
-_FORGET = sql(delete(tables.replies).where(tables.replies.c.at <= bindparam("before")))
+_OLD = (
+    sql(
+        select(tables.replies.c.company_id, tables.replies.c.key)
+        .where(tables.replies.c.at <= bindparam("before"))
+        .order_by(tables.replies.c.at)
+    )
+    + " LIMIT ?"
+)
+_FORGET = sql(
+    delete(tables.replies).where(
+        tables.replies.c.company_id == bindparam("company"), tables.replies.c.key == bindparam("key_")
+    )
+)

@@ -300,9 +300,6 @@ class Store:
 
         def job(db: Db) -> dict[int, observations.Seen]:
             observations.save(db, self.vault, rows)
-            replies.forget(db, int(self._clock()) - replies.LIFETIME)
-            if self.shared:
-                nonces.forget(db, int(self._clock()))
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
             return {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
@@ -312,6 +309,16 @@ class Store:
             self._read_again |= {id: Reach(number, number) for id, number in reached.items()}
             for id, observed in seen.items():
                 self._ledgers[id].learn(observed)
+        with suppress(*ERRORS, Damaged):  # the next time
+            await self._forget()
+
+    async def _forget(self) -> None:
+        """Remove what has had its time, in short jobs, so that nobody waits long for one of them."""
+        now = int(self._clock())
+        while await self._engine.write(lambda db: replies.forget(db, now - replies.LIFETIME)) == replies.AT_ONCE:
+            pass
+        while self.shared and await self._engine.write(lambda db: nonces.forget(db, now)) == nonces.AT_ONCE:
+            pass
 
     async def _read_on(self) -> dict[int, int]:
         """Read the logs again from where that ended last time; return how far, where that is not noted yet.

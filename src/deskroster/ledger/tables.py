@@ -168,6 +168,7 @@ changes = _table(
     ForeignKeyConstraint(["company_id", "number"], ["commits.company_id", "commits.number"], name="commit", **_LATE),
 )  # fmt: skip
 replies = _of_company("replies", ("key",), _bytes("request"), _number("at"), _bytes("sealed"))
+Index("ix_replies_at", replies.c.at)
 verified = _of_company("verified", (), _number("number"), _bytes("checksum"))
 """Up to which commit the log was last read again and found whole. Start-up goes on from there."""
 observations = _of_company("observations", ("kind", "record_id"), _number("at"), _text("form"), _bytes("checksum"))

@@ -1,0 +1,144 @@
+"""What has had its time is removed at the cost of what is removed, however much is kept, and never much at once."""
+
+import asyncio
+
+import pytest
+
+from deskroster.ledger import nonces, replies
+from deskroster.ledger.engines import EVERY_COMPANY
+from deskroster.ledger.engines.session import Session
+from deskroster.ledger.replies import Kept
+from tests.ledger.support import NOW, opened
+
+DAY = replies.LIFETIME
+KEPT = 3_000
+
+
+def filled(db, vault, company_id, first, count, at):
+    kept = {b"key %d" % number: Kept(b"request", b"reply") for number in range(first, first + count)}
+    replies.keep(db, vault, company_id, kept, at)
+
+
+def ages(db):
+    return sorted(at for (at,) in db.execute("SELECT at FROM replies").fetchall())
+
+
+def plan(db, statement, values):
+    """Return how the database goes about a statement, in its own words."""
+    if isinstance(db, Session):
+        return "\n".join(line for (line,) in db.execute(f"EXPLAIN {statement}", values).fetchall())
+    return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Give a function that runs a coroutine on a store and its ledger."""
+
+    def running(what):
+        async def whole():
+            async with opened(tmp_path) as (store, ledger):
+                await what(store, ledger)
+
+        asyncio.run(whole())
+
+    return running
+
+
+def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_many_at_once(run):
+    async def work(store, _):
+        await store._engine.write(lambda db: filled(db, store.vault, 1, 0, 5, NOW - DAY))
+        await store._engine.write(lambda db: filled(db, store.vault, 1, 10, 5, NOW - DAY - 9))
+        await store._engine.write(lambda db: filled(db, store.vault, 1, 20, 5, NOW - DAY + 1))
+
+        removed = [await store._engine.write(lambda db: replies.forget(db, NOW - DAY, 7)) for _ in range(3)]
+
+        assert [7, 3, 0] == removed
+        assert [NOW - DAY + 1] * 5 == await store._engine.read(ages)
+
+    run(work)
+
+
+def test_the_minute_s_upkeep_removes_all_of_them_in_short_jobs(run, monkeypatch):
+    monkeypatch.setattr(replies, "AT_ONCE", 100)
+    removed = []
+    real = replies.forget
+
+    def forget(db, before):
+        removed.append(real(db, before, 100))
+        return removed[-1]
+
+    monkeypatch.setattr(replies, "forget", forget)
+
+    async def work(store, ledger):
+        await store._engine.write(lambda db: filled(db, store.vault, 1, 0, 250, NOW - DAY))
+        await store._engine.write(lambda db: filled(db, store.vault, 1, 300, 2, NOW))
+        ledger.key_used(1, "A", NOW)
+        await store._save_observed()
+
+        assert [100, 100, 50] == removed
+        assert [NOW] * 2 == await store._engine.read(ages)
+
+    run(work)
+
+
+def searched(found, table):
+    """Tell whether a table is read by an index, and no row that is not wanted."""
+    return f"SCAN {table}" not in found and f"Seq Scan on {table}" not in found
+
+
+def plans(db):
+    key = db.execute("SELECT key FROM replies LIMIT 1").fetchone()
+    return [plan(db, replies._OLD, (NOW - DAY, 1_000)), plan(db, replies._FORGET, (1, key[0]))]
+
+
+async def with_many(store, job):
+    """Run a job where many answers are kept and few are old, and the database knows it."""
+
+    def asked(db):
+        filled(db, store.vault, 1, 0, KEPT, NOW)
+        filled(db, store.vault, 1, KEPT, 20, NOW - DAY)
+        db.execute("ANALYZE replies")
+        return job(db)
+
+    return await store._engine.write(asked)
+
+
+def test_old_answers_are_found_by_an_index(run):
+    async def work(store, _):
+        for found in await with_many(store, plans):
+            assert searched(found, "replies"), found
+
+    run(work)
+
+
+def test_control_without_the_index_a_scan_is_noticed(run):
+    async def work(store, _):
+        def without(db):
+            db.execute("DROP INDEX ix_replies_at")
+            return plans(db)
+
+        assert not all(searched(found, "replies") for found in await with_many(store, without))
+
+    run(work)
+
+
+def test_nonces_of_a_shared_database_are_found_by_an_index_and_removed_so_many_at_once(run, request):
+    if request.config.getoption("--engine") != "postgresql":
+        pytest.skip("elsewhere they are in a file")
+
+    async def work(store, _):
+        def spend(db):
+            rows = [(1, b"%d" % at, NOW + (at % 2) * 900) for at in range(2_000)]
+            db.executemany("INSERT INTO nonces (company_id, digest, until) VALUES (?, ?, ?)", rows)
+            db.execute("ANALYZE nonces")
+            return plan(db, nonces._FORGET, (NOW, NOW, 300))
+
+        found = await store._engine.write(spend, EVERY_COMPANY)
+        removed = [await store._engine.write(lambda db: nonces.forget(db, NOW, 300)) for _ in range(5)]
+
+        assert "Tid Scan on nonces" in found
+        assert [300, 300, 300, 100, 0] == removed
+        left = await store._engine.read(lambda db: db.execute("SELECT DISTINCT until FROM nonces").fetchall())
+        assert [(NOW + 900,)] == left
+
+    run(work)
