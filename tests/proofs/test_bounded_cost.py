@@ -155,6 +155,7 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
     statuses = []
 
     def asked(at: int) -> float:
+        desk.roster().pieces.clear()
         found = held.asked(desk, signed(desk.kf5, "GET", "/groups.json"))
         statuses.append(found.status)
         return found.held
