@@ -26,7 +26,7 @@ class InProcess:
     def __init__(self, folder: Path, clock: StillClock, **settings: Any) -> None:
         self.folder = folder
         self.clock = clock
-        self.log = io.StringIO()
+        self._log = io.StringIO()
         self.address = "127.0.0.1"  # of the clients
         self._settings = Settings(data=folder, **settings)
         self._runner = asyncio.Runner()
@@ -35,7 +35,8 @@ class InProcess:
         self._open()
 
     def _open(self) -> None:
-        self._context = opened(self._settings, Telemetry(log_requests=True, stream=self.log), self.clock)
+        telemetry = Telemetry(log_requests=True, stream=self._log)
+        self._context = opened(self._settings, telemetry, self.clock)
         self.app = self.run(self._context.__aenter__())
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
@@ -52,12 +53,22 @@ class InProcess:
 
     def restart(self) -> None:
         """Close the folder in good order and open it again."""
-        self.run(self._context.__aexit__(None, None, None))
+        self._shut()
         self._open()
 
     def close(self) -> None:
-        self.run(self._context.__aexit__(None, None, None))
+        self._shut()
         self._runner.close()
+
+    def _shut(self) -> None:
+        self.run(self._context.__aexit__(None, None, None))
+        self.app.telemetry.close()
+
+    @property
+    def log(self) -> io.StringIO:
+        """What was logged so far."""
+        assert self.app.telemetry.flush(60)
+        return self._log
 
     def add_company(self, company: Company, records: Iterable[AnyRecord]) -> None:
         origin = Origin(None, "cli", "", f"first of {company.label}")

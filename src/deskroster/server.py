@@ -3,8 +3,10 @@
 import asyncio
 import ipaddress
 import resource
+import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -72,6 +74,15 @@ class _Public(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
         self._tell = started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave SIGINT ignored where it was: a shell keeps Ctrl-C from what it runs in the background."""
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        with super().capture_signals():
+            if ignored and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -13,6 +13,7 @@ from deskroster.cli.init import init
 from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
+from deskroster.cli.streams import CannotShow, settled
 from deskroster.cli.upkeep import backup, doctor, restore_backup
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
@@ -48,13 +49,25 @@ app.add_typer(
 
 def main() -> None:
     """Run a command and end with its exit code."""
+    with settled():
+        try:
+            _run()
+        except Refused as refusal:
+            complain(refusal)
+            sys.exit(refusal.code)
+        except CannotShow as error:
+            complain(Refused(Exit.UNKNOWN, f"done, but the result could not be shown: {error}"))
+            sys.exit(Exit.UNKNOWN)
+        except KeyboardInterrupt:
+            sys.exit(Exit.INTERRUPTED)
+
+
+def _run() -> None:
     try:
         app()
-    except Refused as refusal:
-        complain(refusal)
-        sys.exit(refusal.code)
-    except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+    except SystemExit:
+        sys.stdout.flush()  # else Python would find out only when it ends
+        raise
 
 
 def _version(wanted: bool) -> None:

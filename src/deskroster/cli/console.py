@@ -1,7 +1,8 @@
 """What the command line says and how it ends: to people, to programs, and by its exit code."""
 
+import json as plain_json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -23,7 +24,7 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     CONFLICT = 4
     UNAVAILABLE = 5  # surely not done; safe to repeat
-    UNKNOWN = 6  # it cannot be said whether it was done
+    UNKNOWN = 6  # it cannot be said whether it was done; or it was, and the result could not be shown
     DAMAGED = 7  # the data is broken: a backup must be restored
     INTERRUPTED = 130
 
@@ -55,10 +56,32 @@ def verbatim(text: str) -> None:
     out.out(text, highlight=False)
 
 
+def said(tell: Callable[[], object]) -> str:
+    """Return what a function says and prints, instead of printing it."""
+    with out.capture() as captured:
+        tell()
+    return captured.get()
+
+
 def as_json(value: Any) -> None:
     """Print one line of JSON for programs."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.write(json_line(value))
     sys.stdout.flush()
+
+
+def json_line(value: Any) -> str:
+    """Return one line of JSON; what standard output cannot encode is escaped as JSON has it."""
+    try:
+        line = msgspec.json.encode(value).decode()
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        line = plain_json.dumps(msgspec.to_builtins(value))
+    return line + "\n"
+
+
+def encoded(text: str) -> bytes:
+    """Return a text as standard output takes it."""
+    return text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
 
 
 def show(records: Sequence[dict[str, Any]], columns: dict[str, str], json: bool) -> None:
@@ -69,6 +92,7 @@ def show(records: Sequence[dict[str, Any]], columns: dict[str, str], json: bool)
     rows = [[_cell(record.get(key)) for key in columns] for record in records]
     if not out.is_terminal:
         sys.stdout.writelines("\t".join(row) + "\n" for row in [list(columns.values()), *rows])
+        sys.stdout.flush()
         return
     table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
     for row in rows:

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from deskroster.admin.installation import Installation
 from deskroster.cli import curls
-from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
+from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
 from deskroster.cli.options import Host, Json, Port
 from deskroster.cli.serving import serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
@@ -57,11 +57,10 @@ def demo(
         async def prepare(installation: Installation) -> Accounts:
             return await prepared(installation, empty, uuid.uuid4().hex)
 
-        def ready(url: str, accounts: Accounts, log: Telemetry) -> None:
+        def ready(url: str, accounts: Accounts, log: Telemetry) -> str:
             if json:
-                as_json({"event": "ready", "url": url, **_fields(accounts)})
-            else:
-                _welcome(url, accounts, data)
+                return json_line({"event": "ready", "url": url, **_fields(accounts)})
+            return said(lambda: _welcome(url, accounts, data))
 
         try:
             serve(settings, prepare, ready)

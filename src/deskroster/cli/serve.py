@@ -8,7 +8,7 @@ import typer
 
 from deskroster.admin.installation import Installation
 from deskroster.cli import serving
-from deskroster.cli.console import Exit, Refused, as_json, say
+from deskroster.cli.console import Exit, Refused, json_line, said, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
 from deskroster.dialect import hosts
@@ -124,12 +124,13 @@ async def _loaded(installation: Installation) -> list[str]:
     return [company.label for company in companies]
 
 
-def _told_as_json(url: str, labels: list[str]) -> None:
-    as_json({"event": "ready", "url": url, "company": labels[0] if len(labels) == 1 else None})
+def _told_as_json(url: str, labels: list[str]) -> str:
+    return json_line({"event": "ready", "url": url, "company": labels[0] if len(labels) == 1 else None})
 
 
-def _told(url: str, labels: list[str]) -> None:
-    say(f"[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {', '.join(labels)}")
+def _told(url: str, labels: list[str]) -> str:
+    answers = f"[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {', '.join(labels)}"
+    return said(lambda: say(answers))
 
 
 def _network(text: str) -> str:

@@ -20,17 +20,20 @@ from deskroster import server
 from deskroster.admin import AdminApp, sockets
 from deskroster.admin.installation import Installation
 from deskroster.app import opened
-from deskroster.cli.console import Exit, Refused
+from deskroster.cli.console import Exit, Refused, encoded
 from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.wording import in_words
-from deskroster.cli.workers import Tell, Workers
+from deskroster.cli.workers import Tell, Workers, heed
 from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, place
 from deskroster.ledger.engines.embedded import lock
 from deskroster.settings import Settings
-from deskroster.telemetry import Telemetry
+from deskroster.telemetry import STDERR, Shared, Telemetry
+from deskroster.telemetry.lines import Lines, to_descriptor
+from deskroster.telemetry.stderr import logged
 
-METRICS = "metrics"  # the folder in the data folder where workers tell each other what they counted
+STDOUT = 1  # the descriptor
+METRICS = "metrics"  # a folder in the data folder, where workers of version 0.1 told one another what they counted
 SAVE_SECONDS = 1.0
 _ADVICE = (
     "whoever is on the way can read passwords and tokens: serve HTTPS (--tls-cert, --tls-key), "
@@ -39,11 +42,11 @@ _ADVICE = (
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
-Ready = Callable[[str, T, Telemetry], None]
-"""Called with the address, with what was prepared and with the log, when the server answers."""
+Ready = Callable[[str, T, Telemetry], str]
+"""Called with the address, with what was prepared and with the log, when the server answers; returns what to show."""
 
-Show = Callable[[str, list[str]], None]
-"""Shows to people or programs at which address which companies are served."""
+Show = Callable[[str, list[str]], str]
+"""Tells people or programs at which address which companies are served."""
 
 
 def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
@@ -57,22 +60,26 @@ def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show)
     if settings.workers == 1:
         serve(settings, prepare, _logged(show))
         return
-    with _folder(settings) as admin, _reserved(settings) as port:
-        shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # those of an earlier server
+    with _folder(settings) as admin, _reserved(settings) as reserved:
+        shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # of an earlier version
+        shared = Shared(settings.workers)
 
         def start(number: int, tell: Tell) -> None:
-            one = replace(settings, port=port, worker=number)
-            _serve_here(one, prepare, _logged(lambda url, labels: tell([url, *labels])), admin)
+            def ready(url: str, labels: list[str]) -> str:
+                tell([url, *labels])
+                return ""
 
-        code = Workers(settings.workers, start, lambda told: show(told[0], told[1:])).run()
+            _serve_here(replace(reserved, worker=number), prepare, _logged(ready), admin, shared)
+
+        code = Workers(settings.workers, start, lambda told: encoded(show(told[0], told[1:]))).run()
     if code:
         raise SystemExit(code)
 
 
 def _logged(show: Show) -> Ready[list[str]]:
-    def ready(url: str, labels: list[str], telemetry: Telemetry) -> None:
+    def ready(url: str, labels: list[str], telemetry: Telemetry) -> str:
         telemetry.log.info("ready", url=url, companies=labels)
-        show(url, labels)
+        return show(url, labels)
 
     return ready
 
@@ -92,18 +99,46 @@ def _folder(settings: Settings) -> Iterator[socket.socket | None]:
 
 
 @contextmanager
-def _reserved(settings: Settings) -> Iterator[int]:
+def _reserved(settings: Settings) -> Iterator[Settings]:
+    """Keep the address for all workers; give the settings with its port."""
     with _worded(settings), server.reserved(settings.host, settings.port) as port:
-        yield port
+        yield replace(settings, port=port)
 
 
-def _serve_here(settings: Settings, prepare: Prepare[T], ready: Ready[T], admin: socket.socket | None) -> None:
-    stopping = _Signals()
+def _serve_here(
+    settings: Settings,
+    prepare: Prepare[T],
+    ready: Ready[T],
+    admin: socket.socket | None,
+    shared: Shared | None = None,
+) -> None:
+    """Serve by this process. Its threads, its log and its loop are made here: it may have been forked just now."""
+    signals = _Signals()
+    telemetry = Telemetry(log_requests=settings.log_requests, stream=STDERR)
+    if shared is not None and settings.worker is not None:
+        telemetry.share(shared, settings.worker)
+    shown = Lines(to_descriptor(STDOUT))
+
+    def tell(url: str, prepared: T) -> None:
+        signals.ready = True
+        _warn_of_plain_http(url, settings, telemetry)
+        text = encoded(ready(url, prepared, telemetry))
+        if text:
+            shown.put(text.removesuffix(b"\n"))
+
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, refusing(settings.data), _worded(settings):
-            runner.run(_serve(settings, prepare, ready, stopping, admin))
+        with (
+            logged(telemetry),
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+            refusing(settings.data),
+            _worded(settings),
+        ):
+            runner.run(_serve(settings, prepare, tell, telemetry, admin))
     except Refusal as problem:
         raise in_words(problem) from None
+    finally:
+        shown.close()
+        telemetry.close()
 
 
 class _Signals:
@@ -114,10 +149,10 @@ class _Signals:
 
     def __init__(self) -> None:
         self.ready = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._end)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        heed(self._end)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as process 1 of a container it is given orphans: none is kept
 
     def _end(self, *_: object) -> None:
         if not self.ready:
@@ -125,21 +160,18 @@ class _Signals:
 
 
 async def _serve(
-    settings: Settings, prepare: Prepare[T], ready: Ready[T], signals: _Signals, admin: socket.socket | None
+    settings: Settings,
+    prepare: Prepare[T],
+    tell: Callable[[str, T], None],
+    telemetry: Telemetry,
+    admin: socket.socket | None,
 ) -> None:
-    telemetry = Telemetry(log_requests=settings.log_requests)
-    async with opened(settings, telemetry) as app, _sharing(telemetry, settings):
+    async with opened(settings, telemetry) as app, _saving(telemetry):
         installation = installation_of(app)
         prepared = await prepare(installation)
-
-        def tell(url: str) -> None:
-            signals.ready = True
-            _warn_of_plain_http(url, settings, telemetry)
-            ready(url, prepared, telemetry)
-
         listening = admin or sockets.bind(settings.data)
         try:
-            await server.run(app, settings, AdminApp(installation), listening, tell)
+            await server.run(app, settings, AdminApp(installation), listening, lambda url: tell(url, prepared))
         finally:
             if admin is None:
                 sockets.unbind(listening, settings.data)
@@ -154,12 +186,8 @@ def _warn_of_plain_http(url: str, settings: Settings, telemetry: Telemetry) -> N
 
 
 @asynccontextmanager
-async def _sharing(telemetry: Telemetry, settings: Settings) -> AsyncIterator[None]:
+async def _saving(telemetry: Telemetry) -> AsyncIterator[None]:
     """Let the other workers, if there are any, know from time to time what was counted here."""
-    if settings.worker is None:
-        yield
-        return
-    telemetry.share(settings.data / METRICS, settings.worker)
     saving = asyncio.create_task(_keep_saving(telemetry))
     try:
         yield
