@@ -230,7 +230,7 @@ def test_what_python_and_libraries_say_on_standard_error_is_logged_and_then_thei
     with logged(telemetry):
         print("by hand", file=sys.stderr)
         logging.getLogger("some.library").warning("of %s", "a library")
-        logging.getLogger("some.library").warning("wrong %s %s", "arguments")
+        logging.getLogger("some.library").warning("wrong %s %s", "arguments")  # noqa: PLE1206 - so it is
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.captureWarnings(False)
