@@ -1,8 +1,9 @@
 """The application: everything built and joined. It knows all below it."""
 
 import asyncio
+import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -25,7 +26,11 @@ from deskroster.settings import Settings
 from deskroster.telemetry import METRICS_MEDIA, Telemetry
 
 LOOPBACK = ("127.0.0.1", "::1")
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via")  # headers
 
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_NOT_HERE = Response(status_code=404)
 _BAD_HOST = JSONResponse({"error": "the Host header is missing or repeated"}, status_code=400)  # RFC 9112, section 3.2
 _OTHER_HOST = JSONResponse({"error": "this host is not served here"}, status_code=400)
 _FOR_EVERY_HOST = (b"/live", b"/ready")  # who watches a machine may know its address only; they tell nothing of anyone
@@ -98,10 +103,33 @@ class App:
         return JSONResponse({"ready": ready, **why}, status_code=200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        """Metrics, to this machine only: they tell how much a company does."""
-        if request.client is not None and request.client.host not in LOOPBACK:
-            return Response(status_code=404)
+        """Metrics, unless they have an address of their own: to who has the token, without one to this machine only."""
+        if self.settings.metrics_port is not None:
+            return _NOT_HERE
+        if self.settings.metrics_token is None:  # they tell how much a company does
+            local = request.client is None or request.client.host in LOOPBACK
+            if not local or any(header in request.headers for header in _OF_PROXIES):
+                return _NOT_HERE
+        return await self._scraped(request)
+
+    async def _scraped(self, request: Request) -> Response:
+        token = self.settings.metrics_token
+        if token is not None:
+            right = f"Bearer {token.reveal()}".encode()
+            if not hmac.compare_digest(right, request.headers.get("authorization", "").encode("latin-1")):
+                return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
         return Response(self.telemetry.metrics(), media_type=METRICS_MEDIA)
+
+    def metrics_alone(self) -> Application:
+        """Return the app for an address of the metrics' own."""
+        handlers = {404: _not_found, 405: _not_allowed}
+        alone = Starlette(routes=[Route("/metrics", self._scraped)], exception_handlers=handlers)
+
+        async def in_a_task(scope: Scope, receive: Receive, send: Send) -> None:
+            await asyncio.sleep(0)  # as above
+            await alone(scope, receive, send)
+
+        return in_a_task
 
 
 @asynccontextmanager

@@ -21,31 +21,42 @@ from deskroster.app import App
 from deskroster.guards import Guard
 from deskroster.settings import Limits, Settings
 
+_SCRAPERS = 32  # connections to the metrics' own address
 _OTHER_FILES = 128  # than connections, which this process may open
 
 Ready = Callable[[str], None]
 """Called with the address of the server when it answers."""
 
 
-async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socket.socket, ready: Ready) -> None:
+async def run(
+    app: App,
+    settings: Settings,
+    admin: AdminApp,
+    admin_socket: socket.socket,
+    ready: Ready,
+    metrics_socket: socket.socket | None = None,
+) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; what is in flight is finished, within `settings.graceful_seconds`.
 
-    The admin socket is bound by the caller. Raises CannotListen, or SSLError for a certificate or key that is none.
+    The admin socket is bound by the caller, and so is that of the metrics, if they have an address of their own.
+    Raises CannotListen, or SSLError for a certificate or key that is none.
     """
     for library in ("uvicorn", "asyncio"):
         app.telemetry.adopt(library)
     tls = _tls(settings)
-    private = _Server(_config(cast("ASGI3Application", admin), settings))
+    beside = [(_Server(_config(cast("ASGI3Application", admin), settings)), admin_socket)]
+    if metrics_socket is not None:
+        beside.append((_metrics_server(app, settings), metrics_socket))
     proxies = _Proxies(settings.trusted_proxies)
     at_once = None if settings.trusted_proxies else app.at_once  # what a proxy forwards is read on the app's way
     guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls, at_once)
     asgi = cast("ASGI3Application", app)
     public = _Public(
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
-        lambda: ready(_address(public_socket, tls is not None)),
+        lambda: ready(address_of(public_socket, tls is not None)),
     )
-    public_socket = _listen(settings.host, settings.port, settings.workers > 1)  # last: from here on it is closed
-    serving = asyncio.create_task(private.serve(sockets=[admin_socket]))
+    public_socket = listen(settings.host, settings.port, settings.workers > 1)  # last: from here on it is closed
+    serving = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in beside]
     answering = asyncio.create_task(public.serve(sockets=[public_socket]))
     try:
         await asyncio.shield(answering)
@@ -54,12 +65,24 @@ async def run(app: App, settings: Settings, admin: AdminApp, admin_socket: socke
         await answering
         raise
     finally:
-        private.should_exit = True
-        await serving
+        for server, _ in beside:
+            server.should_exit = True
+        await asyncio.gather(*serving)
+
+
+def _metrics_server(app: App, settings: Settings) -> "_Server":
+    few = replace(settings.limits, connections=_SCRAPERS, connections_per_address=_SCRAPERS)
+    guard = Guard(few, app.refusal, lambda address: False)
+    return _Server(_config(cast("ASGI3Application", app.metrics_alone()), settings, http=guard.protocol))
 
 
 class CannotListen(OSError):
     """The address is in use, or none that this process may listen on."""
+
+    def __init__(self, number: int | None, why: str, host: str, port: int) -> None:
+        super().__init__(number, why)
+        self.host = host
+        self.port = port
 
 
 class _Server(uvicorn.Server):
@@ -162,20 +185,21 @@ def _within_files(limits: Limits) -> Limits:
 @contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
     """Keep an address for servers that share it; give its port. Nothing listens on it here. Raises CannotListen."""
-    with _refused(), _bound(host, port, reuse_port=False) as free:
+    with _refused(host, port), _bound(host, port, reuse_port=False) as free:
         port = free.getsockname()[1]  # it is nobody's
     with socket.socket(_family(host)) as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if taken.family == socket.AF_INET6:
             taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not _takes_both(host))
-        with _refused():
+        with _refused(host, port):
             taken.bind((host, port))
         yield port
 
 
-def _listen(host: str, port: int, with_others: bool) -> socket.socket:
-    with _refused():
+def listen(host: str, port: int, with_others: bool) -> socket.socket:
+    """Listen on an address, which other processes may share. Raises CannotListen."""
+    with _refused(host, port):
         listening = _bound(host, port, reuse_port=with_others)
     listening.setblocking(False)
     return listening
@@ -202,15 +226,16 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def _refused(host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while ")[0]  # without the address, which it repeats
-        raise CannotListen(error.errno, why) from None
+        raise CannotListen(error.errno, why, host, port) from None
 
 
-def _address(listening: socket.socket, secure: bool) -> str:
+def address_of(listening: socket.socket, secure: bool = False) -> str:
+    """Return the URL that a socket listens at."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if secure else 'http'}://{shown}:{port}"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from deskroster.core.records import Secret
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """How much and how long a connection may, and how many of them there may be."""
@@ -35,6 +37,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()  # addresses and networks whose forwarded headers are believed
     allowed_hosts: tuple[str, ...] = ()  # names, addresses and *.names that are answered; every host without any
     explain_signatures: bool = False  # in a refusal: the form tried and the masked string to sign
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None  # with it the metrics are at this address alone, over plain HTTP
+    metrics_token: Secret | None = None  # which who asks for the metrics must have
     log_requests: bool = False
     graceful_seconds: int = 30  # for what is in flight when the server is told to stop
     limits: Limits = Limits()

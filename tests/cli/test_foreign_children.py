@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.cli.program import PATIENCE, environment
@@ -26,7 +26,7 @@ class Family:
         self.process, self._event = process, event
 
     def ready(self):
-        self.url = httpx.URL(self.process.stdout.readline().split('"url":"')[-1].split('"')[0])
+        self.url = httpx2.URL(self.process.stdout.readline().split('"url":"')[-1].split('"')[0])
         (self.foreign,) = (pid for pid in self.children() if command_line(pid).startswith(b"cat"))
         return self
 
@@ -44,7 +44,7 @@ class Family:
 
     def answers(self):
         """Answer a connection of its own, by whichever worker takes it."""
-        return self.process.poll() is None and httpx.get(f"{self.url}/live", trust_env=False).status_code == 200
+        return self.process.poll() is None and httpx2.get(f"{self.url}/live", trust_env=False).status_code == 200
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)

@@ -10,7 +10,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from deskroster.testing import Account, Clients
@@ -77,10 +77,10 @@ def serving(data, stderr, *options, program=PROGRAM, full=True):
 
 def ordeal(server, account, timeout=PATIENCE):
     """Read, write and watch; every answer is the right one, and every write is found once."""
-    with closing(Clients(server.url, account, time.time, httpx.HTTPTransport)) as clients:
-        plain = httpx.Client(base_url=server.url, trust_env=False, timeout=timeout)
+    with closing(Clients(server.url, account, time.time, httpx2.HTTPTransport)) as clients:
+        plain = httpx2.Client(base_url=server.url, trust_env=False, timeout=timeout)
         for client in (clients.udesk, clients.kf5):
-            client.timeout = httpx.Timeout(timeout)
+            client.timeout = httpx2.Timeout(timeout)
         for number in range(10):
             made = clients.kf5.post("/groups.json", json={"group": {"name": f"g{number}"}})
             assert 201 == made.status_code
@@ -128,7 +128,7 @@ def test_a_pipe_that_fills_up_while_it_serves_delays_nothing_and_is_gone_on_with
 def test_control_a_log_that_writes_directly_is_noticed(nowhere, acme, how):
     with serving(nowhere.data, how, program=DIRECT, full=False) as server:
         server.break_log(how)
-        with pytest.raises((AssertionError, httpx.HTTPError)):
+        with pytest.raises((AssertionError, httpx2.HTTPError)):
             ordeal(server, acme, IMPATIENCE)
 
 
@@ -137,7 +137,7 @@ def test_lines_that_too_many_others_wait_before_are_counted_as_dropped(nowhere, 
     parts = "/".join(["a" * 24] * 300)
     with (
         serving(nowhere.data, "full pipe") as server,
-        httpx.Client(base_url=server.url, trust_env=False, timeout=PATIENCE) as client,
+        httpx2.Client(base_url=server.url, trust_env=False, timeout=PATIENCE) as client,
     ):
         for _ in range(1_300):  # lines of 7.6 KB, of which 8 MiB may wait
             assert client.get(f"/apiv2/{parts}").status_code in (401, 404)
@@ -170,7 +170,7 @@ def test_a_ready_line_that_cannot_be_shown_keeps_no_server_from_serving(nowhere,
     try:
         with os.fdopen(listening, encoding="utf-8") as log:
             url = next(line["url"] for line in map(json.loads, log) if line["event"] == "ready")
-            assert 200 == httpx.get(f"{url}/live", trust_env=False).status_code
+            assert 200 == httpx2.get(f"{url}/live", trust_env=False).status_code
             assert 0 == nowhere("position", "list").code
             os.killpg(process.pid, signal.SIGTERM)
             log.read()  # until it has ended
@@ -188,7 +188,7 @@ def test_a_full_standard_output_that_nobody_reads_holds_up_neither_the_start_nor
     )  # fmt: skip
     try:
         url = json.loads(process.stderr.readline())["url"]
-        assert 200 == httpx.get(f"{url}/live", trust_env=False).status_code
+        assert 200 == httpx2.get(f"{url}/live", trust_env=False).status_code
         process.terminate()
         assert 0 == process.wait(PATIENCE)
     finally:

@@ -14,7 +14,7 @@ from deskroster.admin.installation import Installation
 from deskroster.cli import curls
 from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
 from deskroster.cli.options import Host, Json, Port
-from deskroster.cli.serving import serve
+from deskroster.cli.serving import Addresses, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
@@ -57,10 +57,10 @@ def demo(
         async def prepare(installation: Installation) -> Accounts:
             return await prepared(installation, empty, uuid.uuid4().hex)
 
-        def ready(url: str, accounts: Accounts, log: Telemetry) -> str:
+        def ready(at: Addresses, accounts: Accounts, log: Telemetry) -> str:
             if json:
-                return json_line({"event": "ready", "url": url, **_fields(accounts)})
-            return said(lambda: _welcome(url, accounts, data))
+                return json_line({"event": "ready", "url": at.url, **_fields(accounts)})
+            return said(lambda: _welcome(at.url, accounts, data))
 
         try:
             serve(settings, prepare, ready)

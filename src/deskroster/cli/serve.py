@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,13 @@ from deskroster.cli import serving
 from deskroster.cli.console import Exit, Refused, json_line, said, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
+from deskroster.core.records import Secret
 from deskroster.dialect import hosts
 from deskroster.ledger import place
 from deskroster.settings import Settings
+
+METRICS_PORT = 9321
+LEAST_TOKEN = 16  # characters
 
 Certificate = Annotated[
     Path | None,
@@ -42,6 +46,22 @@ Processes = Annotated[
     int,
     typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that serve; more than one on PostgreSQL."),
 ]
+MetricsHost = Annotated[
+    str | None, typer.Option("--metrics-host", metavar="HOST", help="Serve /metrics there, and nowhere else.")
+]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        min=0,
+        max=65535,
+        help=f"The port of /metrics, at 127.0.0.1 or --metrics-host; there {METRICS_PORT} if none is given.",
+    ),
+]
+MetricsToken = Annotated[
+    Path | None,
+    typer.Option("--metrics-token-file", metavar="FILE", help="Give /metrics to whoever sends this bearer token."),
+]
 LogRequests = Annotated[bool, typer.Option("--log-requests", help="Log every request, without what is secret in it.")]
 
 
@@ -53,6 +73,9 @@ def serve(
     tls_key: CertificateKey = None,
     trusted_proxy: Proxies = None,
     allowed_host: AllowedHosts = None,
+    metrics_host: MetricsHost = None,
+    metrics_port: MetricsPort = None,
+    metrics_token_file: MetricsToken = None,
     log_requests: LogRequests = False,
     database: Database = None,
     workers: Processes = 1,
@@ -60,16 +83,15 @@ def serve(
 ) -> None:
     """Serve the companies of a data folder.
 
-    On SIGTERM or Ctrl-C it takes no further request, finishes those in flight (30 s at most), and leaves. /live and
-    /ready are for whoever watches it, /metrics (Prometheus) for this machine. Logs are JSON lines on standard error.
-    The folder belongs to one server; the other commands reach it through the socket in the folder. With --allowed-host
-    a request for another host is refused, but for /live and /ready, against pages that lead a browser here by a name.
+    On SIGTERM or Ctrl-C it takes no further request, finishes those in flight (30 s at most), and leaves. Logs are JSON
+    lines on standard error. /live and /ready are for whoever watches it, /metrics (Prometheus) for this machine; behind
+    a proxy on this machine, give it an address of its own or a token. With --allowed-host a request for another host is
+    refused, but for /live and /ready, against pages that lead a browser here by a name. The folder belongs to one
+    server; the other commands reach it through the socket in the folder.
 
     With the data in PostgreSQL any number of servers, each with a folder of its own that holds the same key, serve the
-    same companies, and --workers starts several processes here.
-
-    With --json one line is printed when the server answers: {"event":"ready","url":…,"company":…}, where the company
-    is null if there are several.
+    same companies, and --workers starts several processes here. With --json it prints one line when it answers:
+    {"event":"ready","url":…,"company":…}, where the company is null if there are several.
 
     For example:
 
@@ -79,22 +101,51 @@ def serve(
     deskroster serve --data /var/lib/deskroster --database postgresql://db1,db2,db3/deskroster --workers 4
     ```
     """
-    _check_tls(tls_cert, tls_key)
-    must_be_installation(data, database)
-    _check_workers(workers, data, database)
+    _check(data, database, workers, tls_cert, tls_key)
     settings = Settings(
         data=data,
         database=database,
         workers=workers,
-        host="127.0.0.1" if host == "localhost" else host,
+        host=_address(host),
         port=port,
         tls_certificate=tls_cert,
         tls_key=tls_key,
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         allowed_hosts=tuple(map(_host, allowed_host or ())),
+        **_metrics(metrics_host, metrics_port, metrics_token_file),
         log_requests=log_requests,
     )
     serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
+
+
+def _address(name: str) -> str:
+    return "127.0.0.1" if name == "localhost" else name
+
+
+def _metrics(host: str | None, port: int | None, token: Path | None) -> dict[str, Any]:
+    """Return the settings of the metrics. Raises Refused."""
+    if port is None and host is not None:
+        port = METRICS_PORT
+    return {"metrics_host": _address(host or "127.0.0.1"), "metrics_port": port, "metrics_token": _token(token)}
+
+
+def _token(file: Path | None) -> Secret | None:
+    """Read the token of the metrics. Raises Refused."""
+    if file is None:
+        return None
+    if not file.is_file():
+        raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
+    token = file.read_text("ascii", "replace").strip()
+    if len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token):
+        hint = "Make one with: openssl rand -hex 32"
+        raise Refused(Exit.USAGE, f"{file} must hold a token: {LEAST_TOKEN} visible ASCII characters or more", hint)
+    return Secret(token)
+
+
+def _check(data: Path, database: str | None, workers: int, certificate: Path | None, key: Path | None) -> None:
+    _check_tls(certificate, key)
+    must_be_installation(data, database)
+    _check_workers(workers, data, database)
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
@@ -124,13 +175,17 @@ async def _loaded(installation: Installation) -> list[str]:
     return [company.label for company in companies]
 
 
-def _told_as_json(url: str, labels: list[str]) -> str:
-    return json_line({"event": "ready", "url": url, "company": labels[0] if len(labels) == 1 else None})
+def _told_as_json(at: serving.Addresses, labels: list[str]) -> str:
+    company = labels[0] if len(labels) == 1 else None
+    return json_line(
+        {"event": "ready", "url": at.url, "company": company, **({"metrics": at.metrics} if at.metrics else {})}
+    )
 
 
-def _told(url: str, labels: list[str]) -> str:
-    answers = f"[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {', '.join(labels)}"
-    return said(lambda: say(answers))
+def _told(at: serving.Addresses, labels: list[str]) -> str:
+    answers = f"[bold green]Deskroster[/bold green] answers at [bold]{at.url}[/bold] for {', '.join(labels)}"
+    metrics = f"; its metrics are at [bold]{at.metrics}/metrics[/bold]" if at.metrics else ""
+    return said(lambda: say(answers + metrics))
 
 
 def _network(text: str) -> str:

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import uvloop
@@ -42,10 +42,19 @@ _ADVICE = (
 
 T = TypeVar("T")
 Prepare = Callable[[Installation], Awaitable[T]]
-Ready = Callable[[str, T, Telemetry], str]
-"""Called with the address, with what was prepared and with the log, when the server answers; returns what to show."""
 
-Show = Callable[[str, list[str]], str]
+
+class Addresses(NamedTuple):
+    """The URLs at which a server answers."""
+
+    url: str
+    metrics: str | None  # where these have an address of their own
+
+
+Ready = Callable[[Addresses, T, Telemetry], str]
+"""Called with the addresses, with what was prepared and with the log, when the server answers; returns what to show."""
+
+Show = Callable[[Addresses, list[str]], str]
 """Tells people or programs at which address which companies are served."""
 
 
@@ -65,21 +74,24 @@ def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show)
         shared = Shared(settings.workers)
 
         def start(number: int, tell: Tell) -> None:
-            def ready(url: str, labels: list[str]) -> str:
-                tell([url, *labels])
+            def ready(at: Addresses, labels: list[str]) -> str:
+                tell([at.url, at.metrics or "", *labels])
                 return ""
 
             _serve_here(replace(reserved, worker=number), prepare, _logged(ready), admin, shared)
 
-        code = Workers(settings.workers, start, lambda told: encoded(show(told[0], told[1:]))).run()
+        def shown(told: list[str]) -> bytes:
+            return encoded(show(Addresses(told[0], told[1] or None), told[2:]))
+
+        code = Workers(settings.workers, start, shown).run()
     if code:
         raise SystemExit(code)
 
 
 def _logged(show: Show) -> Ready[list[str]]:
-    def ready(url: str, labels: list[str], telemetry: Telemetry) -> str:
-        telemetry.log.info("ready", url=url, companies=labels)
-        return show(url, labels)
+    def ready(at: Addresses, labels: list[str], telemetry: Telemetry) -> str:
+        telemetry.log.info("ready", url=at.url, **({"metrics": at.metrics} if at.metrics else {}), companies=labels)
+        return show(at, labels)
 
     return ready
 
@@ -100,9 +112,14 @@ def _folder(settings: Settings) -> Iterator[socket.socket | None]:
 
 @contextmanager
 def _reserved(settings: Settings) -> Iterator[Settings]:
-    """Keep the address for all workers; give the settings with its port."""
-    with _worded(settings), server.reserved(settings.host, settings.port) as port:
-        yield replace(settings, port=port)
+    """Keep the addresses for all workers; give the settings with their ports."""
+    with ExitStack() as stack:
+        stack.enter_context(_worded(settings))
+        port = stack.enter_context(server.reserved(settings.host, settings.port))
+        metrics = settings.metrics_port
+        if metrics is not None:
+            metrics = stack.enter_context(server.reserved(settings.metrics_host, metrics))
+        yield replace(settings, port=port, metrics_port=metrics)
 
 
 def _serve_here(
@@ -119,10 +136,10 @@ def _serve_here(
         telemetry.share(shared, settings.worker)
     shown = Lines(to_descriptor(STDOUT))
 
-    def tell(url: str, prepared: T) -> None:
+    def tell(at: Addresses, prepared: T) -> None:
         signals.ready = True
-        _warn_of_plain_http(url, settings, telemetry)
-        text = encoded(ready(url, prepared, telemetry))
+        _warn_of_plain_http(at.url, settings, telemetry)
+        text = encoded(ready(at, prepared, telemetry))
         if text:
             shown.put(text.removesuffix(b"\n"))
 
@@ -162,17 +179,26 @@ class _Signals:
 async def _serve(
     settings: Settings,
     prepare: Prepare[T],
-    tell: Callable[[str, T], None],
+    tell: Callable[[Addresses, T], None],
     telemetry: Telemetry,
     admin: socket.socket | None,
 ) -> None:
     async with opened(settings, telemetry) as app, _saving(telemetry):
         installation = installation_of(app)
         prepared = await prepare(installation)
+        scraped = None
+        if settings.metrics_port is not None:
+            scraped = server.listen(settings.metrics_host, settings.metrics_port, settings.workers > 1)
+
+        def ready(url: str) -> None:
+            tell(Addresses(url, None if scraped is None else server.address_of(scraped)), prepared)
+
         listening = admin or sockets.bind(settings.data)
         try:
-            await server.run(app, settings, AdminApp(installation), listening, lambda url: tell(url, prepared))
+            await server.run(app, settings, AdminApp(installation), listening, ready, scraped)
         finally:
+            if scraped is not None:
+                scraped.close()
             if admin is None:
                 sockets.unbind(listening, settings.data)
 
@@ -212,8 +238,8 @@ def _worded(settings: Settings) -> Iterator[None]:
     except server.CannotListen as error:
         if error.errno == errno.EADDRINUSE:
             hint = "--port 0 takes a free one."
-            raise Refused(Exit.UNAVAILABLE, f"port {settings.port} is in use", hint) from None
-        why = f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}"
+            raise Refused(Exit.UNAVAILABLE, f"port {error.port} is in use", hint) from None
+        why = f"cannot listen on {error.host}, port {error.port}: {error.strerror}"
         raise Refused(Exit.REFUSED, why) from None
     except ssl.SSLError as error:
         raise Refused(Exit.REFUSED, f"the certificate and its key cannot be used: {error}") from None

@@ -1,5 +1,6 @@
 """Standard input, output and error as the command line has them: closed, full, broken, or of another encoding."""
 
+import io
 import os
 import sys
 import traceback
@@ -27,7 +28,7 @@ def settled() -> Iterator[None]:
     """
     _open_closed()
     before = sys.stdout, sys.stderr
-    if hasattr(sys.stdout, "reconfigure"):
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
         sys.stdout.reconfigure(errors="backslashreplace")
     sys.stdout, sys.stderr = cast(TextIO, _Output(sys.stdout)), cast(TextIO, _Errors(sys.stderr))
     sys.excepthook = _uncaught
