@@ -108,8 +108,7 @@ def serve(
         workers=workers,
         host=_address(host),
         port=port,
-        tls_certificate=tls_cert,
-        tls_key=tls_key,
+        **_tls(tls_cert, tls_key),
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         allowed_hosts=tuple(map(_host, allowed_host or ())),
         **_metrics(metrics_host, metrics_port, metrics_token_file),
@@ -146,6 +145,10 @@ def _check(data: Path, database: str | None, workers: int, certificate: Path | N
     _check_tls(certificate, key)
     must_be_installation(data, database)
     _check_workers(workers, data, database)
+
+
+def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    return {"tls_certificate": certificate, "tls_key": key}
 
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
