@@ -1,6 +1,8 @@
 """A key that was changed, or data that was moved, beside a process that has lost the session that is to prevent it."""
 
 import asyncio
+import os
+import signal
 import time
 from contextlib import suppress
 
@@ -249,6 +251,24 @@ def test_control_a_session_that_nobody_watches_is_not_made_again(processes, data
                 rotate_key(there(all_of_them.folder(0), databases.url(database)))
 
                 assert "ShareLock" not in [mode for _, mode in held(raw)]
+
+    asyncio.run(run())
+
+
+def test_a_session_whose_server_has_fallen_silent_is_made_again(processes, databases, database, monkeypatch):
+    monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(keeper, "TICK_SECONDS", 0.05)
+    monkeypatch.setattr(keeper, "SILENT_SECONDS", 0.3)
+
+    async def run():
+        async with processes(1):
+            with databases.connect(database) as raw:
+                frozen = held(raw)[0][0]
+                os.kill(frozen, signal.SIGSTOP)
+                try:
+                    await until(lambda: [one for one in held(raw) if one[0] != frozen])
+                finally:
+                    os.kill(frozen, signal.SIGCONT)
 
     asyncio.run(run())
 

@@ -3,13 +3,14 @@
 import os
 import select
 import time
+from concurrent.futures import wait
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 
 import psycopg
 
 from deskroster.ledger.engines import FolderInUse
-from deskroster.ledger.engines.lanes import Lane
+from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
 from deskroster.ledger.engines.session import Primary, Session
 
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
@@ -62,12 +63,29 @@ class Keeper(Lane):
                 continue
             asked = time.monotonic()
             try:
-                self.run_now(lambda session: session.script("SELECT 1"))
+                self._look()
                 pause = _FIRST_PAUSE
             except Exception:  # noqa: BLE001 - whatever it was, it is tried again
                 if self._must_end(pause):
                     return
                 pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _look(self) -> None:
+        """Say something on the session, or on a new one where it has ended. One whose server is silent is broken."""
+        looking = Event()
+
+        def say(session: Session) -> None:
+            looking.set()
+            try:
+                session.script("SELECT 1")
+            finally:
+                looking.clear()
+
+        saying = self._thread.submit(self._do, say)
+        while not wait([saying], timeout=SILENT_SECONDS).done:
+            if looking.is_set():  # else it is the job of somebody else, who knows how long it may take
+                self.end_silence(SILENT_SECONDS / 2)
+        saying.result()
 
     def _must_end(self, seconds: float) -> bool:
         """Tell whether this process has nothing more to do with it, perhaps within some seconds."""
