@@ -30,6 +30,7 @@ class Installation(Struct, frozen=True):
     passwords: Passwords
     telemetry: Telemetry
     clock: Clock
+    alone: bool = False  # whether nobody is served by this process
 
     def now(self) -> int:
         return int(self.clock())

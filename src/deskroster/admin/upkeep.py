@@ -18,7 +18,7 @@ from deskroster.dialects import own
 from deskroster.dialects.own.shapes import written
 from deskroster.ledger import BadBackup, Finding, Manifest, Vault, WrongKey
 from deskroster.ledger.check import What
-from deskroster.ledger.engines import ERRORS
+from deskroster.ledger.engines import ERRORS, NoRoom
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.vault import FILE, VARIABLE, read_key
 
@@ -93,7 +93,12 @@ def routes(installation: Installation) -> tuple[Route, ...]:
 
     async def check(request: Request, desk: Desk) -> Reply:
         labels = {company.id: company.label for company in installation.store.companies()}
-        findings = await installation.store.check()
+        try:
+            findings = await (installation.store.check_in_place() if installation.alone else installation.store.check())
+        except NoRoom as error:
+            return own.refused(503, "no-room", f"{error}; stop the server, and the data is looked over in its place")
+        except ERRORS as error:
+            return own.refused(503, "check-failed", str(error))
         product = await installation.store.product()
         return written(report(findings, labels, installation.settings.data, installation.clock(), product))
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx2
+from msgspec.structs import replace
 
 from deskroster.admin import PREFIX as INSTALLATION
 from deskroster.admin import AdminApp, sockets
@@ -108,7 +109,7 @@ class Folder:
             if sockets.answers(self._data):
                 return httpx2.AsyncHTTPTransport(uds=self._stack.enter_context(sockets.reachable(self._data)))
             app = await self._stack.enter_async_context(opened(Settings(data=self._data), Telemetry()))
-            return httpx2.ASGITransport(AdminApp(installation_of(app)))
+            return httpx2.ASGITransport(AdminApp(replace(installation_of(app), alone=True)))
 
     def _call(self, method: str, url: str, body: Any, query: dict[str, str | int] | None = None) -> Any:
         try:

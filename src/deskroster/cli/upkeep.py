@@ -95,8 +95,9 @@ def doctor(data: Data, json: Json = False) -> None:
 
     It looks at versions, the key, the clock, every page of the database, what rows point at, the chain of hashes over
     the log, whether the tables are what the log says, checksums, whether the key opens every secret, and rows that are
-    left of nothing. It changes nothing, and can be run while serving; writes wait meanwhile. A folder too broken to be
-    served is looked over too. Exit code 1 if anything is wrong.
+    left of nothing. It changes nothing, and can be run while serving: then a copy of the data is looked over, for which
+    the disk must have room, and nobody waits. A folder too broken to be served is looked over too. Exit code 1 if
+    anything is wrong.
 
     For example:
 

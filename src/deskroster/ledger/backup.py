@@ -62,25 +62,29 @@ class Latest(Struct, frozen=True):
     manifest: Manifest
 
 
-def copy(db: Db, folder: Path, opened: Vault) -> None:
-    """Copy the database to `folder`, which must not exist, as SQLite keeps it. What is read is of one moment.
-
-    Runs in a thread of the engine: reads go on, and writes where the database is shared. Raises BadBackup, OSError.
-    """
+def begin(folder: Path) -> Path:
+    """Return where the file of a backup in `folder`, which must not exist, is to be put. Raises BadBackup, OSError."""
     partial = _partial(folder)
     if folder.exists():
         raise BadBackup(f"{folder} exists")
-    shutil.rmtree(partial, ignore_errors=True)
+    abandon(folder)
     partial.mkdir(mode=0o700, parents=True)
-    os.close(os.open(partial / FILE, os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(partial / FILE, isolation_level=None)) as target:
-        if isinstance(db, sqlite3.Connection):
-            db.backup(target)
-            return
-        try:
-            installation.must_be_ours(db)
-        except NewerData as error:
-            raise BadBackup(str(error)) from None
+    return partial / FILE
+
+
+def abandon(folder: Path) -> None:
+    """Remove what there is of a backup that was not finished."""
+    shutil.rmtree(_partial(folder), ignore_errors=True)
+
+
+def fill(db: Db, file: Path, opened: Vault) -> None:
+    """Write all rows of a database to a new file of SQLite. What is read is of one moment. Raises BadBackup."""
+    try:
+        installation.must_be_ours(db)
+    except NewerData as error:
+        raise BadBackup(str(error)) from None
+    os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(file, isolation_level=None)) as target:
         with core(target) as connection:
             migrate(connection)
         target.execute("BEGIN")
@@ -89,10 +93,10 @@ def copy(db: Db, folder: Path, opened: Vault) -> None:
         target.execute("COMMIT")
 
 
-def seal(folder: Path, at: int, opened: Vault) -> Manifest:
-    """Verify what `copy` wrote, write its manifest, and give it its name. Needs no store. Raises BadBackup, OSError."""
+def seal(folder: Path, at: int, found: list[check.Finding]) -> Manifest:
+    """Write the manifest of a copy that was looked over, and give it its name. Raises BadBackup, OSError."""
     partial = _partial(folder)
-    manifest = _examine(partial / FILE, at, lambda db: check.everything(db, opened))
+    manifest = _examine(partial / FILE, at, lambda db: found)
     for name, content in ((MANIFEST, msgspec.json.format(msgspec.json.encode(manifest))), (FILE, None)):
         with (partial / name).open("wb" if content is not None else "rb+") as file:
             if content is not None:

@@ -17,6 +17,7 @@ from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
 from deskroster.ledger import (
+    apart,
     backup,
     calls,
     check,
@@ -34,9 +35,11 @@ from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.engines import (
     ERRORS,
     EVERY_COMPANY,
+    LONG_SECONDS,
     PATIENCE,
     Db,
     Engine,
+    NoRoom,
     NotBegun,
     Outdated,
     clash,
@@ -56,7 +59,7 @@ PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer com
 MOST_AGAIN = 10_000  # changes of the log that are read again each time, of each company
 AGAIN_AT_ONCE = 1_000  # of them in one job
 NONCES = "nonces"
-_UNHURRIED = 600.0  # seconds that a database may think about all that it holds
+CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
 Clock = Callable[[], float]
 T = TypeVar("T")
@@ -86,12 +89,13 @@ class Store:
         self.shared = engine.asking is not None  # whether other processes may write
         self._folder = folder
         self._engine = engine
+        backup.abandon(folder / CHECKED)  # of a process that was killed
         self._nonces = None if self.shared else Nonces(folder / NONCES, int(clock()))
         self._clock = clock
         self._ledgers: dict[int, Ledger] = {}
         self.listed = Companies(engine, self._ledgers)
         self._read_again: dict[int, Reach] = {}  # by company
-        self._founding, self._loading = asyncio.Lock(), asyncio.Lock()
+        self._founding, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._saving: asyncio.TimerHandle | None = None
         self._save: asyncio.Task[None] | None = None
         self._closed = False
@@ -202,15 +206,49 @@ class Store:
         return self._ledgers[company_id]
 
     async def backup(self, folder: Path) -> backup.Manifest:
-        """Write a verified backup to `folder`, which must not exist. Raises BadBackup, OSError."""
-        await self._engine.read_long(lambda db: backup.copy(db, folder, self.vault), silence=_UNHURRIED)
-        manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), self.vault)
-        backup.remember(self._folder, folder, manifest)
+        """Write a verified backup to `folder`, which must not exist, while others read and write.
+
+        A failed one leaves nothing behind. Raises BadBackup, OSError, Busy.
+        """
+        async with _within(LONG_SECONDS, self._copying):
+            file = await asyncio.to_thread(backup.begin, folder)
+            try:
+                await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
+                found = await apart.findings(file, self.vault)
+                manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), found)
+            except NoRoom as error:
+                raise backup.BadBackup(str(error)) from error
+            finally:
+                await asyncio.to_thread(backup.abandon, folder)
+            await asyncio.to_thread(backup.remember, self._folder, folder, manifest)
         return manifest
 
     async def check(self) -> list[Finding]:
-        """Return what is not as it must be; if that is in the data, writing stops. Writes to SQLite wait meanwhile."""
-        found = await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=_UNHURRIED)
+        """Return what is not as it must be; if that is in the data, writing stops.
+
+        Others read and write meanwhile: what is looked over is a copy in the folder, or where the database is shared
+        one snapshot. Raises NoRoom, Busy, Failed.
+        """
+        if self.shared:
+            return await self.check_in_place()
+        async with _within(LONG_SECONDS, self._copying):
+            file = await asyncio.to_thread(backup.begin, self._folder / CHECKED)
+            try:
+                await self._engine.copy(file, lambda db: None)
+                found = await apart.findings(file, self.vault)
+            except Damaged as error:
+                found = [Finding("integrity", 0, str(error))]
+            finally:
+                await asyncio.to_thread(backup.abandon, self._folder / CHECKED)
+        return self._judged(found)
+
+    async def check_in_place(self) -> list[Finding]:
+        """Return the same where nobody is served: all others wait, and no copy needs room."""
+        return self._judged(
+            await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=LONG_SECONDS)
+        )
+
+    def _judged(self, found: list[Finding]) -> list[Finding]:
         damage = [f"{what}: {where}" for what, _, where in found if what not in check.NO_DAMAGE]
         if damage:
             self._engine.condemn("; ".join(damage))

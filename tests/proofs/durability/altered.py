@@ -95,6 +95,11 @@ def stuck() -> None:
     _put(embedded.Embedded, "settle", settle)
 
 
+def in_place() -> None:
+    """Look the data over in the thread that writes, as if nobody was served."""
+    _put(store.Store, "check", store.Store.check_in_place)
+
+
 def busy_log() -> None:
     """Break nothing: SQLite's log goes into the database file after every few writes, so that faults meet that too."""
     pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in embedded._PRAGMAS)
@@ -107,7 +112,7 @@ def _put(where: Any, name: str, what: Any) -> None:
 
 
 WAYS: dict[str, Callable[[], None]] = {
-    way.__name__: way for way in (early, halved, unsynced, forgetful, guessing, keyless, stuck, busy_log)
+    way.__name__: way for way in (early, halved, unsynced, forgetful, guessing, keyless, stuck, in_place, busy_log)
 }
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -22,6 +23,7 @@ LIMIT = " LIMIT "
 """Before the number of rows that a query gives at most: its rows may be in memory at once."""
 PATIENCE = 5.0  # seconds that whoever was sent a request may wait for the database to begin with it
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
+LONG_SECONDS = 600.0  # for long work to begin, for a database that thinks about all it holds, and for a copy
 EVERY_COMPANY = 0  # whose rows a job sees that is of no company
 
 
@@ -76,6 +78,10 @@ class Late(Failed):
 
 class Outdated(Failed):
     """Another key, or another place, has come into force since this process opened the data. Says what to do."""
+
+
+class NoRoom(Exception):
+    """The disk has no room for a copy. Says how much it takes."""
 
 
 class InDoubt(Exception):
@@ -166,6 +172,12 @@ class Engine(Protocol):
         Rows are fetched as they are wanted. Gives up a server that gives none for `silence` seconds.
         """
 
+    async def copy(self, target: Path, otherwise: Job[None]) -> None:
+        """Make a file of SQLite of what is durable, of one moment, while others read and write.
+
+        Where the data is no file that can be copied, the job `otherwise` writes it, as `read_long`. Raises NoRoom.
+        """
+
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         """Run a job in a transaction and make it durable. After an exception it may or may not be: settle.
 
@@ -201,6 +213,27 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
+
+
+async def ended(running: Future[T], patience: float | None, longer: float | None = 0) -> T:
+    """Wait for a job of a thread: `patience` seconds, and once it has begun `longer`; None is as long as it takes.
+
+    Raises NotBegun for a job that was still in the queue; it is taken out, and is never done. Raises Late for one that
+    goes on.
+    """
+    if not running.done():
+        waiting = asyncio.wrap_future(running)
+        try:
+            await asyncio.wait([waiting], timeout=patience)
+            if not running.done() and not running.cancel() and longer != 0:
+                await asyncio.wait([waiting], timeout=longer)
+        finally:
+            waiting.cancel()  # takes it out of the queue if nobody waits any more
+    if running.cancelled():
+        raise NotBegun
+    if not running.done():
+        raise Late
+    return running.result()
 
 
 async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:

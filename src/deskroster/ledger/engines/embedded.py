@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,13 +18,16 @@ from deskroster.ledger import torn
 from deskroster.ledger.engines import (
     COMMIT_SECONDS,
     EVERY_COMPANY,
+    LONG_SECONDS,
     PATIENCE,
     Asking,
     FolderInUse,
     Job,
     Late,
-    NotBegun,
+    NoRoom,
+    ended,
 )
+from deskroster.ledger.engines.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.fence import Fence
 from deskroster.ledger.vault import sync_folder
 
@@ -43,6 +47,8 @@ _PRAGMAS = (
     "trusted_schema = OFF",
     "cell_size_check = ON",
 )
+ROOM = 16 << 20  # bytes that a copy leaves free: for SQLite's log, so that writes go on
+_SYNCED = 16  # slices after which a copy is synced, so that no sync of a write has to wait for all of it
 _MOMENT = 0.002  # seconds that the loop stands still for a write
 _LEFT_OUT = 64  # writes, at most, that it does not stand still for after one that took longer
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0  # seconds between attempts to settle a doubt
@@ -76,6 +82,7 @@ class Embedded:
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._connection: sqlite3.Connection | None = None
         self._moments = Moments()
+        self._copying: Copying | None = None
         self._hard = False  # what can be read outlives a power failure
         self._doubtful = False  # it cannot be said whether the last write was done
 
@@ -109,6 +116,39 @@ class Embedded:
         """Run a job on one snapshot. Every other job waits until it ends."""
         running = self._thread.submit(self._do, lambda connection: _snapshot(connection, job))
         return await ended(running, PATIENCE, None)
+
+    async def copy(self, target: Path, otherwise: Job[None]) -> None:
+        """Copy the database to a file page by page, in slices. Of one moment, that of the last slice."""
+        until = asyncio.get_running_loop().time() + LONG_SECONDS
+        while True:
+            copying = await self.run(lambda connection: self._begin_copying(connection, target))
+            await self._finish(copying, target, until)
+            if not isinstance(copying.error, Interrupted):
+                break
+            await asyncio.to_thread(target.unlink, missing_ok=True)
+        error = copying.error
+        if error is not None and broken(error):
+            self.condemn(f"{self.path}: {error}")
+            raise Damaged(self.damage) from error
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+            raise NoRoom(f"the disk of {target.parent} is full") from error
+        if error is not None:
+            raise error
+
+    async def _finish(self, copying: Copying, target: Path, until: float) -> None:
+        """Copy slice by slice, and let others in between. Raises Late when it is not done in time."""
+        slices = 0
+        try:
+            while not copying.done:
+                if asyncio.get_running_loop().time() > until:
+                    raise Late
+                await self.run(lambda _: copying.step(), LONG_SECONDS)
+                slices += 1
+                if slices % _SYNCED == 0:
+                    await asyncio.to_thread(sync, target)
+        finally:
+            if not copying.done:
+                await self.run(lambda _: copying.stop(), LONG_SECONDS)
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
@@ -201,9 +241,18 @@ class Embedded:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._hard = True
 
+    def _begin_copying(self, connection: sqlite3.Connection, target: Path) -> Copying:
+        if shutil.disk_usage(target.parent).free < size(connection) + ROOM:
+            raise NoRoom(f"a copy of {size(connection) + ROOM >> 20} MiB has no room on the disk of {target.parent}")
+        self._copying = Copying(connection, target)
+        return self._copying
+
     def _drop(self) -> None:
         self._hard = False
         connection, self._connection = self._connection, None
+        if self._copying is not None:
+            self._copying.stop()
+            self._copying = None
         if connection is not None:
             connection.close()  # takes back what was not committed
 
@@ -232,27 +281,6 @@ class Turn:
 
     async def reject(self) -> None:
         raise NotImplementedError
-
-
-async def ended(running: Future[T], patience: float | None, longer: float | None = 0) -> T:
-    """Wait for a job of a thread: `patience` seconds, and once it has begun `longer`; None is as long as it takes.
-
-    Raises NotBegun for a job that was still in the queue; it is taken out, and is never done. Raises Late for one that
-    goes on.
-    """
-    if not running.done():
-        waiting = asyncio.wrap_future(running)
-        try:
-            await asyncio.wait([waiting], timeout=patience)
-            if not running.done() and not running.cancel() and longer != 0:
-                await asyncio.wait([waiting], timeout=longer)
-        finally:
-            waiting.cancel()  # takes it out of the queue if nobody waits any more
-    if running.cancelled():
-        raise NotBegun
-    if not running.done():
-        raise Late
-    return running.result()
 
 
 class Moments:

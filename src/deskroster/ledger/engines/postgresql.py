@@ -13,6 +13,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
     COMMIT_SECONDS,
     EVERY_COMPANY,
+    LONG_SECONDS,
     PATIENCE,
     Asking,
     Failed,
@@ -34,7 +35,6 @@ Rooms = Sequence[asyncio.Semaphore]
 LANES = 5  # connections for all but questions; a company writes on one at a time
 LONG = 2  # of them, for what may take minutes: loading, checking, backups, founding, the upkeep
 SLOW = LANES - 1  # of them, for that and for writing, which waits for locks and disks: a short read finds the last one
-LONG_SECONDS = 600.0  # that long work may wait for other long work
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
@@ -106,6 +106,9 @@ class PostgreSQL:
             )
         finally:
             self._give_back(lane, rooms)
+
+    async def copy(self, target: Path, otherwise: Job[None]) -> None:
+        await self.read_long(otherwise, silence=LONG_SECONDS)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time

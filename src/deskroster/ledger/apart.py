@@ -1,0 +1,71 @@
+"""Apart: looking a copy of the data over in a process of its own, so that the GIL of the server stays free."""
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deskroster.ledger import check
+from deskroster.ledger.check import Finding
+from deskroster.ledger.engines import LONG_SECONDS, Failed, Late
+from deskroster.ledger.vault import Vault
+
+SMALL = 4 << 20  # bytes of a copy for which a process of its own is not worth while: it takes longer to start
+_NICE = 10  # whoever is served comes first
+_START = (sys.executable, "-c", "from deskroster.ledger.apart import main; main()")
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """What the process is told on its standard input: the key stands on no disk and in no list of processes."""
+
+    file: str
+    key: str  # in hex
+
+
+async def findings(file: Path, opened: Vault) -> list[Finding]:
+    """Return what is wrong with a copy that nobody writes to. Raises Failed, or Late after `LONG_SECONDS`."""
+    size = await asyncio.to_thread(os.path.getsize, file)
+    if size <= SMALL:
+        return await asyncio.to_thread(looked_over, file, opened)
+    process = await asyncio.to_thread(_started)
+    wanted = msgspec.json.encode(_Wanted(str(file), opened.reveal().hex()))
+    try:
+        said, why = await asyncio.to_thread(process.communicate, wanted, LONG_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Late from None
+    finally:
+        if process.poll() is None:
+            process.kill()
+    if process.returncode:
+        raise Failed(f"the check has ended: {why.decode(errors='replace')[-500:].strip() or process.returncode}")
+    return msgspec.json.decode(said, type=list[Finding])
+
+
+def looked_over(file: Path, opened: Vault) -> list[Finding]:
+    """Return what is wrong with a copy, in this process."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        try:
+            return check.everything(db, opened)
+        except sqlite3.DatabaseError as error:
+            return [Finding("integrity", 0, str(error))]
+
+
+def main() -> None:
+    """Look over what is asked for on standard input, and print what was found."""
+    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=_Wanted)
+    with suppress(OSError):
+        os.nice(_NICE)
+    found = looked_over(Path(wanted.file), Vault(bytes.fromhex(wanted.key)))
+    sys.stdout.buffer.write(msgspec.json.encode(found))
+    sys.stdout.flush()
+
+
+def _started() -> "subprocess.Popen[bytes]":
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(_START, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, **pipes)
