@@ -104,21 +104,21 @@ def _put_secrets(
 ) -> None:
     if after is None:
         return
-    old_ones, new_ones = (_secrets(record, place[1]) for record in (before, after))
-    for field in {**old_ones, **new_ones}:
-        old, new = old_ones.get(field), new_ones.get(field)
-        if new is None and old is not None:
-            rows.add(Step.REMOVE, FORGET_SECRET, (*place, field))
-        elif new is not None and new != old:
-            rows.add(Step.ADD, PUT_SECRET, (*place, field, vault.seal(new.reveal().encode(), bound(*place, field))))
+    for field in STORED[place[1]].secrets:
+        _put_secret(rows, vault, (*place, field), getattr(before, field, None), getattr(after, field))
+    if after.more or (before is not None and before.more):
+        old, new = ({} if one is None else dict(fields.unknown_secrets(one)) for one in (before, after))
+        for field in {**old, **new}:
+            _put_secret(rows, vault, (*place, field), old.get(field), new.get(field))
 
 
-def _secrets(record: AnyRecord | None, kind: Kind) -> dict[str, Secret | None]:
-    """Return the secrets of a record by field, those of fields that are not known here as well."""
-    if record is None:
-        return {}
-    secrets = {field: getattr(record, field) for field in STORED[kind].secrets}
-    return secrets | dict(fields.unknown_secrets(record)) if record.more else secrets
+def _put_secret(
+    rows: Rows, vault: Vault, place: tuple[int, Kind, int, str], old: Secret | None, new: Secret | None
+) -> None:
+    if new is None and old is not None:
+        rows.add(Step.REMOVE, FORGET_SECRET, place)
+    elif new is not None and new != old:
+        rows.add(Step.ADD, PUT_SECRET, (*place, vault.seal(new.reveal().encode(), bound(*place))))
 
 
 def _put_link(rows: Rows, table: Table, row: Row, joined: bool) -> None:
