@@ -11,7 +11,7 @@ from deskroster.core.records import Company
 from deskroster.desk import Desks
 from deskroster.ledger import loading
 from deskroster.ledger import store as stores
-from deskroster.ledger.engines import Late, NotBegun, embedded
+from deskroster.ledger.engines import Late, NotBegun, asking, embedded
 from deskroster.passwords import Passwords
 from tests.ledger.support import NOW, first_records, names, new_group, opened, origin, work
 
@@ -207,6 +207,55 @@ def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
 
             assert "now" == await engine.run(lambda connection: "now", LONG)
             assert [] == ran
+
+    asyncio.run(run())
+
+
+def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, monkeypatch):
+    """Connections are made two at a time: behind hosts that do not answer it may take long."""
+    monkeypatch.setattr(asking, "CONNECTING_SECONDS", SHORT)
+
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            questions, end = store._engine.asking, threading.Event()
+            for _ in range(asking.CONNECTING):
+                questions._threads.submit(end.wait, LONG)
+            try:
+                with pytest.raises(Busy):
+                    await asyncio.wait_for(store.fresh(ledger), LONG / 2)
+            finally:
+                end.set()
+            monkeypatch.setattr(asking, "CONNECTING_SECONDS", LONG)
+            assert await store.fresh(ledger)
+
+    asyncio.run(run())
+
+
+def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(processes, monkeypatch):
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            await store.fresh(ledger)
+            questions, gate, asked = store._engine.asking, asyncio.Event(), []
+            real = questions._ask
+
+            async def slow(*question):
+                asked.append(question)
+                await gate.wait()
+                return await real(*question)
+
+            monkeypatch.setattr(questions, "_ask", slow)
+            first = asyncio.ensure_future(store.fresh(ledger))
+            while not asked:  # noqa: ASYNC110 - until it is put
+                await asyncio.sleep(0)
+            behind = asyncio.ensure_future(store.fresh(ledger))
+            await asyncio.sleep(0)
+            monkeypatch.setattr(asking, "STALE_SECONDS", -LONG)  # as if that had passed
+            gate.set()
+
+            assert await first
+            with pytest.raises(Busy):
+                await behind
+            assert 1 == len(asked)
 
     asyncio.run(run())
 

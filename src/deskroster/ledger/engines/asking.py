@@ -20,6 +20,8 @@ MAX_ASKED = 500  # nonces of one question
 ASKING = 16  # connections that ask at once, each for another company
 ROOM_SECONDS = 1.0  # that a question may wait for one of them
 CONNECTING = 2  # connections that are made at once
+CONNECTING_SECONDS = 3.0  # that a question may wait for one to be made, behind others that are
+STALE_SECONDS = 3.0  # that somebody may have waited for an earlier question when the next one is put
 
 _SPEND = """WITH spent AS (
     INSERT INTO nonces (company_id, digest, until) SELECT $1::bigint, digest, $2::bigint
@@ -51,6 +53,7 @@ class _Told(NamedTuple):
 class _Asked(NamedTuple):
     nonce: bytes | None
     now: int
+    since: float  # of the loop
     answer: "asyncio.Future[Durable]"
 
 
@@ -75,7 +78,7 @@ class Questions:
     async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
         """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(nonce, now, loop.create_future())
+        asked = _Asked(nonce, now, loop.time(), loop.create_future())
         self._waiting[company_id].append(asked)
         if company_id not in self._tasks:
             self._tasks[company_id] = loop.create_task(self._run(company_id))
@@ -103,6 +106,12 @@ class Questions:
 
     def _take(self, company_id: int) -> list[_Asked]:
         waiting = self._waiting.pop(company_id, [])
+        stale = asyncio.get_running_loop().time() - STALE_SECONDS
+        if waiting and waiting[0].since < stale:
+            for asked in waiting:
+                if asked.since < stale:
+                    _refuse(asked)
+            waiting = [asked for asked in waiting if asked.since >= stale]
         if len(waiting) > MAX_ASKED:
             self._waiting[company_id] = waiting[MAX_ASKED:]
         return waiting[:MAX_ASKED]
@@ -129,7 +138,10 @@ class Questions:
         async with asyncio.timeout(ROOM_SECONDS):
             await self._room.acquire()
         try:
-            line = self._usable() or await _Line.open(self._primary, self._threads)
+            line = self._usable()
+            if line is None:
+                async with asyncio.timeout(CONNECTING_SECONDS):
+                    line = await _Line.open(self._primary, self._threads)
             self._busy.add(line)
             deadline = loop.call_later(QUESTION_SECONDS, line.abort)
             try:
