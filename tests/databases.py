@@ -22,6 +22,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from deskroster.ledger import place, vault
 
+MOVABLE = "movable"  # a database from which others are made: its clock shows what a test says
+_CLOCK = """CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE moved text := pg_catalog.pg_read_file('clock_' || pg_catalog.current_database(), 0, 64, true);
+BEGIN RETURN coalesce(pg_catalog.to_timestamp(moved::float8), pg_catalog.clock_timestamp()); END $$"""
 SHARED = "shared"  # a file in a folder whose database is another folder's
 ROLE = "deskroster"  # as an operator is told to make it: it owns its databases and is above no rule
 _CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -39,18 +43,37 @@ class Databases:
             self._run("ALTER SYSTEM SET {} = {}", sql.Identifier(name), sql.Literal(value))
         self._run("SELECT pg_reload_conf()")
         self._run("CREATE ROLE {} LOGIN", sql.Identifier(ROLE))
+        self._run("ALTER ROLE {} SET search_path = public, pg_catalog", sql.Identifier(ROLE))
+        self.folder = Path(self._server.execute("SHOW data_directory").fetchone()[0])  # type: ignore[index]
+        self._clocks: dict[str, float] = {}
+        self._make(MOVABLE, "template0")
+        with psycopg.connect(**(conninfo_to_dict(uri) | {"dbname": MOVABLE}), autocommit=True) as movable:
+            movable.execute(_CLOCK)
 
     def url(self, name: str) -> str:
         return f"postgresql://{ROLE}@/{name}?host={quote(str(self._socket), safe='')}"
 
-    def create(self, name: str, template: str = "template0") -> str:
+    def create(self, name: str, template: str = MOVABLE) -> str:
         """Make a database, empty or like another that nobody uses; return its address."""
+        self._make(name, template)
+        return self.url(name)
+
+    def set_clock(self, name: str, now: float) -> None:
+        """Set what a database takes for the time. Without this it is the real one."""
+        if self._clocks.get(name) != now:
+            self._clocks[name] = now
+            fresh = self.folder / f"clock_{name}.new"
+            fresh.write_text(str(now))
+            fresh.chmod(0o644)
+            fresh.replace(self.folder / f"clock_{name}")
+
+    def _make(self, name: str, template: str) -> None:
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(name))
+        strategy = "wal_log" if template in ("template0", MOVABLE) else "file_copy"
         self._run(
             "CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' LOCALE 'C' STRATEGY {}",
-            *map(sql.Identifier, (name, ROLE, template, "file_copy" if template != "template0" else "wal_log")),
+            *map(sql.Identifier, (name, ROLE, template, strategy)),
         )
-        return self.url(name)
 
     def drop(self, name: str) -> None:
         self._run("DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(name))
@@ -67,7 +90,7 @@ class Databases:
         if noted == self.url(name):
             return noted
         self._folders[name] = folder.resolve()
-        url = self.create(name, "template0" if noted is None else str(conninfo_to_dict(noted)["dbname"]))
+        url = self.create(name, MOVABLE if noted is None else str(conninfo_to_dict(noted)["dbname"]))
         place.note(folder, url)
         return url
 
@@ -138,6 +161,15 @@ def beside(folder: Path, other: Path) -> Path | None:
     return other
 
 
+def set_clock(folder: Path, now: float) -> None:
+    """Set what the database of a folder takes for the time, if its data is in one."""
+    if _running:
+        _running[-1].set_clock(str(conninfo_to_dict(str(place.url_of(folder)))["dbname"]), now)
+
+
+_running: list[Databases] = []  # while every folder has its data in one
+
+
 @contextmanager
 def for_every_folder(databases: Databases) -> Iterator[None]:
     """Let every data folder that is opened in this process have its data there, unless it says where else."""
@@ -152,4 +184,6 @@ def for_every_folder(databases: Databases) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(place, "url_of", url_of)
+        _running.append(databases)
         yield
+        _running.pop()

@@ -17,6 +17,7 @@ from deskroster.ledger import Work
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients, StillClock
+from tests import databases
 from tests.world import ADMIN
 
 
@@ -28,6 +29,7 @@ class InProcess:
         self.clock = clock
         self._log = io.StringIO()
         self.address = "127.0.0.1"  # of the clients
+        self.database_ahead = 0.0  # seconds by which the clock of a database differs from ours
         self._settings = Settings(data=folder, **settings)
         self._runner = asyncio.Runner()
         self._clients: dict[tuple[str, Account], Clients] = {}
@@ -40,7 +42,8 @@ class InProcess:
         self.app = self.run(self._context.__aenter__())
 
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine on the installation's loop."""
+        """Run a coroutine on the installation's loop. A database shows the same time as our clock."""
+        databases.set_clock(self.folder, self.clock() + self.database_ahead)
         return self._runner.run(what)
 
     def together(self, *requests: httpx2.Request) -> list[httpx2.Response]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deskroster.clocks import SYSTEM, Clock, Wall, clock_of
 from deskroster.core.problems import Busy
-from deskroster.desk import Clock, Desks
+from deskroster.desk import Desks
 from deskroster.dialect import reference
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.hosts import Hosts
@@ -133,7 +133,7 @@ class App:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, telemetry: Telemetry, clock: Clock = time.time) -> AsyncIterator[App]:
+async def opened(settings: Settings, telemetry: Telemetry, clock: Clock | Wall = SYSTEM) -> AsyncIterator[App]:
     """Open the data folder, give the app over it, and close both. Raises what `Store.open` raises."""
 
     def alarm(damage: str) -> None:
@@ -143,6 +143,7 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock = time.t
         telemetry.log.critical("outdated", why=why, answering="stopped")
 
     url = place.url_of(settings.data, settings.database)
+    clock = clock_of(clock)
     store = Store.open(settings.data, clock, place.engine_at(url), alarm, outdated)
     app = App(settings, store, telemetry, clock)
     try:

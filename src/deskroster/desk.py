@@ -1,34 +1,30 @@
 """Desk: what a dialect is handed for one company. Desks: finds a company and loads it on first use."""
 
 import asyncio
-import math
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from hmac import compare_digest
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
-from deskroster.core import access
+from deskroster.clocks import Clock
+from deskroster.core import access, keys
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Done, Origin
 from deskroster.core.problems import Busy, Doubt, Unauthenticated
 from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL, MAX_PASSWORD, may_be_email
-from deskroster.ledger import Last, Ledger, Store, Work
+from deskroster.ledger import Last, Ledger, Minute, Store, Work
 from deskroster.ledger.engines import PATIENCE
 from deskroster.ledger.observations import Observed
 from deskroster.passwords import Passwords
 
-MINUTE = 60  # seconds
 MAX_HOSTS = 10_000  # remembered with their company
 MAX_HOST = 260  # characters of one that is remembered: a name of 253, a colon and a port
 
 Shape = Callable[[Roster, Done], bytes]
 """Makes the reply to a verb, of what it did."""
-
-Clock = Callable[[], float]
-"""Unix time in seconds."""
 
 
 class Signed(Struct, frozen=True, gc=False):
@@ -76,7 +72,7 @@ class Desk:
         self._store = store
         self._passwords = passwords
         self._clock = clock
-        self._calls: deque[float] = deque()  # of the last minute, where they are limited
+        self._calls = Minute()  # where they are limited
 
     def now(self) -> int:
         return int(self._clock())
@@ -92,14 +88,10 @@ class Desk:
         if self._store.shared:
             return self._authenticate_fresh(prove, asked)
         now = int(self._clock())
-        try:
-            proof = prove(asked, self.roster, now)
-        except Unauthenticated as problem:
-            self._count_guess(problem, asked.address, now)
-            raise
+        proof = prove(asked, self.roster, now)
         if isinstance(proof, Login):
             return self.log_in(proof, asked.address)
-        unused = proof.nonce is None or self._store.spend(self.roster.company.id, proof.nonce, now)
+        unused = proof.nonce is None or self._store.spend(self.roster.company.id, proof.nonce)
         return self._signed_by(proof, unused, now)
 
     async def fresh(self) -> None:
@@ -117,17 +109,13 @@ class Desk:
         except Unauthenticated as problem:
             refusal = problem
         unused = await self._store.fresh(self._ledger, nonce)
-        try:
-            if roster.number != number:
-                refusal = None
-                proof = prove(asked, roster, now)
-                if isinstance(proof, Signed) and proof.nonce != nonce:
-                    unused = await self._store.fresh(self._ledger, proof.nonce)
-            if refusal is not None:
-                raise refusal
-        except Unauthenticated as problem:
-            self._count_guess(problem, asked.address, now)
-            raise
+        if roster.number != number:
+            refusal = None
+            proof = prove(asked, roster, now)
+            if isinstance(proof, Signed) and proof.nonce != nonce:
+                unused = await self._store.fresh(self._ledger, proof.nonce)
+        if refusal is not None:
+            raise refusal
         return (
             await self.log_in(proof, asked.address) if isinstance(proof, Login) else self._signed_by(proof, unused, now)
         )
@@ -139,21 +127,29 @@ class Desk:
             self._ledger.key_used(proof.identity.key_id, proof.form, now)
         return proof.identity
 
-    def _count_guess(self, problem: Unauthenticated, address: str, now: int) -> None:
-        if problem.guessed:
-            self._passwords.failed(self._account(problem.guessed), address, now)
-
     async def log_in(self, login: Login, address: str) -> Identity:
-        """Verify a password; return whose it is. Raises Unauthenticated or TooManyGuesses."""
-        roster = self.roster
+        """Verify a password; return whose it is. Raises Unauthenticated or TooManyGuesses.
+
+        A live key of the same agent in the password's place is refused, and is no guess.
+        """
+        roster, now = self.roster, self._clock.steady()
+        password = login.password[: MAX_PASSWORD + 1]  # a longer one nobody has, however much of it is read
+        if self._is_key(login.email, password):
+            raise Unauthenticated(Doubt.WRONG)
         agent = roster.agents.get(roster.by_email.get(login.email.lower(), 0)) if may_be_email(login.email) else None
         stored = agent.password if agent is not None and agent.active else None
-        password = login.password[: MAX_PASSWORD + 1]  # a longer one nobody has, however much of it is read
-        right = await self._passwords.verify(self._account(login.email), password, stored, address, self._clock())
+        right = await self._passwords.verify(self._account(login.email), password, stored, address, now)
         if not right or agent is None or stored is None:
             raise Unauthenticated(Doubt.WRONG)
         self._ledger.logged_in(agent.id, self.now())
         return Identity(agent_id=agent.id, password_hash=stored.reveal())
+
+    def _is_key(self, email: str, secret: str) -> bool:
+        given = secret.encode("utf-8", "surrogatepass")
+        found = False
+        for key in keys.tried(self.roster, email, None, self.now()):
+            found |= compare_digest(key.secret.reveal().encode(), given) and key.id > 0
+        return found
 
     def caller(self, identity: Identity) -> Caller:
         """Return what the identity may now. Raises Unauthenticated."""
@@ -167,15 +163,9 @@ class Desk:
         limit = self.roster.company.calls_per_minute
         if not limit:
             return 0
-        now = self._clock()
         if self._store.shared:
-            return self._store.count_call(self.roster.company.id, now, limit)
-        while self._calls and now - self._calls[0] >= MINUTE:
-            self._calls.popleft()
-        if len(self._calls) >= limit:
-            return max(1, math.ceil(self._calls[0] + MINUTE - now))
-        self._calls.append(now)
-        return 0
+            return self._store.count_call(self.roster.company.id, limit)
+        return self._calls.count(self._clock.steady(), limit)
 
     async def submit(
         self, identity: Identity | None, origin: Origin, verb: Verb, shape: Shape, once: Keyed | None = None

@@ -35,7 +35,7 @@ from deskroster import demo, server
 from deskroster.admin import AdminApp, sockets
 from deskroster.admin.installation import Installation
 from deskroster.app import App, opened
-from deskroster.desk import Clock
+from deskroster.clocks import Clock, PlainClock, Wall, clock_of
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -62,24 +62,57 @@ class DirectTransport(httpx2.HTTPTransport):
     handle_request = httpx2.HTTPTransport.handle_request  # as it is now
 
 
-class ShiftedClock:
-    """A clock that runs `ahead` of the real one: `emulator.clock.ahead += 901`. Seconds."""
+class ShiftedClock(PlainClock):
+    """A clock that runs `ahead` of the test's: `emulator.clock.ahead += 901`. Seconds.
+
+    When it moves forward, by this or by the test's own time, that is time that has gone by, also for limits; when it
+    moves back, the time of day was set back.
+    """
 
     def __init__(self, ahead: float = 0) -> None:
         self.ahead = ahead
-
-    def __call__(self) -> float:
-        return time_of_test() + self.ahead
+        super().__init__(lambda: time_of_test() + self.ahead)
 
 
 class StillClock:
-    """A clock that moves only when it is told to: `clock.now += 301`. Unix seconds."""
+    """A clock that moves only when it is told to: `clock.now += 301`. Unix seconds.
+
+    A higher `now` is time that has gone by, a lower one the time of day set back. `set_by` sets the time of day alone,
+    as an administrator does, or what a machine without a battery gets from the network; `reboot` begins another boot.
+    """
 
     def __init__(self, now: float | None = None) -> None:
-        self.now = time_of_test() if now is None else now
+        self._now = time_of_test() if now is None else now
+        self._steady = self._now
+        self._boots = 0
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @now.setter
+    def now(self, now: float) -> None:
+        self._steady += max(0.0, now - self._now)
+        self._now = now
+
+    @property
+    def boot(self) -> str:
+        return f"{id(self)} {self._boots}"
 
     def __call__(self) -> float:
-        return self.now
+        return self._now
+
+    def steady(self) -> float:
+        return self._steady
+
+    def set_by(self, seconds: float) -> None:
+        """Set the time of day forward, or back where negative; no time goes by."""
+        self._now += seconds
+
+    def reboot(self) -> None:
+        """Begin another boot of the machine, whose steady clock begins again."""
+        self._boots += 1
+        self._steady = 0.0
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -96,7 +129,7 @@ class UdeskSignature(httpx2.Auth):
 
     requires_request_body = False
 
-    def __init__(self, account: Account, clock: Clock = time_of_test, form: Form = "A") -> None:
+    def __init__(self, account: Account, clock: Wall = time_of_test, form: Form = "A") -> None:
         self._account = account
         self._clock = clock
         self._form = form
@@ -120,7 +153,7 @@ class UdeskSignature(httpx2.Auth):
 class ServiceGoSignature(httpx2.Auth):
     """Signs as ServiceGo wants it; tenants older than June 2021 with SHA-1."""
 
-    def __init__(self, account: Account, clock: Clock = time_of_test, *, old: bool = False) -> None:
+    def __init__(self, account: Account, clock: Wall = time_of_test, *, old: bool = False) -> None:
         self._account = account
         self._clock = clock
         self._digest = sha1 if old else sha256
@@ -167,9 +200,9 @@ class Emulator:
     """
 
     def __init__(
-        self, *, empty: bool = False, data: str | os.PathLike[str] | None = None, clock: Clock | None = None
+        self, *, empty: bool = False, data: str | os.PathLike[str] | None = None, clock: Clock | Wall | None = None
     ) -> None:
-        self.clock = clock or ShiftedClock()
+        self.clock = ShiftedClock() if clock is None else clock_of(clock)
         self.url = "http://127.0.0.1:0"
         self.admin: Account
         self.agent: Account | None = None
@@ -296,7 +329,7 @@ class Clients:
         self,
         url: str,
         account: Account,
-        clock: Clock = time_of_test,
+        clock: Wall = time_of_test,
         transport: Callable[[], httpx2.BaseTransport] = DirectTransport,
     ) -> None:
         def client(prefix: str, auth: httpx2.Auth) -> httpx2.Client:

@@ -19,6 +19,7 @@ from deskroster.ledger.engines import postgresql
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.engines.postgresql import PostgreSQL
 from deskroster.ledger.engines.session import Session
+from tests.databases import set_clock
 
 PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$never-in-the-log"
 TOKEN = "11111111-2222-3333-4444-never-in-the-log"
@@ -46,6 +47,7 @@ def first_records() -> list[AnyRecord]:
 @asynccontextmanager
 async def opened(folder: Path, clock: Callable[[], float] = lambda: NOW):
     """Open the folder and its first company, made if there is none. `faults` of the engine says what is to fail."""
+    set_clock(folder, clock())
     store = open_store(folder, clock)
     try:
         if store.companies():

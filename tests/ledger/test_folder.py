@@ -1,18 +1,16 @@
-"""The data folder: its key, its lock, its nonces, and its backups."""
+"""The data folder: its key, its lock, and its backups."""
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import deskroster
-from deskroster.core.problems import Busy
 from deskroster.ledger import (
     BadBackup,
     Damaged,
@@ -22,15 +20,13 @@ from deskroster.ledger import (
     Vault,
     WrongKey,
     backups,
-    nonces,
     restore,
     verify,
 )
 from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.installation import NEXT_KEY, change_key
-from deskroster.ledger.nonces import LIFETIME, Nonces
 from deskroster.ledger.vault import new_key, parse_key, write_key
-from tests.ledger.support import NOW, TOKEN, names, new_group, opened, state, work
+from tests.ledger.support import TOKEN, names, new_group, opened, state, work
 from tests.ledger.test_rows import edit
 
 pytestmark = pytest.mark.once
@@ -139,97 +135,6 @@ def test_a_folder_that_a_later_version_wrote_is_left_alone(tmp_path):
     edit(tmp_path, "UPDATE installation SET value = '9998' WHERE name = 'serves'")
     with pytest.raises(NewerData):
         Store.open(tmp_path)
-
-
-def test_a_nonce_is_used_once_and_free_again_after_its_lifetime(tmp_path):
-    spent = Nonces(tmp_path / "nonces", NOW)
-
-    assert spent.spend(1, "n", NOW)
-    assert not spent.spend(1, "n", NOW)
-    assert spent.spend(2, "n", NOW)
-    assert not spent.spend(1, "n", NOW + LIFETIME - 1)
-    assert spent.spend(1, "n", NOW + LIFETIME)
-    assert not spent.spend(1, "n", NOW + LIFETIME)
-
-
-def test_a_nonce_stays_used_when_the_clock_is_set_back_a_little(tmp_path):
-    spent = Nonces(tmp_path / "nonces", NOW)
-    spent.spend(1, "n", NOW)
-
-    assert not spent.spend(1, "n", NOW - 30)
-    spent.spend(1, "far ahead", NOW + 10 * 86_400)
-    assert spent.spend(1, "m", NOW)
-
-
-def test_nonces_survive_kill_9(tmp_path):
-    code = f"""
-import os, signal
-from pathlib import Path
-from deskroster.ledger.nonces import Nonces
-nonces = Nonces(Path({str(tmp_path / "nonces")!r}), {NOW})
-for n in range(40_000):
-    assert nonces.spend(1, str(n), {NOW})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    ended = subprocess.run(_python(code), env=_environment(), check=False)
-    assert -signal.SIGKILL == ended.returncode
-
-    spent = Nonces(tmp_path / "nonces", NOW + 1)
-    assert not any(spent.spend(1, str(n), NOW + 1) for n in range(40_000))
-    assert spent.spend(1, "new", NOW + 1)
-
-
-def test_more_nonces_than_can_be_remembered_are_busy_and_none_is_forgotten(tmp_path, monkeypatch):
-    monkeypatch.setattr(nonces, "_SEGMENT", 4)
-    monkeypatch.setattr(nonces, "MAX_NONCES", 16)
-    spent = Nonces(tmp_path / "nonces", NOW)
-    assert all(spent.spend(1, str(n), NOW + n) for n in range(16))
-    with pytest.raises(Busy):
-        spent.spend(1, "one more", NOW + 16)
-    assert not any(spent.spend(1, str(n), NOW + 16) for n in range(16))
-
-    later = NOW + LIFETIME + 3  # when all of a segment may be used again
-    assert spent.spend(1, "one more", later)
-    spent.close()
-    assert not Nonces(tmp_path / "nonces", later).spend(1, "one more", later)
-
-
-@settings(deadline=None)  # each restart waits for the disk
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 400), st.booleans()), max_size=60))
-def test_nonces_behave_as_a_plain_dictionary_would(tmp_path_factory, steps):
-    path = tmp_path_factory.mktemp("nonces") / "nonces"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nonces, "_SEGMENT", 2)
-        now, model, spent = NOW, {}, Nonces(path, NOW)
-        for name, wait, restart in steps:
-            now += wait
-            if restart:
-                spent.close()
-                spent = Nonces(path, now)
-            free = model.get(name, 0) <= now
-            assert free == spent.spend(1, str(name), now)
-            if free:
-                model[name] = now + LIFETIME
-        spent.close()
-
-
-@pytest.mark.parametrize("content", [b"x", b"not ours" * 100, b"drnonce1" + bytes(8), b"drnonce1" + b"\xff" * 999])
-def test_a_torn_or_foreign_nonce_file_is_made_anew(tmp_path, content):
-    (tmp_path / "nonces").write_bytes(content)
-    spent = Nonces(tmp_path / "nonces", NOW)
-
-    assert spent.spend(1, "n", NOW)
-    assert not Nonces(tmp_path / "nonces", NOW).spend(1, "n", NOW)
-
-
-def test_a_torn_nonce_file_keeps_what_is_whole(tmp_path):
-    spent = Nonces(tmp_path / "nonces", NOW)
-    spent.spend(1, "n", NOW)
-    spent.close()
-    with (tmp_path / "nonces").open("rb+") as file:
-        file.truncate(32 + 24 + 5)
-
-    assert not Nonces(tmp_path / "nonces", NOW).spend(1, "n", NOW)
 
 
 def test_a_backup_taken_while_writing_restores_to_a_moment_of_it(tmp_path):

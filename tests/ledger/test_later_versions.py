@@ -291,10 +291,10 @@ def test_nonces_of_a_later_form_are_not_forgotten(tmp_path):
     asyncio.run(run())
     file = tmp_path / "nonces"
     shutil.copy(file, tmp_path / "copy")
-    file.write_bytes(file.read_bytes().replace(b"drnonce1", b"drnonce2"))
+    file.write_bytes(file.read_bytes().replace(b"drnonce2", b"drnonce3"))
     with pytest.raises(NewerData, match="later version"):
         open_store(tmp_path)
-    assert file.read_bytes().startswith(b"drnonce2")
+    assert file.read_bytes().startswith(b"drnonce3")
 
 
 @pytest.mark.once

@@ -88,15 +88,18 @@ def test_who_writes_at_once_takes_turns_and_numbers_have_no_gap(processes):
     asyncio.run(run())
 
 
-def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(processes):
+def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(processes, databases, database):
     async def run():
         async with processes() as (opened, all_of_them):
+            databases.set_clock(database, NOW)
             asked = [store.fresh(ledger, "n-1") for store, ledger in opened * 4]
 
             assert [True] == [unused for unused in await asyncio.gather(*asked) if unused]
             all_of_them.now += LIFETIME - 1
+            databases.set_clock(database, all_of_them.now)
             assert not await opened[1][0].fresh(opened[1][1], "n-1")
             all_of_them.now += 1
+            databases.set_clock(database, all_of_them.now)
             assert await opened[1][0].fresh(opened[1][1], "n-1")
 
     asyncio.run(run())
@@ -394,13 +397,15 @@ def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, dat
         asyncio.run(store.close())
 
 
-def test_calls_are_limited_for_all_processes_together(processes):
+def test_calls_are_limited_for_all_processes_together(processes, databases, database):
     async def run():
-        async with processes() as ([(one, _), (other, _)], all_of_them):
-            counted = [await store.count_call(1, all_of_them.now, 3) for store in (one, other, one, other)]
+        async with processes() as ([(one, _), (other, _)], _):
+            databases.set_clock(database, NOW)
+            counted = [await store.count_call(1, 3) for store in (one, other, one, other)]
 
             assert [0, 0, 0, 60] == counted
-            assert 0 == await other.count_call(1, all_of_them.now + 60, 3)
+            databases.set_clock(database, NOW + 60)
+            assert 0 == await other.count_call(1, 3)
 
     asyncio.run(run())
 

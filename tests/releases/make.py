@@ -66,7 +66,7 @@ async def live(store: Store) -> dict[str, Any]:
     await ledger.submit(_kept(ledger))
     ledger.key_used(200, "C", NOW)
     ledger.logged_in(200, NOW + 1)
-    assert await store.fresh(ledger, NONCE) if store.shared else store.spend(1, NONCE, NOW)
+    assert await store.fresh(ledger, NONCE) if store.shared else store.spend(1, NONCE)
     assert [] == await store.check()
     return {"companies": [told(ledger.roster), told(other.roster)]}
 

@@ -102,7 +102,7 @@ def test_what_a_release_has_kept_beside_the_roster_still_counts(left, version, e
             if store.shared:
                 assert not await store.fresh(ledger, make.NONCE)
             else:
-                assert not store.spend(1, make.NONCE, NOW + 60)
+                assert not store.spend(1, make.NONCE)
 
     asyncio.run(run())
 

@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Struct
 
+from deskroster.clocks import Clock
 from deskroster.core import company
 from deskroster.core.changes import Origin
 from deskroster.core.company import CompanyFields, First, Step
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
-from deskroster.desk import Clock, Desk, Desks
+from deskroster.desk import Desk, Desks
 from deskroster.dialect.problems import UnknownCompany
 from deskroster.dialects.own.shapes.agents import checked_password
 from deskroster.ledger import Store

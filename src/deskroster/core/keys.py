@@ -79,8 +79,8 @@ def token(roster: Roster, agent_id: int, dialect: str, now: int) -> Key | None:
     return next((key for key in live(roster, agent_id, dialect, now) if key.access == "write"), None)
 
 
-def tried(roster: Roster, email: str, dialect: str, now: int) -> list[Key]:
-    """Return the keys by which whoever has this e-mail may sign in a dialect now, to compare a secret with each.
+def tried(roster: Roster, email: str, dialect: str | None, now: int) -> list[Key]:
+    """Return the keys by which whoever has this e-mail may sign in a dialect (None: in any) now, to compare with each.
 
     There is always one: where there is no such agent, or it may not sign, it is a stand-in of the id 0 that nobody can
     have proven, found in the same steps, so that a stranger costs as much as a wrong secret.
@@ -90,6 +90,6 @@ def tried(roster: Roster, email: str, dialect: str, now: int) -> list[Key]:
     live = [
         key
         for i in roster.keys_of.get(id, (0,))
-        if (key := rows.get(i, _NO_KEY)).live(now) and (not key.dialects or dialect in key.dialects)
+        if (key := rows.get(i, _NO_KEY)).live(now) and (not key.dialects or dialect is None or dialect in key.dialects)
     ]
     return live if agent.active and live else [_NO_KEY]

@@ -85,15 +85,13 @@ class Forbidden(Refusal):
 class Unauthenticated(Refusal):
     """The caller is not known.
 
-    `signed` says, for whoever debugs a client, which form was tried and the masked string to sign. `guessed` is the
-    account of which a secret was guessed.
+    `signed` says, for whoever debugs a client, which form was tried and the masked string to sign.
     """
 
-    def __init__(self, doubt: Doubt, signed: str = "", guessed: str = "") -> None:
+    def __init__(self, doubt: Doubt, signed: str = "") -> None:
         super().__init__(doubt)
         self.doubt = doubt
         self.signed = signed
-        self.guessed = guessed
 
 
 class Stale(Refusal):

@@ -1,30 +1,66 @@
-"""Calls: how many a company was asked in the last minute by all processes, where that is limited."""
+"""Calls: how many a company was asked in the last minute, where that is limited. Counted by the second.
 
-import math
+In memory where one process has the data; in a row of fixed size for each company where several processes do. A call
+counts for `MINUTE` seconds from the beginning of the second that it is in. Whatever the limit, counting a call costs
+the same, and writes the same.
+"""
 
-import msgspec
-from sqlalchemy import bindparam, select
+from math import ceil, floor
 
-from deskroster.ledger import tables
 from deskroster.ledger.engines import Db
-from deskroster.ledger.rows import as_json, putting, sql
 
-MINUTE = 60  # seconds
+MINUTE = 60  # seconds, and so many counts are kept
 
 
-def count(db: Db, company_id: int, now: float, limit: int) -> int:
-    """Count a call at `now`, unless there were as many as the limit; return the seconds until there is room, else 0.
+class Minute:
+    """The calls of the last minute, by a clock that only goes forward."""
 
-    In a transaction that holds the right to write for the company.
+    def __init__(self) -> None:
+        self._counts = [0] * MINUTE  # of second s at s modulo MINUTE
+        self._second = 0  # of the last count
+        self._all = 0
+
+    def count(self, now: float, limit: int) -> int:
+        """Count a call at `now`, unless there were as many as the limit; return the seconds until there is room."""
+        counts, second = self._counts, floor(now)
+        for passed in range(max(self._second + 1, second - MINUTE + 1), second + 1):
+            self._all -= counts[passed % MINUTE]
+            counts[passed % MINUTE] = 0
+        self._second = second
+        if self._all >= limit:
+            oldest = next(s for s in range(second - MINUTE + 1, second + 1) if counts[s % MINUTE])
+            return max(1, ceil(oldest + MINUTE - now))
+        counts[second % MINUTE] += 1
+        self._all += 1
+        return 0
+
+
+def count(db: Db, company_id: int, limit: int) -> int:
+    """Count a call in a database that is shared, by its clock; return the seconds until there is room, 0 if counted.
+
+    Where its clock was set back, all that was counted counts as if it were of this second: for a minute at most.
     """
-    row = db.execute(_FIND, (company_id,)).fetchone()
-    times = [] if row is None else msgspec.json.decode(row[0], type=list[float])
-    recent = [at for at in times if now - at < MINUTE]
-    if len(recent) >= limit:
-        return max(1, math.ceil(recent[0] + MINUTE - now))
-    db.execute(_PUT, (company_id, as_json([*recent, now])))
-    return 0
+    return int(db.execute(_COUNT, (company_id, limit)).fetchone()[0])
 
 
-_FIND = sql(select(tables.calls.c.times).where(tables.calls.c.company_id == bindparam("company")))
-_PUT = putting(tables.calls)
+_COUNT = f"""
+INSERT INTO call_counts AS c (company_id, second, counts, waits)
+    VALUES (?, floor(extract(epoch FROM clock_timestamp()))::bigint, 1 || array_fill(0, ARRAY[{MINUTE - 1}]), 0)
+ON CONFLICT (company_id) DO UPDATE SET (second, counts, waits) = (
+    SELECT floor(at)::bigint,
+        CASE WHEN spent THEN recent ELSE recent[1] + 1 || recent[2:{MINUTE}] END,
+        CASE WHEN spent THEN greatest(1, ceil(floor(at) - oldest + {MINUTE + 1} - at))::integer ELSE 0 END
+    FROM (
+        SELECT at, recent, (SELECT sum(n) FROM unnest(recent) AS n) >= ? AS spent,
+            (SELECT max(place) FROM unnest(recent) WITH ORDINALITY AS u (n, place) WHERE n > 0) AS oldest
+        FROM (
+            SELECT at, (array_fill(0, ARRAY[passed]) || c.counts)[1:{MINUTE}] AS recent
+            FROM (
+                SELECT at, least({MINUTE}, greatest(0, floor(at)::bigint - c.second))::integer AS passed
+                FROM (SELECT extract(epoch FROM clock_timestamp())::float8 AS at) AS clock
+            ) AS since
+        ) AS moved
+    ) AS judged
+)
+RETURNING waits"""
+"""`counts` begins with `second` and goes back from there. The clock is read after the row is locked."""

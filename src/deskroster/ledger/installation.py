@@ -241,7 +241,7 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
             sign(new, company_id, list(reader.records(kind))).execute(db)
     log.move_head(db, new, company_id, (roster.number, as_json(roster.next_ids), head))
     log.note_verified(db, new, company_id, verified)
-    observations.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()])
+    observations.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()], now=0)
 
 
 def _sign(db: Db, opened: Vault) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
+from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.core.records import Kind
@@ -42,7 +43,7 @@ class Ledger:
     """Durability for one company. `roster` shows exactly what is durable."""
 
     def __init__(
-        self, engine: Engine, vault: Vault, loaded: Loaded, observed: Observations, clock: Callable[[], float],
+        self, engine: Engine, vault: Vault, loaded: Loaded, observed: Observations, clock: Wall, forward: Wall,
         patience: float = PATIENCE,
     ) -> None:  # fmt: skip
         self.roster = loaded.roster
@@ -50,10 +51,8 @@ class Ledger:
         self.settings_changed: Callable[[], None] = lambda: None  # called when the company's own settings have
         self._closed = False
         self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
-        self._engine = engine
-        self._vault = vault
-        self._clock = clock
-        self._patience = patience
+        self._engine, self._vault, self._patience = engine, vault, patience
+        self._clock, self._forward = clock, forward  # by the second, which only goes forward, first answers are kept
         self._queue: deque[Entry] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None  # catches up, for all who wait for that
@@ -115,9 +114,9 @@ class Ledger:
         self.observed.note("agent", agent_id, at, "")
         self.roster.pieces.answers.touch("agent", (agent_id,))  # in KF5 they show it
 
-    def learn(self, seen: Seen) -> None:
-        """Take over what other processes have observed."""
-        agents = [id for kind, id in self.observed.learn(seen) if kind == "agent"]
+    def learn(self, seen: Seen, now: float) -> None:
+        """Take over what other processes have observed until now."""
+        agents = [id for kind, id in self.observed.learn(seen, now) if kind == "agent"]
         self.roster.pieces.answers.touch("agent", agents)
 
     async def close(self) -> None:
@@ -266,7 +265,7 @@ class Ledger:
     async def _settle(self, batch: list[Entry], held: Held) -> None:
         """Decide a batch: answer each of it, or put it back into the queue."""
         try:
-            kept = await self._answered_before(batch, held)
+            kept, now = await self._answered_before(batch, held)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been written
             self._note_damage(error)
             _answer_all(batch, Busy)
@@ -277,7 +276,7 @@ class Ledger:
             entries = [entry for entry, _ in trial.answers]
             doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, held)
             try:
-                failure = await self._write(trial, held)
+                failure = await self._write(trial, held, now)
             except (Damaged, InDoubt, Outdated) as error:
                 self._note_damage(error)
                 _answer_all(entries, Unknown)
@@ -324,23 +323,24 @@ class Ledger:
         if isinstance(error, Damaged):
             self._engine.condemn(str(error))
 
-    async def _answered_before(self, batch: list[Entry], held: Held) -> dict[bytes, Kept]:
+    async def _answered_before(self, batch: list[Entry], held: Held) -> tuple[dict[bytes, Kept], int]:
+        """Return the first answers that are kept, and the time that those to come are of."""
         keys = [entry.work.once.key for entry in batch if entry.work.once is not None]
         if self.damage:
             raise Busy
         if not keys:
-            return {}
-        company_id, since = self.roster.company.id, int(self._clock()) - replies.LIFETIME
-        return await held.read(lambda db: replies.find(db, self._vault, company_id, keys, since), self._left(batch))
+            return {}, 0
+        company_id, now = self.roster.company.id, self._forward()
+        return await held.read(lambda db: replies.find(db, self._vault, company_id, keys, now), self._left(batch))
 
-    async def _write(self, trial: Trial, held: Held) -> Exception | None:
+    async def _write(self, trial: Trial, held: Held, now: int) -> Exception | None:
         """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
         company_id, vault, head = self.roster.company.id, self._vault, self._head
-        commits, at, attempt = trial.commits, trial.commits[-1].at, log.new_attempt()
+        commits, attempt = trial.commits, log.new_attempt()
 
         def job(db: Db) -> bytes:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
-            replies.keep(db, vault, company_id, trial.kept, at)
+            replies.keep(db, vault, company_id, trial.kept, now)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
                 installation.count_change(db)
             return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)

@@ -1,4 +1,8 @@
-"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file, or in a database that is shared."""
+"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file, or in a database that is shared.
+
+They are forgotten by a clock that only goes forward. The time of day may be set ahead and back again, and what was
+spent before is still spent.
+"""
 
 import mmap
 import os
@@ -6,8 +10,10 @@ import re
 import struct
 from collections import deque
 from hashlib import sha256
+from math import floor
 from pathlib import Path
 
+from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import Db
 from deskroster.ledger.forms import newer
@@ -15,12 +21,13 @@ from deskroster.ledger.forms import newer
 LIFETIME = 900  # seconds that a spent nonce is remembered
 AT_ONCE = 5_000  # that are removed from a shared database in one job
 MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
-_FAR = 86_400  # seconds: an expiry this far ahead was written by a clock that has been set back since
+_FAR = 86_400  # seconds: a nonce that is kept for longer was spent by a clock that ran ahead
 _SEGMENT = 1 << 14  # entries by which the file grows
 _FORGOTTEN_AT_ONCE = 8  # expired entries for each nonce that is spent, so that none of them waits for all
-_HEADER = struct.Struct("<8s24x")  # what file this is
-_MARK = b"drnonce1"  # the last of it is its form
-_ENTRY = struct.Struct("<16sQ")  # digest, and the second from which the nonce may be used again; 0: free
+_HEADER = struct.Struct("<8s8sq8x")  # what file this is; which boot; Unix time less the steady clock, as last known
+_MARK = b"drnonce2"  # the last of it is its form
+_OLD_MARK = b"drnonce1"  # its header holds no more, and its seconds are Unix time
+_ENTRY = struct.Struct("<16sQ")  # digest, and the second (of the steady clock) from which it may be used again; 0: free
 
 
 class NoncesLost(OSError):
@@ -33,13 +40,19 @@ class Nonces:
     What is written to the map is the kernel's, and so outlives the process. The file is made anew when it is opened and
     put in place by renaming, so it is never half there. Then it grows by a segment at a time, and a segment of which
     every nonce may be used again is written again. It needs no secret: a nonce is none.
+
+    Its seconds are of the steady clock. A process that opens the file in the same boot of the machine goes on by that
+    clock; after another boot what is left of each is found by Unix time, and is a lifetime at most.
     """
 
-    def __init__(self, path: Path, now: int) -> None:
-        entries = list(_live(path, now).items())[-MAX_NONCES:]
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._boot = _boot(clock)
+        self._offset = _offset(clock)
+        entries = list(_live(path, clock).items())[-MAX_NONCES:]
         self._spent = dict(entries)  # digest: expiry
         self._bytes = _ENTRY.size * _SEGMENT  # of a segment
-        self._file = _written(path, entries)
+        self._file = _written(path, _HEADER.pack(_MARK, self._boot, self._offset), entries)
         self._map = mmap.mmap(self._file, 0)
         self._order = deque(range(_HEADER.size, len(self._map), self._bytes))  # the segments' places, in use's order
         self._free: list[int] = []  # the places of segments that hold nothing any more
@@ -48,11 +61,11 @@ class Nonces:
         self._until = self._order[-1] + self._bytes
         self._oldest = entries[0][1] if entries else 0  # the expiry at `_first`
 
-    def spend(self, company_id: int, nonce: str, now: int) -> bool:
+    def spend(self, company_id: int, nonce: str) -> bool:
         """Use a nonce up; False if it was used within `LIFETIME`. It is on file when this returns. Raises Busy."""
-        key = digest(company_id, nonce)
-        spent, far = self._spent, now + _FAR
-        if now < spent.get(key, 0) < far:
+        key, now = digest(company_id, nonce), floor(self._clock.steady())
+        spent = self._spent
+        if now < spent.get(key, 0):
             return False
         if self._next == self._until:
             self._turn_over(now)
@@ -60,7 +73,10 @@ class Nonces:
         _ENTRY.pack_into(self._map, self._next, key, expiry)
         self._next += _ENTRY.size
         spent[key] = expiry
-        if not now < self._oldest < far:
+        if _offset(self._clock) != self._offset:  # the time of day was set
+            self._offset = _offset(self._clock)
+            _HEADER.pack_into(self._map, 0, _MARK, self._boot, self._offset)
+        if now >= self._oldest:
             self._forget(now, _FORGOTTEN_AT_ONCE)
         return True
 
@@ -77,7 +93,7 @@ class Nonces:
             if self._first == self._next:
                 return
             digest, self._oldest = _ENTRY.unpack_from(self._map, self._first)
-            if now < self._oldest < now + _FAR:
+            if now < self._oldest:
                 return
             if self._spent.get(digest) == self._oldest:
                 del self._spent[digest]
@@ -116,19 +132,33 @@ def digest(company_id: int, nonce: str) -> bytes:
 def forget(db: Db, now: int, most: int = AT_ONCE) -> int:
     """Remove nonces of a shared database that may be used again, so many at most; return how many these were.
 
-    They are found by an index. One that is used again meanwhile stays: its row has another time by then.
+    And those that a clock which ran a day ahead has spent. They are found by an index. One that is used again meanwhile
+    stays: its row has another time by then.
     """
-    return len(db.execute(_FORGET, (now, now, most)).fetchall())
+    far = now + _FAR
+    return len(db.execute(_FORGET, (now, far, now, far, most)).fetchall())
 
 
 _FORGET = (
-    "DELETE FROM nonces WHERE until <= ? AND ctid = ANY(ARRAY(SELECT ctid FROM nonces WHERE until <= ? LIMIT ?))"
-    " RETURNING 1"
+    "DELETE FROM nonces WHERE (until <= ? OR until > ?)"
+    " AND ctid = ANY(ARRAY(SELECT ctid FROM nonces WHERE until <= ? OR until > ? LIMIT ?)) RETURNING 1"
 )
 
 
-def _live(path: Path, now: int) -> dict[bytes, int]:
+def _boot(clock: Clock) -> bytes:
+    """Return what is kept of the name of a boot; zeros if it has none."""
+    return sha256(clock.boot.encode()).digest()[:8] if clock.boot else bytes(8)
+
+
+def _offset(clock: Clock) -> int:
+    """Return Unix time less the steady clock: it changes when the time of day is set."""
+    return round(clock() - clock.steady())
+
+
+def _live(path: Path, clock: Clock) -> dict[bytes, int]:
     """Return the entries of a file that may still count, in their order; none of one that is absent or foreign.
+
+    Their seconds are those of this clock, and none lies further ahead than a lifetime.
 
     Raises NoncesLost for one of 0 bytes, which we never leave.
     Raises NewerData for one of a later form: forgetting it would let what is spent be used again.
@@ -145,18 +175,26 @@ def _live(path: Path, now: int) -> dict[bytes, int]:
     later = re.match(rb"drnonce(\d)", content)
     if later is not None and content[:8] > _MARK:
         raise newer(str(path), int(later[1]))
-    if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MARK:
+    if len(content) < _HEADER.size or content[:8] not in (_MARK, _OLD_MARK):
         return {}
+    mark, boot, offset = _HEADER.unpack_from(content)
+    now = floor(clock.steady())
+    if mark == _OLD_MARK:
+        shift = -_offset(clock)
+    elif boot == _boot(clock) and any(boot):
+        shift = 0
+    else:
+        shift = offset - _offset(clock)
     body = memoryview(content)[_HEADER.size :]
     whole = body[: len(body) // _ENTRY.size * _ENTRY.size]
-    entries = [entry for entry in _ENTRY.iter_unpack(whole) if now < entry[1] < now + _FAR]
-    return dict(sorted(entries, key=lambda entry: entry[1]))
+    entries = [(key, min(until + shift, now + LIFETIME)) for key, until in _ENTRY.iter_unpack(whole) if until]
+    return dict(sorted((entry for entry in entries if now < entry[1]), key=lambda entry: entry[1]))
 
 
-def _written(path: Path, entries: list[tuple[bytes, int]]) -> int:
+def _written(path: Path, header: bytes, entries: list[tuple[bytes, int]]) -> int:
     """Put a new file in place that holds these entries in whole segments, and return its descriptor."""
     segments = max(1, -(-len(entries) // _SEGMENT))
-    content = _HEADER.pack(_MARK) + b"".join(_ENTRY.pack(*entry) for entry in entries)
+    content = header + b"".join(_ENTRY.pack(*entry) for entry in entries)
     content = content.ljust(_HEADER.size + _ENTRY.size * _SEGMENT * segments, b"\0")
     fresh = path.with_name(path.name + ".new")
     with open(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b") as file:

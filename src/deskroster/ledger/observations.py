@@ -7,9 +7,11 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
-from deskroster.ledger.engines import Db
+from deskroster.ledger.engines import Db, looks
 from deskroster.ledger.rows import Row, putting, sql
 from deskroster.ledger.vault import Vault
+
+AHEAD = 300  # seconds that the clocks of processes may differ by
 
 Observed = Literal["key", "agent"]
 
@@ -27,11 +29,11 @@ Seen = dict[tuple[Observed, int], Last]
 class Observations:
     """Those of one company. `stir` is called when there is something to save that there was not."""
 
-    def __init__(self, seen: Seen, stir: Callable[[], None]) -> None:
+    def __init__(self, seen: Seen, now: float, stir: Callable[[], None]) -> None:
         self._seen: dict[Observed, dict[int, Last]] = {"key": {}, "agent": {}}
-        self.learn(seen)
         self._stir = stir
         self._unsaved: set[tuple[Observed, int]] = set()
+        self.learn(seen, now)
 
     def note(self, kind: Observed, id: int, at: int, form: str) -> None:
         if self._seen[kind].get(id) == (at, form):
@@ -41,13 +43,21 @@ class Observations:
         self._seen[kind][id] = Last(at, form)
         self._unsaved.add((kind, id))
 
-    def learn(self, seen: Seen) -> list[tuple[Observed, int]]:
-        """Take over what was saved, by others too, where it is later than what is known; return where that was."""
+    def learn(self, seen: Seen, now: float) -> list[tuple[Observed, int]]:
+        """Take over what was saved, by others too, where it is later than what is known; return where that was.
+
+        What lies in the future was seen by a clock that ran ahead: it counts as of now, and is saved so.
+        """
         later: list[tuple[Observed, int]] = []
+        latest = int(now) + AHEAD
         for (kind, id), last in seen.items():
             known = self._seen[kind].get(id)
-            if known is None or known.at < last.at:
-                self._seen[kind][id] = last
+            if last.at > latest:
+                if not self._unsaved:
+                    self._stir()
+                self._unsaved.add((kind, id))
+            if known is None or known.at < last.at or known.at > latest:
+                self._seen[kind][id] = last if last.at <= latest else Last(int(now), last.form)
                 later.append((kind, id))
         return later
 
@@ -76,10 +86,15 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
     return seen
 
 
-def save(db: Db, vault: Vault, rows: list[Row]) -> None:
-    """Write what `take` gave."""
-    db.executemany(_PUT, [(*row, vault.checksums(row[0], "observation")(row[1:])) for row in rows])
+def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
+    """Write what `take` gave, where it is later than what stands there, or that lies in the future."""
+    written = [(*row, vault.checksums(row[0], "observation")(row[1:])) for row in rows]
+    if looks.of_sqlite(db):
+        db.executemany(_PUT, [(*row, now) for row in written])
+    else:
+        db.executemany(_PUT_SHARED, written)
 
 
 _SELECT = sql(select(tables.observations).where(tables.observations.c.company_id == bindparam("key")))
-_PUT = f"{putting(tables.observations)} WHERE excluded.at >= observations.at"
+_LATER = f"{putting(tables.observations)} WHERE excluded.at >= observations.at OR observations.at >"
+_PUT, _PUT_SHARED = f"{_LATER} ?", f"{_LATER} extract(epoch FROM clock_timestamp())"

@@ -7,12 +7,13 @@ from sqlalchemy import bindparam, delete, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
-from deskroster.ledger.engines import Db
+from deskroster.ledger.engines import Db, looks
 from deskroster.ledger.rows import putting, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 LIFETIME = 86_400  # seconds
-AT_ONCE = 1_000  # that are forgotten in one job
+AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
+AHEAD = 300  # seconds that the clocks of processes may differ by
 
 
 class Once(NamedTuple):
@@ -29,14 +30,19 @@ class Kept(NamedTuple):
     reply: bytes
 
 
-def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], since: int) -> dict[bytes, Kept]:
-    """Return what was answered to these keys after `since`."""
+def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], ours: float) -> tuple[dict[bytes, Kept], int]:
+    """Return what was answered to these keys in the last day, and the time, by the database's clock if it is shared.
+
+    Kept for as long as either that clock or `ours`, which only goes forward, says so: each may have been set ahead.
+    """
+    now = looks.moment(db, ours)
+    since = int(min(ours, now)) - LIFETIME
     found: dict[bytes, Kept] = {}
     for key in keys:
         row = db.execute(_FIND, (company_id, key, since)).fetchone()
         if row is not None:
             found[key] = Kept(row[0], _opened(vault, row[2], place(company_id, key, *row[:2])))
-    return found
+    return found, int(now)
 
 
 def keep(db: Db, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: int) -> None:
@@ -71,7 +77,15 @@ def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
     return len(old)
 
 
+def redate(db: Db, vault: Vault, now: int) -> None:
+    """Date answers back to `now` that a clock which ran ahead has dated later: they are kept for a day from now."""
+    for company_id, key, request, at, sealed in db.execute(_LATER, (now + AHEAD,)).fetchall():
+        reply = _opened(vault, sealed, place(company_id, key, request, at))
+        keep(db, vault, company_id, {key: Kept(request, reply)}, now)
+
+
 _KEEP = putting(tables.replies)
+_LATER = f"{sql(select(tables.replies).where(tables.replies.c.at > bindparam('now')))} LIMIT {AT_ONCE}"
 _FIND = sql(
     select(tables.replies.c.request, tables.replies.c.at, tables.replies.c.sealed).where(
         tables.replies.c.company_id == bindparam("company"),

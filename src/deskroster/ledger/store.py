@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from time import time
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, func, select
 
+from deskroster.clocks import SYSTEM, Clock, ForwardTime, Wall, clock_of
 from deskroster.core.changes import Change, Commit, Origin, created
 from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
@@ -24,7 +24,6 @@ from deskroster.ledger import (
     installation,
     loading,
     log,
-    nonces,
     observations,
     place,
     replies,
@@ -47,6 +46,7 @@ from deskroster.ledger.engines import (
     looks,
 )
 from deskroster.ledger.engines.embedded import Embedded
+from deskroster.ledger.forgetting import Forgetting
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
 from deskroster.ledger.observations import Observations
@@ -61,7 +61,6 @@ AGAIN_AT_ONCE = 1_000  # of them in one job
 NONCES = "nonces"
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
-Clock = Callable[[], float]
 T = TypeVar("T")
 Alarm = Callable[[str], None]
 """Called with what was found broken."""
@@ -90,8 +89,10 @@ class Store:
         self._folder = folder
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
-        self._nonces = None if self.shared else Nonces(folder / NONCES, int(clock()))
+        self._nonces = None if self.shared else Nonces(folder / NONCES, clock)
         self._clock = clock
+        self._forward = ForwardTime(clock)
+        self._forgetting = Forgetting(engine, clock, self._forward)
         self._ledgers: dict[int, Ledger] = {}
         self.listed = Companies(engine, self._ledgers)
         self._read_again: dict[int, Reach] = {}  # by company
@@ -102,8 +103,8 @@ class Store:
 
     @classmethod
     def open(
-        cls, folder: Path, clock: Clock = time, engine: Callable[[Path], Engine] = Embedded, alarm: Alarm = _ignore,
-        outdated: Alarm = _ignore,
+        cls, folder: Path, clock: Clock | Wall = SYSTEM, engine: Callable[[Path], Engine] = Embedded,
+        alarm: Alarm = _ignore, outdated: Alarm = _ignore,
     ) -> "Store":  # fmt: skip
         """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
 
@@ -119,7 +120,7 @@ class Store:
             vault = installation.open_vault(folder, held)
             held.fence.keep_to(vault.fingerprint)
             held.alarm, held.fence.alarm = alarm, outdated
-            return cls(folder, held, vault, clock)
+            return cls(folder, held, vault, clock_of(clock))
         except BaseException:
             held.close()
             raise
@@ -144,13 +145,13 @@ class Store:
                 return False
         return self.writable and not self.outdated
 
-    async def count_call(self, company_id: int, now: float, limit: int) -> int:
+    async def count_call(self, company_id: int, limit: int) -> int:
         """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
 
-        For data that other processes serve too: counts theirs. Raises Busy.
+        For data that other processes serve too: counts theirs, by the database's clock. Raises Busy.
         """
         try:
-            return await self._engine.write(lambda db: calls.count(db, company_id, now, limit), company_id)
+            return await self._engine.note(lambda db: calls.count(db, company_id, limit), company_id)
         except ERRORS as error:
             raise Busy from error
 
@@ -158,10 +159,10 @@ class Store:
         """Return the settings of every company, by id."""
         return self.listed.all()
 
-    def spend(self, company_id: int, nonce: str, now: int) -> bool:
+    def spend(self, company_id: int, nonce: str) -> bool:
         """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
         assert self._nonces is not None
-        return self._nonces.spend(company_id, nonce, now)
+        return self._nonces.spend(company_id, nonce)
 
     async def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool:
         """Have all that was durable of a company when this was called; use a nonce up, False if it was used before.
@@ -278,11 +279,14 @@ class Store:
             raise Busy from error
 
     async def _load(self, company_id: int) -> Ledger:
-        def job(db: Db) -> tuple[loading.Loaded, Any, Reach]:
+        now = self._clock()
+
+        def job(db: Db) -> tuple[loading.Loaded, tuple[observations.Seen, float], Reach]:
             loaded = loading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
             reach = Reach(noted, log.read_on(db, company_id, noted))
-            return loaded, observations.load(db, self.vault, company_id), reach
+            seen = observations.load(db, self.vault, company_id), looks.moment(db, now)
+            return loaded, seen, reach
 
         try:
             loaded, seen, self._read_again[company_id] = await self._engine.read_long(job, company_id)
@@ -294,7 +298,8 @@ class Store:
         if self.shared:
             self._stir()
         patience = PATIENCE_WITH_OTHERS if self.shared else PATIENCE
-        return Ledger(self._engine, self.vault, loaded, Observations(seen, self._stir), self._clock, patience)
+        observed = Observations(*seen, self._stir)
+        return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward, patience)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
         roster = Roster(company)
@@ -336,27 +341,22 @@ class Store:
         if not reached and not rows and not self.shared:
             return
 
-        def job(db: Db) -> dict[int, observations.Seen]:
-            observations.save(db, self.vault, rows)
+        wall, forward = self._clock(), self._forward()
+
+        def job(db: Db) -> tuple[dict[int, observations.Seen], float]:
+            now = looks.moment(db, wall)
+            observations.save(db, self.vault, rows, now)
+            replies.redate(db, self.vault, int(looks.moment(db, forward)))
             for id, number in reached.items():
                 log.note_verified(db, self.vault, id, number)
-            return {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}
+            return {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}, now
 
         with suppress(*ERRORS, Damaged):  # an observation is not worth more than the next one
-            seen = await self._engine.write(job)
+            seen, now = await self._engine.write(job)
             self._read_again |= {id: Reach(number, number) for id, number in reached.items()}
             for id, observed in seen.items():
-                self._ledgers[id].learn(observed)
-        with suppress(*ERRORS, Damaged):  # the next time
-            await self._forget()
-
-    async def _forget(self) -> None:
-        """Remove what has had its time, in short jobs, so that nobody waits long for one of them."""
-        now = int(self._clock())
-        while await self._engine.write(lambda db: replies.forget(db, now - replies.LIFETIME)) == replies.AT_ONCE:
-            pass
-        while self.shared and await self._engine.write(lambda db: nonces.forget(db, now)) == nonces.AT_ONCE:
-            pass
+                self._ledgers[id].learn(observed, now)
+            await self._forgetting.forget(now)
 
     async def _read_on(self) -> dict[int, int]:
         """Read the logs again from where that ended last time; return how far, where that is not noted yet.

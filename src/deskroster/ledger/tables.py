@@ -176,8 +176,6 @@ observations = _of_company("observations", ("kind", "record_id"), _number("at"),
 _shared = MetaData()  # what is in memory or in a file where one process has the data
 nonces = Table("nonces", _shared, _number("company_id"), _bytes("digest"), _number("until"))
 """Nonces that are spent until a second."""
-calls = Table("calls", _shared, _number("company_id"), _text("times"), PrimaryKeyConstraint("company_id"))
-"""When a company was called in the last minute, as far as that is limited."""
 
 
 class Stored(NamedTuple):

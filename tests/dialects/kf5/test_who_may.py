@@ -163,11 +163,34 @@ def test_tokens_and_remembered_passwords_are_served_while_guesses_wait(desk):
     assert 200 == ask(desk, KF5Token(world.AGENT)).status_code
 
 
-def test_a_wrong_token_counts_as_a_failure_and_is_still_answered_401(desk):
+def test_a_wrong_token_is_answered_401_however_often_it_comes_and_slows_no_password_down(desk):
     wrong = httpx2.BasicAuth(f"{world.AGENT.email}/token", "wrong")
 
     assert {401} == {ask(desk, wrong).status_code for _ in range(25)}
-    assert 429 == ask(desk, KF5Password(world.AGENT)).status_code
+    assert 200 == ask(desk, KF5Password(world.AGENT)).status_code
+
+
+@pytest.mark.parametrize("account", [world.AGENT, world.READER], ids=["a token", "a read-only one"])
+def test_a_live_token_in_the_password_s_place_is_refused_and_is_no_guess(desk, account):
+    mistaken = httpx2.BasicAuth(account.email, account.token)
+
+    assert {401} == {ask(desk, mistaken).status_code for _ in range(25)}
+    owner = world.AGENT if account is world.AGENT else world.ADMIN
+    assert 200 == ask(desk, KF5Password(owner)).status_code
+
+
+@pytest.mark.parametrize("account", [world.DISABLED, world.LEFT, world.REVIEWED])
+def test_a_token_of_whoever_may_not_sign_in_the_password_s_place_is_a_guess_as_any(desk, account):
+    mistaken = httpx2.BasicAuth(account.email, account.token)
+
+    assert [401] * 20 + [429] == [ask(desk, mistaken).status_code for _ in range(21)]
+
+
+def test_a_password_in_the_token_s_place_is_refused_and_is_no_guess(desk):
+    mistaken = httpx2.BasicAuth(f"{world.AGENT.email}/token", world.AGENT.password)
+
+    assert {401} == {ask(desk, mistaken).status_code for _ in range(25)}
+    assert 200 == ask(desk, KF5Password(world.AGENT)).status_code
 
 
 def test_credentials_that_are_none_count_as_no_guess(desk):

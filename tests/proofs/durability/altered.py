@@ -69,7 +69,7 @@ def unsynced() -> None:
 
 def forgetful() -> None:
     """Keep nonces where the next process does not find them."""
-    _put(store, "Nonces", lambda path, now: nonces.Nonces(Path(mkdtemp()) / path.name, now))
+    _put(store, "Nonces", lambda path, clock: nonces.Nonces(Path(mkdtemp()) / path.name, clock))
 
 
 def guessing() -> None:

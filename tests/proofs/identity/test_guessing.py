@@ -5,9 +5,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from msgspec.structs import replace
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from deskroster.passwords import AT_ONCE, MAX_FAILURES, WINDOW, Passwords
+from deskroster.passwords import AT_ONCE, MAX_FAILURES, WINDOW, Passwords, TooManyGuesses
 from deskroster.testing import KF5Password, KF5Token
 from tests.answers import check
 from tests.in_process import InProcess, answer, signed
@@ -179,12 +180,15 @@ def test_guesses_in_one_dialect_count_in_the_other(desk):
         check(dialect, guess(desk, dialect), "toomany")
 
 
-def test_wrong_tokens_count_and_are_answered_all_the_same(desk):
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("address", [None, "10.8.0.1"], ids=["from anywhere", "from the same address"])
+def test_wrong_tokens_are_counted_apart_from_passwords(desk, dialect, address):
     for _ in range(MAX_FAILURES + 5):
-        check("kf5", desk.plain().get("/apiv2/groups.json", auth=KF5Token(STRANGER)), "unauth")
-        desk.address = f"10.8.0.{_}"
+        desk.address = address or f"10.8.0.{_}"
+        check("kf5", desk.plain().get("/apiv2/groups.json", auth=KF5Token(replace(ADMIN, token=WRONG))), "unauth")
+        check("own", desk.plain().get("/deskroster/v1/roles", auth=(ADMIN.email, WRONG)), "unauth")
 
-    check("kf5", guess(desk, "kf5", STRANGER), "toomany")
+    check(dialect, guess(desk, dialect, ADMIN, ADMIN.password, address), "ok")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -270,12 +274,15 @@ def test_one_address_cannot_make_the_counts_of_others_forgotten(desk, monkeypatc
 def test_control_counting_every_account_of_one_address_is_noticed(desk, monkeypatch):
     monkeypatch.setattr("deskroster.passwords.MAX_COUNTED", 100)
 
+    def slow_down(passwords, account, address, now):
+        if seconds := passwords._waits(account, now):
+            raise TooManyGuesses(seconds)
+
     def failed(passwords, account, address, now):
         for key in (account, ("address", address)):
             passwords._count(key, now)
-        while len(passwords._failures) > 100:
-            passwords._failures.popitem(last=False)
 
+    monkeypatch.setattr(Passwords, "_slow_down", slow_down)
     monkeypatch.setattr(Passwords, "failed", failed)
 
     assert not slowed_after_a_flood(desk)
@@ -284,9 +291,8 @@ def test_control_counting_every_account_of_one_address_is_noticed(desk, monkeypa
 def slowed_after_a_flood(desk) -> bool:
     for _ in range(MAX_FAILURES):
         refused("kf5", guess(desk, "kf5"))
-    desk.address = "10.7.7.7"
     for number in range(300):
-        check("kf5", desk.plain().get("/apiv2/groups.json", auth=KF5Token(anyone(number))), "unauth")
+        assert guess(desk, "kf5", anyone(number), address="10.7.7.7").status_code in (401, 429)
     return guess(desk, "kf5").status_code == 429
 
 

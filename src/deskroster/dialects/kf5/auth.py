@@ -18,13 +18,13 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     """Return whose token it is, or the claim that a password is right. Raises Unauthenticated."""
     name, secret = _credentials(request)
     email = name.removesuffix(_BY_TOKEN)
-    if len(email) > MAX_EMAIL:  # nobody's, and too long to be counted as a guess
+    if len(email) > MAX_EMAIL:  # nobody's
         raise Unauthenticated(Doubt.WRONG)
     if email == name:
         return Login(email, secret)
     identity = _owner(roster, email, secret, now)
     if identity is None:
-        raise Unauthenticated(Doubt.WRONG, guessed=email)
+        raise Unauthenticated(Doubt.WRONG)
     return Signed(identity)
 
 

@@ -23,7 +23,7 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
         if compare_digest(key.secret.reveal().encode(), secret.encode()) and key.id:
             found = Identity(agent_id=key.agent_id, key_id=key.id)
     if found is None:
-        raise Unauthenticated(Doubt.WRONG, guessed=email)
+        raise Unauthenticated(Doubt.WRONG)
     return Signed(found)
 
 

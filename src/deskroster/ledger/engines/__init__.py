@@ -184,6 +184,9 @@ class Engine(Protocol):
         Gives up after `silence` seconds. Raises NotBegun where it surely is not done.
         """
 
+    async def note(self, job: Job[T], company_id: int) -> T:
+        """Run a job in a transaction of its own that need not outlive a loss of power, nor hold the right to write."""
+
     async def hold(self, company_id: int) -> Held:
         """Wait for the right to write for a company."""
 

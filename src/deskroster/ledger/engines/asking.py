@@ -23,12 +23,15 @@ CONNECTING = 2  # connections that are made at once
 CONNECTING_SECONDS = 3.0  # that a question may wait for one to be made, behind others that are
 STALE_SECONDS = 3.0  # that somebody may have waited for an earlier question when the next one is put
 
-_SPEND = """WITH spent AS (
-    INSERT INTO nonces (company_id, digest, until) SELECT $1::bigint, digest, $2::bigint
-        FROM unnest($3::bytea[]) AS digest
-    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until WHERE nonces.until <= $4::bigint
+_THEIRS = "floor(extract(epoch FROM clock_timestamp()))::bigint"
+_SPEND = f"""WITH spent AS (
+    INSERT INTO nonces (company_id, digest, until)
+        SELECT $1::bigint, digest, greatest({_THEIRS}, $2::bigint) + {LIFETIME} FROM unnest($3::bytea[]) AS digest
+    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until
+        WHERE nonces.until <= least({_THEIRS}, $2::bigint)
     RETURNING digest
 ) """
+"""Used again only when both the database's clock and ours say so: neither can be set ahead and have it forgotten."""
 _STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
     {NOTES_AS_TEXT},
     current_setting('synchronous_standby_names') <> '', """
@@ -214,7 +217,7 @@ class _Line:
         name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]
         if nonces:
             name, digests = b"spending", b",".join(b'"\\\\x%b"' % nonce.hex().encode() for nonce in nonces)
-            values += [b"%d" % (now + LIFETIME), b"{%b}" % digests, b"%d" % now]
+            values += [b"%d" % now, b"{%b}" % digests]
         if name not in self._prepared:
             self._link.send_prepare(name, _QUESTIONS[name].encode())
             await self._answered()

@@ -109,6 +109,9 @@ class Embedded:
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         return await ended(self.start_write(job), PATIENCE, silence)
 
+    async def note(self, job: Job[T], company_id: int) -> T:
+        return await self.write(job)
+
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
         return await self.run(lambda connection: _snapshot(connection, job), patience)
 

@@ -62,6 +62,13 @@ def dangling(db: Db) -> Iterator[str]:
             yield f"{table} points at {parent}"
 
 
+def moment(db: Db, ours: float) -> float:
+    """Return Unix time by the clock that all processes share: the database's; ours where no other process is."""
+    if of_sqlite(db):
+        return ours
+    return float(db.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0])
+
+
 def product(db: Db) -> str:
     """Return what answers, with its version."""
     if of_sqlite(db):

@@ -110,6 +110,15 @@ class PostgreSQL:
     async def copy(self, target: Path, otherwise: Job[None]) -> None:
         await self.read_long(otherwise, silence=LONG_SECONDS)
 
+    async def note(self, job: Job[T], company_id: int) -> T:
+        lane = await self._take((), PATIENCE)
+        try:
+            return await self._judged(
+                lane.run(lambda session: _noted(session, job, company_id, self.fence), within=PATIENCE)
+            )
+        finally:
+            self._give_back(lane)
+
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
         held = await self._hold(company_id, (self._long, self._slow) if long else (self._slow,))
@@ -328,6 +337,14 @@ def _snapshot(session: Session, job: Job[T], company_id: int, fence: Fence) -> T
 def _glance(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
     begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; {fence.question}"
     fence.check(dict(session.script(begin)))
+    result = job(session)
+    session.script("COMMIT")
+    return result
+
+
+def _noted(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
+    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}"
+    fence.check(session.script(f"{begin}; SELECT {fence.question}")[0][0])
     result = job(session)
     session.script("COMMIT")
     return result

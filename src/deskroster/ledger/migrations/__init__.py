@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 FIRST = "0001"
-HEAD = "0004"  # said here so that Alembic is imported only when there is something to do
+HEAD = "0005"  # said here so that Alembic is imported only when there is something to do
 SERVES = "0003"  # the `HEAD` of the oldest program that can go on with these tables
 
 

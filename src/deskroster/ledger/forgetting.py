@@ -1,0 +1,42 @@
+"""Forgetting: what has had its time is removed once a minute, in short jobs, so that nobody waits long for one."""
+
+from deskroster.clocks import Clock, Wall
+from deskroster.ledger import nonces, replies
+from deskroster.ledger.engines import Engine
+from deskroster.ledger.nonces import LIFETIME
+
+_JUMP = 60  # seconds by which the database's clock may go otherwise than ours in a minute, without being set
+
+
+class Forgetting:
+    """What one process removes, and when it may.
+
+    The clock of a shared database can be set as any other: set ahead, it would have all nonces forgotten, and they
+    could be used again when it is set right. So a process removes none before it has seen that clock run evenly for
+    their lifetime; and first answers only when its own clock that goes forward says so too.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, forward: Wall) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._forward = forward
+        self._offset: float | None = None  # of the database's clock from ours that only goes forward
+        self._even_since = 0.0
+
+    async def forget(self, now: float) -> None:
+        """Remove all that has had its time, `now` by the clock of a database that is shared."""
+        shared, forward, steady = self._engine.asking is not None, self._forward(), self._clock.steady()
+        old = int(min(now, forward) if shared else forward) - replies.LIFETIME
+        while await self._engine.write(lambda db: replies.forget(db, old)) == replies.AT_ONCE:
+            pass
+        if shared and self.may(now, steady):
+            while await self._engine.write(lambda db: nonces.forget(db, int(now))) == nonces.AT_ONCE:
+                pass
+
+    def may(self, theirs: float, steady: float) -> bool:
+        """Take note of what the database's clock shows; tell whether nonces that are over by it may be removed."""
+        offset = theirs - steady
+        if self._offset is None or abs(offset - self._offset) > _JUMP:
+            self._even_since = steady
+        self._offset = offset
+        return steady - self._even_since >= LIFETIME
