@@ -131,7 +131,7 @@ def test_nonces_of_a_shared_database_are_found_by_an_index_and_removed_so_many_a
             rows = [(1, b"%d" % at, NOW + (at % 2) * 900) for at in range(2_000)]
             db.executemany("INSERT INTO nonces (company_id, digest, until) VALUES (?, ?, ?)", rows)
             db.execute("ANALYZE nonces")
-            return plan(db, nonces._FORGET, (NOW, NOW, 300))
+            return plan(db, nonces._FORGET, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
 
         found = await store._engine.write(spend, EVERY_COMPANY)
         removed = [await store._engine.write(lambda db: nonces.forget(db, NOW, 300)) for _ in range(5)]
