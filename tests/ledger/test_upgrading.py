@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.script import Script, ScriptDirectory
 
-from deskroster.core.problems import Refusal
+from deskroster.core.problems import Busy, Refusal
 from deskroster.ledger import Failed, NewerData, Store, installation, log, migrations, place
 from deskroster.ledger.engines import postgresql
 from tests import random_verbs, world
@@ -122,6 +122,33 @@ def test_an_older_program_that_the_data_serves_no_more_is_refused(tmp_path, url,
 
         with pytest.raises(NewerData):
             open_at(tmp_path / "old", url)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("serves", [migrations.HEAD, LATER])
+def test_a_process_that_is_open_while_a_later_version_contracts_can_neither_read_nor_write(
+    tmp_path, url, later, serves
+):
+    """The control: where the later version only expands, the old process goes on."""
+
+    async def run():
+        old = open_at(tmp_path / "old", url)
+        ledger = await founded(old)
+        later(serves=serves)
+        await (await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")).close()
+        later.undo()
+        if serves == LATER:
+            for asked in (old.fresh(ledger), ledger.submit(work(new_group("too late")))):
+                with pytest.raises(Busy):
+                    await asked
+            assert "a later version has changed the tables" in old.outdated
+        else:
+            await old.fresh(ledger)
+            await ledger.submit(work(new_group("side by side")))
+            assert "" == old.outdated
+        assert ([] if serves == LATER else ["side by side"]) == names(ledger)
+        await old.close()
 
     asyncio.run(run())
 

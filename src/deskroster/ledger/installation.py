@@ -20,7 +20,7 @@ BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
 UNDER_WAY = fence.UNDER_WAY  # noted of a copy that nobody has opened yet, so that a move may write it again
 MOVED = fence.MOVED
-_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", fence.COMPANY_LIST, "serves"
+_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", fence.COMPANY_LIST, fence.SERVES
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:
@@ -65,6 +65,11 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if engine.read_now(lambda db: notes(db, UNDER_WAY)) is not None:
         engine.write_now(lambda db: forget(db, UNDER_WAY))
     return opened
+
+
+def fence_in(engine: Engine, opened: Vault) -> None:
+    """Let nothing be read or written any more, from now on, once key, place or tables are no longer these."""
+    engine.fence.keep_to(opened.fingerprint, HEAD)
 
 
 def prepare(engine: Engine) -> None:
@@ -176,7 +181,7 @@ def rotate_key(folder: Path) -> Vault:
     try:
         engine.take_alone()
         opened = open_vault(folder, engine)
-        engine.fence.keep_to(opened.fingerprint)
+        fence_in(engine, opened)
         return change_key(folder, engine, opened)
     finally:
         engine.close()

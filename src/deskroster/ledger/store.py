@@ -109,7 +109,7 @@ class Store:
         """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
 
         `alarm` is called, once and perhaps in another thread, when damage is found later on: writing has stopped then.
-        So is `outdated` when the key was changed, or the data moved, beside this process: it answers nothing but Busy.
+        So is `outdated` when key, place or tables were changed beside this process: it answers nothing but Busy.
         Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ class Store:
         try:
             held.harden_now()
             vault = installation.open_vault(folder, held)
-            held.fence.keep_to(vault.fingerprint)
+            installation.fence_in(held, vault)
             held.alarm, held.fence.alarm = alarm, outdated
             return cls(folder, held, vault, clock_of(clock))
         except BaseException:

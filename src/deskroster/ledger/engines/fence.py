@@ -1,9 +1,10 @@
-"""Fence: keeps a process off data that is no longer its own: sealed with another key since, or moved elsewhere.
+"""Fence: keeps a process off data that is no longer its own: sealed with another key since, moved, or contracted.
 
 An advisory lock keeps the key and the place from being changed while processes have an installation open, but it ends
-with its session. So whoever reads or writes compares the epoch too: which key has sealed the data, and whether this
-database is in charge of it. Writers do so in their transaction, once they have its lock; whoever changes the epoch
-has locked out all writers. Readers do so in the question that makes them fresh.
+with its session. So whoever reads or writes compares the epoch too: which key has sealed the data, whether this
+database is in charge of it, and whether its tables still serve this program. Writers do so in their
+transaction, once they have its lock; whoever changes the epoch has locked out all writers. Readers do so in the
+question that makes them fresh.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from deskroster.ledger.engines import Outdated
 
 KEY = "key"  # noted: the fingerprint of the key that sealed the data
 MOVED = "moved"  # noted in a database whose data was moved elsewhere
+SERVES = "serves"  # noted: the version of the oldest program that can go on with the tables
 UNDER_WAY = "moving"  # noted in a copy that is not in charge of the data yet
 
 COMPANY_LIST = "companies"  # noted: how often the list of companies has changed
@@ -25,6 +27,9 @@ _NOTHING = "SELECT name, value FROM (VALUES ('', '')) AS notes (name, value) WHE
 _ANOTHER_KEY = (
     "the installation key was changed while this process ran: start it again, with the new key in its data folder"
 )
+_CONTRACTED = (
+    "a later version has changed the tables so that this one cannot go on with them: stop it, and use that one"
+)
 _ELSEWHERE = "the data was moved elsewhere while this process ran: stop it, and serve the data where it is now"
 
 
@@ -35,10 +40,11 @@ class Fence:
         self.outdated = ""  # why nothing may be read or written, as the last comparison had it
         self.alarm: Callable[[str], None] = lambda why: None
         self._kept: str | None = None
+        self._version = ""
 
-    def keep_to(self, fingerprint: str) -> None:
-        """Let pass, from now on, what is sealed with this key, in a database that is in charge."""
-        self._kept = fingerprint
+    def keep_to(self, fingerprint: str, version: str) -> None:
+        """Let pass, from now on, what is sealed with this key and serves this version, in a database in charge."""
+        self._kept, self._version = fingerprint, version
 
     @property
     def question(self) -> str:
@@ -52,11 +58,15 @@ class Fence:
         """
         if self._kept is None:
             return
-        elsewhere = MOVED in notes or UNDER_WAY in notes
-        if notes.get(KEY) == self._kept and not elsewhere:
+        if MOVED in notes or UNDER_WAY in notes:
+            why = _ELSEWHERE
+        elif notes.get(SERVES, "") > self._version:
+            why = _CONTRACTED
+        elif notes.get(KEY) != self._kept:
+            why = _ANOTHER_KEY
+        else:
             self.outdated = ""
             return
-        why = _ELSEWHERE if elsewhere else _ANOTHER_KEY
         if why != self.outdated:
             self.outdated = why
             self.alarm(why)
