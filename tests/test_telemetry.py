@@ -1,15 +1,19 @@
 """The log and the counts by themselves: nothing that happens to them reaches whoever logs or counts."""
 
+import asyncio
 import io
 import json
 import logging
 import os
+import shutil
 import sys
 import threading
 import warnings
 
 import pytest
 
+from deskroster.app import opened
+from deskroster.settings import Settings
 from deskroster.telemetry import Shared, Telemetry, lines
 from deskroster.telemetry.counts import PLACE_BYTES
 from deskroster.telemetry.lines import Lines, to_descriptor, write_within
@@ -205,6 +209,20 @@ def test_last_words_are_not_waited_for_longer_than_is_said():
     assert write_within(writer, b"words", 60)
     os.close(reader)
     os.close(writer)
+
+
+def test_what_is_logged_over_an_open_folder_is_written_when_it_is_closed(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "data")
+    stream = io.StringIO()
+    telemetry = Telemetry(stream=stream)
+
+    async def use():
+        async with opened(Settings(data=tmp_path / "data"), telemetry):
+            telemetry.log.critical("damaged")
+
+    asyncio.run(use())
+
+    assert "damaged" in stream.getvalue()
 
 
 def test_whatever_is_logged_becomes_a_line_of_json():

@@ -151,6 +151,7 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock | Wall =
     finally:
         app.passwords.close()
         await store.close()
+        telemetry.flush()  # a command ends now, and its thread with it
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

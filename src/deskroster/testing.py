@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from hashlib import sha1, sha256
 from pathlib import Path
 from types import TracebackType
@@ -308,7 +308,11 @@ class Emulator:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         self._end = lambda: loop.call_soon_threadsafe(task.cancel)
-        async with opened(settings, Telemetry(), self.clock) as app:
+        with closing(Telemetry()) as telemetry:
+            await self._serve_logged(started, settings, telemetry)
+
+    async def _serve_logged(self, started: Future[_Running], settings: Settings, telemetry: Telemetry) -> None:
+        async with opened(settings, telemetry, self.clock) as app:
             installation = Installation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
             accounts = await self._prepare(installation)
 

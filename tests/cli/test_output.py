@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.program import PATIENCE, environment
 
+pytestmark = pytest.mark.once
+
 COMPANY = ("--name", "Beta", "--email", "admin@beta.com")
 PASSWORD = "correct horse battery"
 
