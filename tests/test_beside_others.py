@@ -332,7 +332,7 @@ async def _hangs(*given):
     [
         ((demo, "prepared"), _fails, RuntimeError),
         ((testing.server, "_config"), _fails, RuntimeError),
-        ((testing.server, "_listen"), _fails, RuntimeError),
+        ((testing.server, "listen"), _fails, RuntimeError),
         ((testing.sockets, "bind"), _fails, RuntimeError),
         ((demo, "prepared"), _hangs, TimeoutError),
     ],

@@ -81,7 +81,7 @@ def test_one_address_of_ipv6_is_that_alone(nowhere, acme):
 @needs_ipv6
 @pytest.mark.parametrize("host", ["::", "0::0"])
 def test_an_address_is_kept_for_several_processes_that_take_both(host):
-    with server.reserved(host, 0) as port, server._listen(host, port, True), server._listen(host, port, True):
+    with server.reserved(host, 0) as port, server.listen(host, port, True), server.listen(host, port, True):
         for one in ("127.0.0.1", "::1"):
             socket.create_connection((one, port)).close()
 
@@ -89,7 +89,7 @@ def test_an_address_is_kept_for_several_processes_that_take_both(host):
 @needs_ipv6
 def test_control_a_socket_for_ipv6_alone_is_noticed(monkeypatch):
     monkeypatch.setattr(server, "_takes_both", lambda host: False)
-    with server._listen("::", 0, False) as listening, pytest.raises(ConnectionRefusedError):
+    with server.listen("::", 0, False) as listening, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
 
 
