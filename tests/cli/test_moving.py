@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,13 +57,14 @@ def filled(data, seed=0):
 
 
 def everything(data):
-    """Return every row of every table, wherever the data is, but for how the tables are declared there."""
+    """Return every row of every table, wherever the data is, but for how the tables are declared and came there."""
     with closing(place.engine_at(place.url_of(data))(data)) as engine:
         rows = {
             table.name: sorted(map(repr, engine.read_now(lambda db: list(db.execute(sql(select(table))).fetchall()))))  # noqa: B023 - used up at once
             for table in tables.metadata.sorted_tables
         }
-    rows["installation"] = [row for row in rows["installation"] if "'schema'" not in row]
+    of_the_place = ("'schema'", "'arrived'")
+    rows["installation"] = [row for row in rows["installation"] if not any(name in row for name in of_the_place)]
     return rows
 
 
@@ -213,7 +215,7 @@ main()
 
 @pytest.mark.parametrize(
     ("step", "after"),
-    [("transfer.copy", True), ("installation.sign_again", False), ("place.note", False)],
+    [("transfer.copy", True), ("installation.sign_again", False), ("installation.note", False)],
 )
 def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(command, empty, step, after):
     before = everything(command.data)
@@ -225,6 +227,35 @@ def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(co
     assert 0 == command("move", "--to", empty).code
     assert before == everything(command.data)
     assert 0 == command("doctor").code
+
+
+@pytest.mark.parametrize("to", ["postgresql", "sqlite"])
+def test_a_move_that_is_killed_between_its_two_places_lets_neither_be_used_and_is_finished(command, empty, to):
+    if to == "sqlite":
+        command("move", "--to", empty)
+    target = empty if to == "postgresql" else "sqlite"
+    before, here = everything(command.data), place.noted_in(command.data)
+
+    killed(command.data, target, "place.note", False)
+    refused = [command(*what) for what in (("position", "list"), ("doctor",), ("serve", "--port", "0"), ("backup",))]
+
+    assert here == place.noted_in(command.data)
+    assert [1, 1, 1, 1] == [one.code for one in refused]
+    assert all("deskroster move" in one.err for one in refused)
+    assert 0 == command("move", "--to", target).code
+    assert before == everything(command.data)
+    assert 0 == command("doctor").code
+
+
+def test_a_move_that_was_killed_is_not_finished_at_another_place(command, empty, databases):
+    killed(command.data, empty, "place.note", False)
+    other = databases.create("moving_elsewhere")
+    refused = command("move", "--to", other)
+
+    assert 4 == refused.code
+    assert "another place" in refused.err
+    assert 0 == command("move", "--to", empty).code
+    databases.drop("moving_elsewhere")
 
 
 def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
@@ -240,14 +271,18 @@ def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
 
 
 def test_what_a_killed_move_has_left_is_overwritten_by_none_once_it_was_opened(command, empty, tmp_path):
+    shutil.copytree(command.data, tmp_path / "copy")
     killed(command.data, empty, "place.note", True)
     command("position", "add", "质检")
     (command.data / place.ELSEWHERE).unlink()
 
-    refused = command("move", "--to", empty)
+    refused = command("move", "--data", str(tmp_path / "copy"), "--to", empty)
+    finished_again = command("move", "--to", empty)
 
     assert 4 == refused.code
     assert "installation at the other place" in refused.err
+    assert 0 == finished_again.code
+    assert "质检" in command("position", "list").out
 
 
 def killed(data, to, step, after):

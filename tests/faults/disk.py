@@ -23,7 +23,8 @@ class Fault(IntEnum):
     EIO = 1
     ENOSPC = 2
     SHORT_WRITE = 3  # half of it is written, then there is no space
-    FULL = 4  # no file can become longer
+    FULL = 4  # no file can become longer, and none can be made
+    KILL = 5  # the process is killed before the call
 
 
 class Calls(IntFlag):
@@ -33,6 +34,10 @@ class Calls(IntFlag):
     SYNC = 2
     TRUNCATE = 4
     ALL = 7
+    CREATE = 8  # of a file or folder, or opening one so that it is emptied
+    NAME = 16  # renaming, linking, removing
+    COMMIT = 32  # sent to a database; only to be killed at
+    STEPS = 63  # all that changes what is there after the process
 
 
 class Seen(NamedTuple):
@@ -71,6 +76,11 @@ class Disk:
     def mend(self) -> None:
         """Let nothing fail any more."""
         self._map[0:4] = bytes(4)
+
+    @property
+    def counted(self) -> int:
+        """How many calls there were since `fail`, of those that were to be looked at."""
+        return int(_HEAD.unpack_from(self._map)[4])
 
     @property
     def failed(self) -> int:

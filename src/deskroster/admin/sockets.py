@@ -64,7 +64,9 @@ def reachable(folder: Path) -> Iterator[str]:
         yield path
         return
     if not _HANDLES.is_dir():
-        raise PathTooLong(f"the path of {folder} is too long for a socket: {MAX_PATH - len(FILE) - 1} bytes at most")
+        raise PathTooLong(
+            f"the path of {os.fsencode(folder)!r} is too long for a socket: {MAX_PATH - len(FILE) - 1} bytes at most"
+        )
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield str(_HANDLES / str(handle) / FILE)

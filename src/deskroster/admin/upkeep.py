@@ -20,6 +20,7 @@ from deskroster.ledger import BadBackup, Finding, Manifest, Vault, WrongKey
 from deskroster.ledger.check import What
 from deskroster.ledger.engines import ERRORS, NoRoom
 from deskroster.ledger.migrations import HEAD
+from deskroster.ledger.paths import as_text, from_text, shown
 from deskroster.ledger.vault import FILE, VARIABLE, read_key
 
 _CLOCK_STARTS = 1_700_000_000  # a clock that shows less has not been set (November 2023)
@@ -35,7 +36,7 @@ class Health(Struct, frozen=True):
 
 
 class BackupBody(Struct, frozen=True):
-    """The absolute path of a folder that does not exist yet."""
+    """The absolute path of a folder that does not exist yet; a `file:` address where it is not in UTF-8."""
 
     folder: str
 
@@ -83,11 +84,11 @@ def routes(installation: Installation) -> tuple[Route, ...]:
         return written(Health(installation.store.writable, __version__))
 
     async def back_up(request: Request, desk: Desk) -> Reply:
-        folder = Path(request.read(BackupBody).folder)
-        if not folder.is_absolute():
+        folder = from_text(request.read(BackupBody).folder)
+        if not folder.is_absolute() or "\0" in str(folder):
             raise Invalid("folder", Rule.FORM)
         try:
-            return written(BackupOut(str(folder), await installation.store.backup(folder)))
+            return written(BackupOut(as_text(folder), await installation.store.backup(folder)))
         except (BadBackup, *ERRORS) as error:
             return own.refused(409 if isinstance(error, BadBackup) else 500, "backup-failed", str(error))
 
@@ -146,8 +147,8 @@ def _key(wrong: list[str], data: Path) -> Check:
     except WrongKey as error:
         return Check("key", False, str(error))
     if key is None:
-        return Check("key", False, f"{data / FILE} is missing: put it back before the server stops")
-    where = f"from {VARIABLE}" if VARIABLE in os.environ else str(data / FILE)
+        return Check("key", False, f"{shown(data / FILE)} is missing: put it back before the server stops")
+    where = f"from {VARIABLE}" if VARIABLE in os.environ else shown(data / FILE)
     return Check("key", True, f"fingerprint {Vault(key).fingerprint}, {where}")
 
 

@@ -13,6 +13,7 @@ from deskroster.cli.init import AdminName, AskPassword, Email, Name, show_new
 from deskroster.cli.options import Data, Json
 from deskroster.cli.reference import told
 from deskroster.cli.secret import read_secret
+from deskroster.ledger.paths import in_shell
 
 
 class Language(StrEnum):
@@ -94,7 +95,13 @@ def add_company(
     start = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
     settings = _settings(label=label, name=name, language=language, time_zone=time_zone)
     with Folder(data) as folder:
-        made = folder.installation("POST", "/companies", {**settings, "administrator": start})
+        try:
+            made = folder.installation("POST", "/companies", {**settings, "administrator": start})
+        except Refused as refusal:
+            if refusal.code == Exit.CONFLICT:
+                again = f"deskroster password 1 --company {label} --data {in_shell(data)}"
+                refusal.hint = f"If this was interrupted before it showed the administrator's password: {again}"
+            raise
     show_new(msgspec.convert(made, NewCompany), json)
 
 

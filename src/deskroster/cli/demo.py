@@ -16,6 +16,7 @@ from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
 from deskroster.cli.options import Host, Json, Port
 from deskroster.cli.serving import Addresses, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
+from deskroster.ledger.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -65,8 +66,8 @@ def demo(
         try:
             serve(settings, prepare, ready)
         except NotADemo:
-            why = f"{folder} holds companies that the demo has not made"
-            raise Refused(Exit.CONFLICT, why, f"Serve it with: deskroster serve --data {folder}") from None
+            why = f"{shown(folder)} holds companies that the demo has not made"
+            raise Refused(Exit.CONFLICT, why, f"Serve it with: deskroster serve --data {in_shell(folder)}") from None
 
 
 def _loopback(host: str) -> str:
@@ -87,7 +88,7 @@ def _fields(accounts: Accounts) -> dict[str, object]:
 
 
 def _welcome(url: str, accounts: Accounts, data: Path | None) -> None:
-    kept = f"kept in {escape(str(data))}" if data else "gone when this stops; --data DIR keeps it"
+    kept = f"kept in {escape(shown(data))}" if data else "gone when this stops; --data DIR keeps it"
     say(f"\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  (data: {kept}; stop with Ctrl-C)\n")
     for heading, account in (("Administrator", accounts.admin), ("Agent", accounts.agent)):
         if account is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from deskroster.cli.wording import in_words
 from deskroster.core.company import CompanyFields
 from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, place
+from deskroster.ledger.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -70,7 +72,7 @@ def init(
         raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
     show_new(made, json)
     if not json:
-        verbatim(f"\nServe it with: deskroster serve --data {data}")
+        verbatim(f"\nServe it with: deskroster serve --data {in_shell(data)}")
 
 
 def show_new(made: NewCompany, json: bool) -> None:
@@ -92,16 +94,25 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
     with refusing(settings.data):
         if settings.database is not None and place.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"
-            raise Refused(Exit.CONFLICT, f"{settings.data} is an installation already, on another database", hint)
+            raise Refused(
+                Exit.CONFLICT, f"{shown(settings.data)} is an installation already, on another database", hint
+            )
         async with opened(settings, Telemetry()) as app:
             installation = installation_of(app)
             if installation.store.companies():
-                hint = f"To add a company to it: deskroster company add --data {settings.data}"
-                raise Refused(Exit.CONFLICT, f"{settings.data} is an installation already", hint)
+                raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))
+            if settings.database is not None:  # before there is anything to be found there
+                place.note(settings.data, settings.database)
             try:
                 made = await found(installation, fields, start, uuid.uuid4().hex)
             except Refusal as problem:
                 raise in_words(problem) from None
-        if settings.database is not None:
-            place.note(settings.data, settings.database)
         return made
+
+
+def _hint(data: Path) -> str:
+    folder = in_shell(data)
+    return (
+        f"To add a company to it: deskroster company add --data {folder}. If init was interrupted before it showed the "
+        f"administrator's password: deskroster password 1 --data {folder}"
+    )

@@ -11,6 +11,7 @@ from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
 from deskroster.ledger import moving as ledger
+from deskroster.ledger.paths import shown
 
 SQLITE = "sqlite"
 
@@ -25,9 +26,10 @@ To = Annotated[
 def move(data: Data, to: To, json: Json = False) -> None:
     """Move an installation from SQLite in its folder to PostgreSQL, or back, with its whole history.
 
-    Nothing may serve it meanwhile. All is copied in one transaction, every record is compared on both sides, and only
-    then is the new place noted in the folder. If anything differs, or the move is interrupted, the data is where it was
-    and the command can be given again. What was left behind by a move to PostgreSQL is kept as deskroster.db.moved.
+    Nothing may serve it meanwhile. All is copied in one transaction and every record is compared on both sides. Only
+    then is the old place marked as left, and the new one noted in the folder: at no moment can both be used. If
+    anything differs or fails, the data is where it was. Killed at any moment, it is finished by the same command given
+    again. What was left behind by a move to PostgreSQL is kept as deskroster.db.moved.
 
     The installation key stays in the folder. Other machines need a copy of it, and the address by --database.
 
@@ -55,4 +57,4 @@ def move(data: Data, to: To, json: Json = False) -> None:
         as_json({"rows": rows, "to": "sqlite" if to == SQLITE else "postgresql"})
     else:
         where = "SQLite in the folder" if to == SQLITE else "PostgreSQL"
-        say(f"Moved: {rows:,} rows, each the same on both sides. The data of {escape(str(data))} is in {where} now.")
+        say(f"Moved: {rows:,} rows, each the same on both sides. The data of {escape(shown(data))} is in {where} now.")

@@ -9,7 +9,8 @@ from deskroster.admin.installation import Installation
 from deskroster.admin.sockets import PathTooLong
 from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
-from deskroster.ledger import Damaged, Failed, NewerData, WrongKey, advice, place
+from deskroster.ledger import Damaged, Failed, InDoubt, NewerData, WrongKey, advice, place
+from deskroster.ledger.paths import in_shell, shown
 
 KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
 
@@ -19,8 +20,8 @@ def must_be_installation(data: Path, database: str | None = None) -> None:
     with refusing(data):
         found = database is not None or place.is_installation(data)
     if not found:
-        hint = f"Make one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
-        raise Refused(Exit.NOT_FOUND, f"there is no installation in {data}", hint)
+        hint = f"Make one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
+        raise Refused(Exit.NOT_FOUND, f"there is no installation in {shown(data)}", hint)
 
 
 @contextmanager
@@ -37,19 +38,21 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
     except Damaged as error:
         raise Refused(Exit.DAMAGED, str(error), advice(data)) from None
     except sqlite3.OperationalError as error:
-        raise Refused(Exit.UNAVAILABLE, f"{data}: {error}", "Is the disk full, or failing?") from None
+        raise Refused(Exit.UNAVAILABLE, f"{shown(data)}: {error}", "Is the disk full, or failing?") from None
     except Failed as error:
         raise Refused(
             Exit.UNAVAILABLE, str(error), "Is the database running, and may it be reached from here?"
         ) from None
+    except InDoubt as error:
+        raise Refused(Exit.UNKNOWN, str(error), "It may be done. Give the command again.") from None
     except place.NoDatabase as error:
         raise Refused(Exit.REFUSED, str(error)) from None
     except PathTooLong as error:
         raise Refused(Exit.REFUSED, str(error)) from None
     except PermissionError as error:
-        raise Refused(Exit.REFUSED, f"{error}", f"Run this as the user who owns {data}.") from None
+        raise Refused(Exit.REFUSED, f"{error}", f"Run this as the user who owns {shown(data)}.") from None
     except OSError as error:
-        raise Refused(Exit.REFUSED, f"{data}: {error}") from None
+        raise Refused(Exit.REFUSED, f"{shown(data)}: {error}") from None
 
 
 def installation_of(app: App) -> Installation:

@@ -6,6 +6,7 @@ from deskroster.cli.console import Exit, Refused, as_json, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse, rotate_key
+from deskroster.ledger.paths import shown
 from deskroster.ledger.vault import FILE
 
 
@@ -31,4 +32,4 @@ def rotate_installation_key(data: Data, json: Json = False) -> None:
     if json:
         as_json({"fingerprint": fingerprint})
     else:
-        say(f"The installation key is now {fingerprint}. Copy {escape(str(data / FILE))} to where you keep it.")
+        say(f"The installation key is now {fingerprint}. Copy {escape(shown(data / FILE))} to where you keep it.")

@@ -14,6 +14,7 @@ from deskroster.cli.options import Data, Database, Host, Json, Port
 from deskroster.core.records import Secret
 from deskroster.dialect import hosts
 from deskroster.ledger import place
+from deskroster.ledger.paths import in_shell, shown
 from deskroster.settings import Settings
 
 METRICS_PORT = 9321
@@ -171,8 +172,8 @@ async def _loaded(installation: Installation) -> list[str]:
     companies = installation.store.companies()
     if not companies:
         data = installation.settings.data
-        hint = f"Found one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL"
-        raise Refused(Exit.NOT_FOUND, f"{data} holds no company", hint)
+        hint = f"Found one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
+        raise Refused(Exit.NOT_FOUND, f"{shown(data)} holds no company", hint)
     for company in companies:
         await installation.desks.of_company(company, patience=None)
     return [company.label for company in companies]

@@ -17,6 +17,7 @@ from deskroster.cli.options import Data, Json
 from deskroster.core import moments
 from deskroster.ledger import BadBackup, FolderInUse, Manifest, restore, verify
 from deskroster.ledger.check import examine
+from deskroster.ledger.paths import as_text, from_text, shown
 from deskroster.ledger.vault import parse_key
 
 KeyFile = Annotated[
@@ -47,13 +48,13 @@ def backup(
     """
     target = folder or data.absolute().parent / f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with Folder(data) as served:
-        done = served.installation("POST", "/backups", {"folder": str(target.absolute())})
+        done = served.installation("POST", "/backups", {"folder": as_text(target)})
     if json:
         as_json(done)
         return
     manifest = done["manifest"]
     commits = ", ".join(f"{head['label']} up to commit {head['number']}" for head in manifest["companies"])
-    say(f"Verified: {escape(done['folder'])}, {manifest['size']:,} bytes: {escape(commits)}.")
+    say(f"Verified: {escape(shown(from_text(done['folder'])))}, {manifest['size']:,} bytes: {escape(commits)}.")
     say(f"Restoring it takes the installation key {manifest['key']}.")
 
 

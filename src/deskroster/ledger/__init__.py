@@ -5,7 +5,7 @@ from deskroster.ledger import place
 from deskroster.ledger.backup import BadBackup, Manifest, advice, backups, restore, verify
 from deskroster.ledger.calls import Minute
 from deskroster.ledger.check import Finding, examine
-from deskroster.ledger.engines import Failed, FolderInUse
+from deskroster.ledger.engines import Failed, FolderInUse, InDoubt
 from deskroster.ledger.forms import NewerData
 from deskroster.ledger.installation import rotate_key
 from deskroster.ledger.ledger import Ledger
@@ -16,7 +16,8 @@ from deskroster.ledger.store import Store
 from deskroster.ledger.vault import Vault, WrongKey
 
 __all__ = [
-    "BadBackup", "Damaged", "Failed", "Finding", "FolderInUse", "Last", "Ledger", "Manifest", "Minute", "NewerData",
+    "BadBackup", "Damaged", "Failed", "Finding", "FolderInUse", "InDoubt", "Last", "Ledger", "Manifest", "Minute",
+    "NewerData",
     "Once", "Store", "Vault", "Work", "WrongKey", "advice", "backups", "examine", "place", "restore", "rotate_key",
     "verify",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ import msgspec
 from deskroster.ledger import check
 from deskroster.ledger.check import Finding
 from deskroster.ledger.engines import LONG_SECONDS, Failed, Late
+from deskroster.ledger.paths import as_text, from_text, read_only
 from deskroster.ledger.vault import Vault
 
 SMALL = 4 << 20  # bytes of a copy for which a process of its own is not worth while: it takes longer to start
@@ -34,7 +35,7 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
     if size <= SMALL:
         return await asyncio.to_thread(looked_over, file, opened)
     process = await asyncio.to_thread(_started)
-    wanted = msgspec.json.encode(_Wanted(str(file), opened.reveal().hex()))
+    wanted = msgspec.json.encode(_Wanted(as_text(file), opened.reveal().hex()))
     try:
         said, why = await asyncio.to_thread(process.communicate, wanted, LONG_SECONDS)
     except subprocess.TimeoutExpired:
@@ -49,7 +50,7 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
 
 def looked_over(file: Path, opened: Vault) -> list[Finding]:
     """Return what is wrong with a copy, in this process."""
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+    with closing(sqlite3.connect(read_only(file), uri=True)) as db:
         try:
             return check.everything(db, opened)
         except sqlite3.DatabaseError as error:
@@ -61,7 +62,7 @@ def main() -> None:
     wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=_Wanted)
     with suppress(OSError):
         os.nice(_NICE)
-    found = looked_over(Path(wanted.file), Vault(bytes.fromhex(wanted.key)))
+    found = looked_over(from_text(wanted.file), Vault(bytes.fromhex(wanted.key)))
     sys.stdout.buffer.write(msgspec.json.encode(found))
     sys.stdout.flush()
 

@@ -1,11 +1,12 @@
 """Backup: copy what is durable while serving, verify it, and restore it. A copy counts only once it is verified."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,16 +15,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from deskroster.core import moments
-from deskroster.ledger import check, installation, loading, log, place, transfer, vault
+from deskroster.ledger import check, durable, installation, loading, log, place, transfer, vault
 from deskroster.ledger.engines import Db
 from deskroster.ledger.engines.embedded import FILE, LOCK, core, lock
 from deskroster.ledger.forms import MANIFEST_FORM, NewerData
 from deskroster.ledger.migrations import HEAD, migrate
-from deskroster.ledger.vault import Vault, WrongKey, sync_folder
+from deskroster.ledger.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
+from deskroster.ledger.vault import Vault, WrongKey
 
 MANIFEST = "backup.json"
 LATEST = "latest-backup"
-_PARTIAL = ".partial"  # what is not yet verified is called so
 
 
 class BadBackup(Exception):
@@ -58,23 +59,61 @@ class _Form(Struct, frozen=True):
 class Latest(Struct, frozen=True):
     """Where the latest backup was put, and what it says of itself."""
 
-    folder: str
+    folder: str  # as `as_text` has it
     manifest: Manifest
 
 
-def begin(folder: Path) -> Path:
-    """Return where the file of a backup in `folder`, which must not exist, is to be put. Raises BadBackup, OSError."""
-    partial = _partial(folder)
-    if folder.exists():
-        raise BadBackup(f"{folder} exists")
-    abandon(folder)
-    partial.mkdir(mode=0o700, parents=True)
-    return partial / FILE
+@contextmanager
+def begun(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to write a backup into, beside `folder`, which must not exist; `seal` gives it that name.
+
+    If it has not got that in the end, nothing is left of it. What a killed process left is removed first. Raises
+    BadBackup, OSError.
+    """
+    partial = durable.aside(folder)
+    if os.path.lexists(folder):
+        raise BadBackup(f"{shown(folder)} exists")
+    above = durable.make_folder(folder.parent)
+    try:
+        partial.mkdir(mode=0o700, exist_ok=True)
+        with _held(partial):
+            for path in _unfinished(partial):
+                path.unlink()
+            try:
+                yield partial
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        with suppress(OSError):  # there is something in it: the backup, or another one
+            for made in above:
+                made.rmdir()
+
+
+@contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """Have a folder for this backup alone. Raises BadBackup where another one is being written to it."""
+    descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadBackup(f"another backup is being written to {shown(partial)}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unfinished(partial: Path) -> list[Path]:
+    """Return the files that a killed process has left. Raises BadBackup if the folder is no backup's."""
+    found = list(partial.iterdir())
+    if any(not path.name.startswith((FILE, MANIFEST)) for path in found):
+        raise BadBackup(f"{shown(partial)} is in the way")
+    return found
 
 
 def abandon(folder: Path) -> None:
     """Remove what there is of a backup that was not finished."""
-    shutil.rmtree(_partial(folder), ignore_errors=True)
+    shutil.rmtree(durable.aside(folder), ignore_errors=True)
 
 
 def fill(db: Db, file: Path, opened: Vault) -> None:
@@ -84,7 +123,7 @@ def fill(db: Db, file: Path, opened: Vault) -> None:
     except NewerData as error:
         raise BadBackup(str(error)) from None
     os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(file, isolation_level=None)) as target:
+    with closing(sqlite3.connect(for_sqlite(file), isolation_level=None)) as target:
         with core(target) as connection:
             migrate(connection)
         target.execute("BEGIN")
@@ -93,19 +132,18 @@ def fill(db: Db, file: Path, opened: Vault) -> None:
         target.execute("COMMIT")
 
 
-def seal(folder: Path, at: int, found: list[check.Finding]) -> Manifest:
+def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Manifest:
     """Write the manifest of a copy that was looked over, and give it its name. Raises BadBackup, OSError."""
-    partial = _partial(folder)
     manifest = _examine(partial / FILE, at, lambda db: found)
-    for name, content in ((MANIFEST, msgspec.json.format(msgspec.json.encode(manifest))), (FILE, None)):
-        with (partial / name).open("wb" if content is not None else "rb+") as file:
-            if content is not None:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    sync_folder(partial)
+    with (partial / FILE).open("rb+") as file:
+        os.fsync(file.fileno())
+    durable.put(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     partial.rename(folder)
-    sync_folder(folder.parent)
+    try:
+        durable.sync_folder(folder.parent)
+    except OSError:
+        folder.rename(partial)
+        raise
     return manifest
 
 
@@ -113,9 +151,9 @@ def verify(folder: Path) -> Manifest:
     """Return what a backup is, having read all of it. Raises BadBackup."""
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
-        raise BadBackup(f"{folder / FILE} is not as it was written")
+        raise BadBackup(f"{shown(folder / FILE)} is not as it was written")
     if replace(_examine(folder / FILE, manifest.at, check.damage), form=manifest.form) != manifest:
-        raise BadBackup(f"{folder / MANIFEST} does not describe {FILE}")
+        raise BadBackup(f"{shown(folder / MANIFEST)} does not describe {FILE}")
     return manifest
 
 
@@ -125,15 +163,15 @@ def read(folder: Path) -> Manifest:
         text = (folder / MANIFEST).read_bytes()
         form = msgspec.json.decode(text, type=_Form).form
         if form > MANIFEST_FORM:
-            raise BadBackup(f"{folder} was written by a later version of Deskroster (form {form})")
+            raise BadBackup(f"{shown(folder)} was written by a later version of Deskroster (form {form})")
         return msgspec.json.decode(text, type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadBackup(f"{folder} holds no backup: {error}") from None
+        raise BadBackup(f"{shown(folder)} holds no backup: {error}") from None
 
 
 def backups(folder: Path) -> list[tuple[Path, Manifest]]:
     """Return the finished backups in a folder, oldest first."""
-    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != _PARTIAL]
+    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != durable.PARTIAL]
     return sorted(((path, read(path)) for path in found), key=lambda one: (one[1].at, one[0]))
 
 
@@ -143,37 +181,44 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     `key` is the installation key if neither that file nor the environment has it. Raises BadBackup, WrongKey.
     """
     manifest = verify(backup)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(path.name not in (vault.FILE, LOCK, place.IGNORED) for path in folder.iterdir()):
-        raise BadBackup(f"{folder} is not empty")
+    durable.make_folder(folder)
+    partial = durable.aside(folder / FILE)
+    ours = [folder / name for name in (vault.FILE, LOCK, place.IGNORED)]
+    unfinished = [partial, *map(durable.aside, ours)]  # what a restore that was killed has left
+    if any(path not in (*ours, *unfinished) for path in folder.iterdir()):
+        raise BadBackup(f"{shown(folder)} is not empty")
     place.hide_from_git(folder)
     held = lock(folder)
     try:
         found = key or vault.read_key(folder)
         if found is None or Vault(found).fingerprint != manifest.key:
             raise WrongKey(f"restoring needs the installation key {manifest.key}")
-        partial = folder / (FILE + _PARTIAL)
-        shutil.copyfile(backup / FILE, partial)
-        partial.chmod(0o600)
-        if _sha256(partial) != manifest.sha256:
-            raise BadBackup(f"{partial} could not be copied whole")
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+        if vault.read_key(folder) not in (None, found):
+            raise WrongKey(f"the key of {shown(folder)} is another than the one that was given")
+        _copied(backup / FILE, partial, manifest.sha256)
         if vault.read_key(folder) is None:
             vault.write_key(folder, found)
         partial.rename(folder / FILE)
-        sync_folder(folder)
+        durable.sync_folder(folder)
     finally:
+        partial.unlink(missing_ok=True)
         os.close(held)
     return manifest
 
 
+def _copied(file: Path, partial: Path, sha256: str) -> None:
+    partial.unlink(missing_ok=True)
+    os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o600))
+    shutil.copyfile(file, partial)
+    with partial.open("rb+") as copied:
+        os.fsync(copied.fileno())
+    if _sha256(partial) != sha256:
+        raise BadBackup(f"{shown(partial)} could not be copied whole")
+
+
 def remember(data: Path, folder: Path, manifest: Manifest) -> None:
     """Note in the data folder which backup of it is the latest. Raises OSError."""
-    partial = data / (LATEST + _PARTIAL)
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(Latest(str(folder.absolute()), manifest))))
-    partial.chmod(0o600)
-    partial.rename(data / LATEST)
+    durable.put(data / LATEST, msgspec.json.format(msgspec.json.encode(Latest(as_text(folder), manifest))))
 
 
 def advice(data: Path) -> str:
@@ -185,20 +230,17 @@ def advice(data: Path) -> str:
         return f"{keep}; then restore your latest backup into a new one: deskroster restore BACKUP --data NEW_DIR"
     moment = f"{moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"
     commits = ", ".join(f"{head.label} up to commit {head.number}" for head in manifest.companies)
-    return f"{keep}; then restore the backup of {moment} ({commits}): deskroster restore {folder} --data NEW_DIR"
-
-
-def _partial(folder: Path) -> Path:
-    return folder.with_name(folder.name + _PARTIAL)
+    restoring = f"deskroster restore {in_shell(from_text(folder))} --data NEW_DIR"
+    return f"{keep}; then restore the backup of {moment} ({commits}): {restoring}"
 
 
 def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)) as db:
+    with closing(sqlite3.connect(read_only(file), uri=True)) as db:
         with _brought_up(db) as ours:
             try:
                 findings = look(ours)
             except sqlite3.DatabaseError as error:
-                raise BadBackup(f"{file}: {error}") from None
+                raise BadBackup(f"{shown(file)}: {error}") from None
             if findings:
                 raise BadBackup("; ".join(map(str, findings)))
             companies = loading.companies(ours)

@@ -8,18 +8,20 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
-from deskroster.ledger import loading, log, observations, place, tables, vault
+from deskroster.ledger import durable, loading, log, observations, place, tables, vault
 from deskroster.ledger.engines import Db, Engine, Job, fence, looks
 from deskroster.ledger.forms import FORM, NewerData, newer
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
+from deskroster.ledger.paths import shown
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
-UNDER_WAY = fence.UNDER_WAY  # noted of a copy that nobody has opened yet, so that a move may write it again
-MOVED = fence.MOVED
+UNDER_WAY = fence.UNDER_WAY  # noted, with the name of the move, in a copy that nobody may use before the other is left
+ARRIVED = "arrived"  # noted, with the name of the move, in a copy that has become the data
+MOVED = fence.MOVED  # noted, with the name of the move, in a database whose data was moved elsewhere
 _KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", fence.COMPANY_LIST, fence.SERVES
 
 
@@ -41,8 +43,7 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if at is None:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
-    if engine.read_now(lambda db: notes(db, MOVED)):
-        raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved into a folder")
+    _check_in_charge(engine)
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
         raise Damaged(f"{engine.where}: it does not tell which key sealed it")
@@ -50,7 +51,7 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     key = vault.read_key(folder)
     if key is None:
         if known is not None:
-            raise WrongKey(f"the key of this data is missing: {folder / vault.FILE}, or {vault.VARIABLE}")
+            raise WrongKey(f"the key of this data is missing: {shown(folder / vault.FILE)}, or {vault.VARIABLE}")
         key = vault.new_key()
         vault.write_key(folder, key)
     opened = Vault(key)
@@ -62,8 +63,6 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
         _migrate(engine, lambda db: _sign_unless_rotated(db, opened))
     elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
-    if engine.read_now(lambda db: notes(db, UNDER_WAY)) is not None:
-        engine.write_now(lambda db: forget(db, UNDER_WAY))
     return opened
 
 
@@ -100,6 +99,15 @@ def _migrate(engine: Engine, sign: Job[object]) -> None:
         sign(db)
 
     engine.migrate(migrate, note_and_sign)
+
+
+def _check_in_charge(engine: Engine) -> None:
+    """Raise NoDatabase where a move has begun or ended: only one of two places may take writes."""
+    again = "If the move was interrupted, give it again: deskroster move"
+    if engine.read_now(lambda db: notes(db, MOVED)):
+        raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved elsewhere. {again}")
+    if engine.read_now(lambda db: notes(db, UNDER_WAY)):
+        raise place.NoDatabase(f"{engine.where} is not in charge yet: its data is being moved there. {again}")
 
 
 def _check_quickly(engine: Engine) -> None:
@@ -162,6 +170,11 @@ def notes(db: Db, name: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def noted(db: Db, name: str) -> str | None:
+    """Return what was noted; None too of a database that has no tables yet."""
+    return notes(db, name) if looks.has_table(db, tables.installation.name) else None
+
+
 def forget(db: Db, name: str) -> None:
     """Remove a note."""
     db.execute(_FORGET, (name,))
@@ -195,7 +208,7 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
     if vault.VARIABLE in os.environ:
         raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
     key = vault.new_key()
-    vault.write_key(folder, key, NEXT_KEY)
+    vault.write_key(folder, key, NEXT_KEY)  # there was none: opening the vault has seen to that
     new = Vault(key)
     engine.write_now(lambda db: rekey(db, old, new))
     finish_rekey(folder, new.fingerprint)
@@ -219,15 +232,28 @@ def rekey(db: Db, old: Vault, new: Vault) -> None:
 
 
 def finish_rekey(folder: Path, known: str | None) -> None:
-    """Put the next key in its place if the data is sealed with it already; remove it if not."""
-    key = vault.read_key(folder, NEXT_KEY)
-    if key is None:
+    """Put the next key in its place if the data is sealed with it already; remove it if not. Raises WrongKey."""
+    for name in (vault.FILE, NEXT_KEY):
+        durable.aside(folder / name).unlink(missing_ok=True)
+    if not (folder / NEXT_KEY).exists():
         return
-    if Vault(key).fingerprint == known:
+    key = _next_key(folder, known)
+    if key is not None and Vault(key).fingerprint == known:
         os.replace(folder / NEXT_KEY, folder / vault.FILE)
     else:
         os.remove(folder / NEXT_KEY)
-    vault.sync_folder(folder)
+    durable.sync_folder(folder)
+
+
+def _next_key(folder: Path, known: str | None) -> bytes | None:
+    """Return the next key; None if it cannot be read and is not needed. Raises WrongKey."""
+    try:
+        return vault.read_key(folder, NEXT_KEY)
+    except WrongKey:
+        key = vault.read_key(folder)
+        if key is None or Vault(key).fingerprint != known:
+            raise
+        return None
 
 
 def has_companies(db: Db) -> bool:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
+from deskroster.ledger import durable
 from deskroster.ledger.engines import Db
 from deskroster.ledger.forms import newer
+from deskroster.ledger.paths import shown
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
 AT_ONCE = 5_000  # that are removed from a shared database in one job
@@ -169,12 +171,12 @@ def _live(path: Path, clock: Clock) -> dict[bytes, int]:
         return {}
     if not content:
         raise NoncesLost(
-            f"{path} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
+            f"{shown(path)} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
             " when it is older than that, remove it and start"
         )
     later = re.match(rb"drnonce(\d)", content)
     if later is not None and content[:8] > _MARK:
-        raise newer(str(path), int(later[1]))
+        raise newer(shown(path), int(later[1]))
     if len(content) < _HEADER.size or content[:8] not in (_MARK, _OLD_MARK):
         return {}
     mark, boot, offset = _HEADER.unpack_from(content)
@@ -196,10 +198,5 @@ def _written(path: Path, header: bytes, entries: list[tuple[bytes, int]]) -> int
     segments = max(1, -(-len(entries) // _SEGMENT))
     content = header + b"".join(_ENTRY.pack(*entry) for entry in entries)
     content = content.ljust(_HEADER.size + _ENTRY.size * _SEGMENT * segments, b"\0")
-    fresh = path.with_name(path.name + ".new")
-    with open(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "r+b") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-        fresh.replace(path)
-        return os.dup(file.fileno())
+    durable.put(path, content)
+    return os.open(path, os.O_RDWR)

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from deskroster.ledger import durable
 from deskroster.ledger.engines import Engine
 from deskroster.ledger.engines.embedded import FILE, Embedded
-from deskroster.ledger.vault import sync_folder
+from deskroster.ledger.paths import shown
 
 ELSEWHERE = "database"
 IGNORED = ".gitignore"
@@ -23,13 +24,15 @@ def url_of(folder: Path, wanted: str | None = None) -> str | None:
 
     None stands for SQLite in the folder; `wanted` is empty where the environment does not count.
 
-    Raises NoDatabase where the folder has its data already, and not there.
+    Raises NoDatabase where the folder has its data already, and not there, or what is noted is no address.
     """
     wanted, noted = os.environ.get(VARIABLE) if wanted is None else wanted, noted_in(folder)
     if not wanted or wanted == noted:
         return noted
     if noted is None and (folder / FILE).exists():
-        raise NoDatabase(f"the data of {folder} is in the folder; to have it elsewhere, move it: deskroster move")
+        raise NoDatabase(
+            f"the data of {shown(folder)} is in the folder; to have it elsewhere, move it: deskroster move"
+        )
     return wanted
 
 
@@ -37,11 +40,11 @@ def noted_in(folder: Path) -> str | None:
     """Return the address that is noted in a folder. Raises NoDatabase for a note that is empty."""
     file = folder / ELSEWHERE
     try:
-        noted = file.read_text().strip()
+        noted = os.fsdecode(file.read_bytes()).strip()
     except FileNotFoundError:
         return None
     if not noted:
-        raise NoDatabase(f"{file} is empty: write the address of the database into it, postgresql://…")
+        raise NoDatabase(f"{shown(file)} is empty: write the address of the database into it, postgresql://…")
     return noted
 
 
@@ -74,8 +77,7 @@ def hide_from_git(folder: Path) -> None:
     file = folder / IGNORED
     with suppress(OSError):
         if not file.exists() or not file.stat().st_size:
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-                opened.write("*\n")
+            durable.put(file, b"*\n")
 
 
 def note(folder: Path, url: str | None) -> None:
@@ -83,11 +85,6 @@ def note(folder: Path, url: str | None) -> None:
     path = folder / ELSEWHERE
     if url is None:
         path.unlink(missing_ok=True)
+        durable.sync_folder(folder)
     else:
-        partial = path.with_name(ELSEWHERE + ".partial")
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(url + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    sync_folder(folder)
+        durable.put(path, os.fsencode(url) + b"\n")

@@ -21,6 +21,7 @@ from deskroster.ledger import (
     backup,
     calls,
     check,
+    durable,
     installation,
     loading,
     log,
@@ -45,7 +46,7 @@ from deskroster.ledger.engines import (
     in_time,
     looks,
 )
-from deskroster.ledger.engines.embedded import Embedded
+from deskroster.ledger.engines.embedded import FILE, Embedded
 from deskroster.ledger.forgetting import Forgetting
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
@@ -112,7 +113,7 @@ class Store:
         So is `outdated` when key, place or tables were changed beside this process: it answers nothing but Busy.
         Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        durable.make_folder(folder)
         place.hide_from_git(folder)
         held = engine(folder)
         try:
@@ -207,20 +208,17 @@ class Store:
         return self._ledgers[company_id]
 
     async def backup(self, folder: Path) -> backup.Manifest:
-        """Write a verified backup to `folder`, which must not exist, while others read and write.
-
-        A failed one leaves nothing behind. Raises BadBackup, OSError, Busy.
-        """
+        """Write a verified backup to `folder`, which must not exist, or nothing. Raises BadBackup, OSError, Busy."""
         async with _within(LONG_SECONDS, self._copying):
-            file = await asyncio.to_thread(backup.begin, folder)
-            try:
-                await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
-                found = await apart.findings(file, self.vault)
-                manifest = await asyncio.to_thread(backup.seal, folder, int(self._clock()), found)
-            except NoRoom as error:
-                raise backup.BadBackup(str(error)) from error
-            finally:
-                await asyncio.to_thread(backup.abandon, folder)
+            with backup.begun(folder) as partial:
+                file = partial / FILE
+                try:
+                    await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
+                    found = await apart.findings(file, self.vault)
+                    manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), found)
+                except NoRoom as error:
+                    raise backup.BadBackup(str(error)) from error
+        with suppress(OSError):  # the backup counts, even if there is no room to note where it is
             await asyncio.to_thread(backup.remember, self._folder, folder, manifest)
         return manifest
 
@@ -233,14 +231,14 @@ class Store:
         if self.shared:
             return await self.check_in_place()
         async with _within(LONG_SECONDS, self._copying):
-            file = await asyncio.to_thread(backup.begin, self._folder / CHECKED)
-            try:
-                await self._engine.copy(file, lambda db: None)
-                found = await apart.findings(file, self.vault)
-            except Damaged as error:
-                found = [Finding("integrity", 0, str(error))]
-            finally:
-                await asyncio.to_thread(backup.abandon, self._folder / CHECKED)
+            with backup.begun(self._folder / CHECKED) as partial:
+                try:
+                    await self._engine.copy(partial / FILE, lambda db: None)
+                    found = await apart.findings(partial / FILE, self.vault)
+                except Damaged as error:
+                    found = [Finding("integrity", 0, str(error))]
+                finally:
+                    await asyncio.to_thread(backup.abandon, self._folder / CHECKED)
         return self._judged(found)
 
     async def check_in_place(self) -> list[Finding]:

@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from deskroster.ledger import durable
 from deskroster.ledger.forms import FORM, mark, marked, newer, refuse_newer
+from deskroster.ledger.paths import shown
 
 VARIABLE = "DESKROSTER_KEY"
 FILE = "key"
@@ -134,12 +136,12 @@ def read_key(folder: Path, name: str = FILE) -> bytes | None:
     path = folder / name
     try:
         if path.stat().st_mode & 0o077:
-            raise WrongKey(f"{path} must be readable by its owner only (mode 0600)")
+            raise WrongKey(f"{shown(path)} must be readable by its owner only (mode 0600)")
         text = path.read_text("ascii", "replace")
     except FileNotFoundError:
         return None
     if not text.strip():
-        raise WrongKey(f"{path} is empty: put a copy of the installation key in its place")
+        raise WrongKey(f"{shown(path)} is empty: put a copy of the installation key in its place")
     return parse_key(text)
 
 
@@ -149,19 +151,5 @@ def new_key() -> bytes:
 
 
 def write_key(folder: Path, key: bytes, name: str = FILE) -> None:
-    """Write a key to a file of mode 0600 that did not exist, durably."""
-    descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Write a key to a file of mode 0600 that did not exist, whole and durably. Raises FileExistsError, OSError."""
+    durable.put_new(folder / name, key.hex().encode() + b"\n")

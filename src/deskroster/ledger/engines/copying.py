@@ -6,6 +6,8 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+from deskroster.ledger.paths import for_sqlite
+
 PAGES = 128  # of one slice: half a MiB
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = MEMORY")
 """Of the copy: one that is not finished is thrown away, and whoever wants it durable syncs it."""
@@ -57,7 +59,7 @@ class Copying:
 
     def _copy(self) -> None:
         os.close(os.open(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(self._target, isolation_level=None)) as target:
+        with closing(sqlite3.connect(for_sqlite(self._target), isolation_level=None)) as target:
             for pragma in _PRAGMAS:
                 target.execute(f"PRAGMA {pragma}").fetchall()
             self._source.backup(target, pages=PAGES, progress=self._between)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, StaticPool, create_engine, event
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import torn
+from deskroster.ledger import durable, paths, torn
 from deskroster.ledger.engines import (
     COMMIT_SECONDS,
     EVERY_COMPANY,
@@ -29,7 +29,7 @@ from deskroster.ledger.engines import (
 )
 from deskroster.ledger.engines.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.fence import Fence
-from deskroster.ledger.vault import sync_folder
+from deskroster.ledger.paths import shown
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Embedded:
         log = folder / (FILE + "-wal")
         if torn.hides_transactions(log):
             os.close(self._lock)
-            raise Damaged(f"{log}: durable transactions stand behind a broken one")
+            raise Damaged(f"{shown(log)}: durable transactions stand behind a broken one")
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._connection: sqlite3.Connection | None = None
         self._moments = Moments()
@@ -88,7 +88,7 @@ class Embedded:
 
     @property
     def where(self) -> str:
-        return str(self.path)
+        return shown(self.path)
 
     def condemn(self, damage: str) -> None:
         """Write nothing any more, and sound the alarm, once."""
@@ -134,7 +134,7 @@ class Embedded:
             self.condemn(f"{self.path}: {error}")
             raise Damaged(self.damage) from error
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-            raise NoRoom(f"the disk of {target.parent} is full") from error
+            raise NoRoom(f"the disk of {shown(target.parent)} is full") from error
         if error is not None:
             raise error
 
@@ -220,7 +220,7 @@ class Embedded:
         except (sqlite3.Error, UnicodeDecodeError) as error:
             self._drop()
             if broken(error):
-                self.condemn(f"{self.path}: {error}")
+                self.condemn(f"{self.where}: {error}")
                 raise Damaged(self.damage) from error
             raise
         except BaseException:
@@ -317,26 +317,29 @@ def lock(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise FolderInUse(f"another process is using {folder}") from None
+        raise FolderInUse(f"another process is using {shown(folder)}") from None
     return descriptor
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone.
 
-    Raises sqlite3.Error: one of SQLITE_NOTADB for a file of 0 bytes, which we never leave.
+    Raises sqlite3.Error: one of SQLITE_NOTADB for a file of 0 bytes, which we never leave, or for a log without a file.
 
     Not bound to a thread: what is moved from it is read in the thread that writes the other database.
     """
+    name = paths.for_sqlite(path)
     if not path.exists():
         _make(path)
     elif not path.stat().st_size:
-        raise _lost()  # before SQLite takes it for a new one, and deletes what is in its log
-    connection = sqlite3.connect(path, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False)
+        raise _lost(
+            "the file is empty: it has 0 bytes"
+        )  # before SQLite takes it for a new one, and deletes what is in its log
+    connection = sqlite3.connect(name, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        sync_folder(path.parent)
+        durable.sync_folder(path.parent)
     except BaseException:
         connection.close()
         raise
@@ -345,18 +348,29 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _make(path: Path) -> None:
     """Put a database without tables in place. It is written aside, so that a crash leaves no file of 0 bytes."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
-        connection.execute("PRAGMA journal_mode = WAL").fetchall()  # writes the first page
-    fresh.replace(path)
-    sync_folder(path.parent)
+    if path.with_name(path.name + "-wal").exists():
+        raise _lost("the file is gone, and its log is there")  # which SQLite would take for that of the new one
+    partial = durable.aside(path)
+    try:
+        discard(partial)
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(sqlite3.connect(paths.for_sqlite(partial), isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()  # writes the first page
+        partial.replace(path)
+        durable.sync_folder(path.parent)
+    finally:
+        discard(partial)
 
 
-def _lost() -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError("the file is empty: it has 0 bytes")
+def discard(database: Path) -> None:
+    """Remove a database file, if there is one, and what SQLite keeps beside it."""
+    for ending in ("", "-journal", "-wal", "-shm"):
+        database.with_name(database.name + ending).unlink(missing_ok=True)
+
+
+def _lost(how: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(how)
     error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
     return error
 

@@ -1,0 +1,66 @@
+"""Durable: a file that is there whole or not at all, also after `kill -9`, a full disk or a power failure."""
+
+import os
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+PARTIAL = ".partial"  # what the names end in of what is not finished; it may be removed
+_LONGEST = 200  # bytes of a name that gets that ending; most file systems allow 255
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600, in the place of any other. Raises OSError; the old one is whole then, or the new one.
+
+    Written beside it, synced and renamed.
+    """
+    _put(path, content, os.replace)
+
+
+def put_new(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 that must not exist. Raises FileExistsError, or OSError as `put` does."""
+    _put(path, content, os.link)
+
+
+def make_folder(path: Path) -> list[Path]:
+    """Make a folder of mode 0700, and those above it, durably. Return what was not there, the deepest first."""
+    missing = [path]
+    while not missing[-1].parent.exists():
+        missing.append(missing[-1].parent)
+    if path.is_dir():
+        return []
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700 if folder == path else 0o777, exist_ok=True)
+        sync_folder(folder.parent)
+    return missing
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def aside(path: Path) -> Path:
+    """Return where something is written until it gets its name: in the same folder, and always at the same place."""
+    name = os.fsencode(path.name)
+    if len(name) > _LONGEST:
+        name = name[:_LONGEST] + b"-" + sha256(name).hexdigest()[:16].encode()
+    return path.with_name(os.fsdecode(name) + PARTIAL)
+
+
+def _put(path: Path, content: bytes, give_name: Callable[[Path, Path], None]) -> None:
+    partial = aside(path)
+    partial.unlink(missing_ok=True)  # never written to: it may be another name of the finished file
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        give_name(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,94 @@
+"""The program made worse on purpose, or later: what a control must notice, and what brings the tables up to date."""
+
+import os
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+from alembic.script import Script, ScriptDirectory
+
+from deskroster.ledger import durable, installation, migrations, moving, place, vault
+from deskroster.ledger.installation import ARRIVED, MOVED, UNDER_WAY
+
+LATER = "9000"
+
+
+def key_in_place() -> None:
+    """Make the key file first and fill it afterwards, and a 0-byte database file too."""
+
+    def write_key(folder: Path, key: bytes, name: str = vault.FILE) -> None:
+        descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key.hex() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        durable.sync_folder(folder)
+
+    def read_key(folder: Path, name: str = vault.FILE) -> bytes | None:
+        path = folder / name
+        return vault.parse_key(path.read_text()) if path.exists() else None
+
+    vault.write_key, vault.read_key = write_key, read_key
+
+
+def place_first() -> None:
+    """Note the new place of a move before the old one is marked, and let both be used."""
+
+    def hand_over(folder, source, target, url, name):
+        place.note(folder, url)
+        target.write_now(lambda db: moving._replace(db, UNDER_WAY, ARRIVED, name))
+        source.write_now(lambda db: installation.note(db, MOVED, name))
+
+    moving._hand_over = hand_over
+
+
+def note_last() -> None:
+    """Note where a new installation's data is when it is there already."""
+    from deskroster.cli import init
+
+    real, noted = init._init, place.note
+
+    async def _init(settings, fields, start):
+        place.note = lambda folder, url: None
+        made = await real(settings, fields, start)
+        if settings.database is not None:
+            noted(settings.data, settings.database)
+        return made
+
+    init._init = _init
+
+
+def later() -> None:
+    """Be the program of a later version: what it opens is brought to that."""
+
+    class Revision:
+        """A later version."""
+
+        revision, down_revision, dependencies, branch_labels = LATER, migrations.HEAD, None, set()
+
+        @staticmethod
+        def upgrade():
+            op.add_column("agents", sa.Column("pronouns", sa.Text(), nullable=True))
+            op.create_table("shifts", sa.Column("company_id", sa.BigInteger(), primary_key=True))
+
+    real = ScriptDirectory._load_revisions
+
+    def with_later(self):
+        yield from real(self)
+        yield Script(Revision, LATER, "later.py")
+
+    ScriptDirectory._load_revisions = with_later
+    serves = migrations.HEAD
+    for module in (migrations, installation):
+        module.HEAD, module.SERVES = LATER, serves
+
+
+def later_in_two_steps() -> None:
+    """Be of a later version, and sign the tables in a transaction after the one that changes them."""
+    later()
+
+    def _migrate(engine, sign):
+        engine.migrate(migrations.migrate, lambda db: None)
+        engine.write_now(sign)
+
+    installation._migrate = _migrate
