@@ -344,7 +344,7 @@ def _glance(session: Session, job: Callable[[Session], T], company_id: int, fenc
 
 def _noted(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
     begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}"
-    fence.check(session.script(f"{begin}; SELECT {fence.question}")[0][0])
+    fence.check(dict(session.script(f"{begin}; {fence.question}")))
     result = job(session)
     session.script("COMMIT")
     return result
