@@ -119,7 +119,7 @@ def test_control_without_the_fence_a_process_of_the_past_is_believed(
         asyncio.run(run())
 
 
-@pytest.mark.parametrize("change", [rotated])
+@CHANGES
 def test_of_what_is_written_while_the_key_or_the_place_changes_nothing_that_was_acknowledged_is_lost(
     processes, databases, database, alone, change, tmp_path
 ):
@@ -152,6 +152,59 @@ def test_of_what_is_written_while_the_key_or_the_place_changes_nothing_that_was_
 
             assert [] == wrong
             assert set(done) <= set(found)
+
+    asyncio.run(run())
+
+
+def between_copy_and_mark(monkeypatch, ledger, loop, name):
+    """Let a process write when its data has been copied, and before it is told that it was moved."""
+    real, written = moving._hand_over, []
+
+    def hand_over(*arguments):
+        if not written:
+            written.append(
+                asyncio.run_coroutine_threadsafe(ledger.submit(work(new_group(name))), loop).result(PATIENCE)
+            )
+        return real(*arguments)
+
+    monkeypatch.setattr(moving, "_hand_over", hand_over)
+
+
+def test_a_move_beside_a_write_after_its_copy_is_refused_and_can_be_given_again(
+    processes, databases, database, alone, monkeypatch, tmp_path
+):
+    url = databases.url(database)
+
+    async def run():
+        async with processes(1) as ([(store, ledger)], all_of_them):
+            folder = all_of_them.folder(0)
+            between_copy_and_mark(monkeypatch, ledger, asyncio.get_running_loop(), "a")
+            with pytest.raises(moving.CannotMove):
+                await asyncio.to_thread(moved, url, folder)
+
+            assert url == place.noted_in(folder)
+            await store.fresh(ledger)
+            assert b"2" == await ledger.submit(work(new_group("b")))
+            await asyncio.to_thread(moved, url, folder)
+            with pytest.raises(Busy):
+                await store.fresh(ledger)
+            assert (["a", "b"], []) == await durable(url, folder, tmp_path)
+
+    asyncio.run(run())
+
+
+def test_control_a_move_that_does_not_compare_its_copy_at_the_mark_loses_a_write(
+    processes, databases, database, alone, monkeypatch, tmp_path
+):
+    url = databases.url(database)
+    monkeypatch.setattr(moving, "_heads", lambda db: [])
+
+    async def run():
+        async with processes(1) as ([(_, ledger)], all_of_them):
+            between_copy_and_mark(monkeypatch, ledger, asyncio.get_running_loop(), "a")
+            await asyncio.to_thread(moved, url, all_of_them.folder(0))
+
+            assert (["a"], []) == (names(ledger), (await durable(url, all_of_them.folder(0), tmp_path))[0])
 
     asyncio.run(run())
 
