@@ -9,7 +9,7 @@ from sqlalchemy import select
 from deskroster.core.problems import Busy
 from deskroster.core.records import Company
 from deskroster.ledger import installation, loading, tables
-from deskroster.ledger.engines import ERRORS, Db, Engine
+from deskroster.ledger.engines import ERRORS, PATIENCE, Db, Engine, within
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.rows import sql
 
@@ -97,7 +97,7 @@ class Companies:
         if self._engine.asking is not None:
             self._asked += 1
             mine = self._asked
-            async with self._listing:
+            async with within(PATIENCE, self._listing):
                 if self._told < mine:
                     await self._ask()
                 elif not self._known:

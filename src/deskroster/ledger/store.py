@@ -1,8 +1,8 @@
 """Store: the data folder of an installation, and the ledgers of its companies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -43,8 +43,8 @@ from deskroster.ledger.engines import (
     NotBegun,
     Outdated,
     clash,
-    in_time,
     looks,
+    within,
 )
 from deskroster.ledger.engines.embedded import FILE, Embedded
 from deskroster.ledger.forgetting import Forgetting
@@ -184,7 +184,7 @@ class Store:
 
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
-        async with _within(PATIENCE, self._founding):
+        async with within(PATIENCE, self._founding):
             self.listed.take(await self._read(listed))  # one may have been in doubt
             if self.listed.labelled(company.label) is not None:
                 raise Conflict(Reason.NAME_TAKEN, "label")
@@ -209,7 +209,7 @@ class Store:
 
     async def backup(self, folder: Path) -> backup.Manifest:
         """Write a verified backup to `folder`, which must not exist, or nothing. Raises BadBackup, OSError, Busy."""
-        async with _within(LONG_SECONDS, self._copying):
+        async with within(LONG_SECONDS, self._copying):
             with backup.begun(folder) as partial:
                 file = partial / FILE
                 try:
@@ -230,7 +230,7 @@ class Store:
         """
         if self.shared:
             return await self.check_in_place()
-        async with _within(LONG_SECONDS, self._copying):
+        async with within(LONG_SECONDS, self._copying):
             with backup.begun(self._folder / CHECKED) as partial:
                 try:
                     await self._engine.copy(partial / FILE, lambda db: None)
@@ -377,22 +377,6 @@ class Store:
             if since > noted:
                 reached[id] = since
         return reached
-
-
-@asynccontextmanager
-async def _within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Have a lock, waited for so many seconds at most. Raises Busy."""
-    if lock.locked():
-        try:
-            await in_time(lock.acquire(), patience, lambda _: lock.release())
-        except NotBegun as error:
-            raise Busy from error
-    else:
-        await lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 _WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

@@ -2,15 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import sqlite
 
-from deskroster.core.problems import Conflict, Reason, Refusal
+from deskroster.core.problems import Busy, Conflict, Reason, Refusal
 
 if TYPE_CHECKING:
     from deskroster.ledger.engines.fence import Fence
@@ -262,6 +263,22 @@ async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callab
     if task.cancelled():
         raise NotBegun
     return task.result()
+
+
+@asynccontextmanager
+async def within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Have a lock, waited for so many seconds at most. Raises Busy."""
+    if lock.locked():
+        try:
+            await in_time(lock.acquire(), patience, lambda _: lock.release())
+        except NotBegun as error:
+            raise Busy from error
+    else:
+        await lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def clash(error: Exception) -> Refusal | None:
