@@ -91,7 +91,7 @@ def test_a_process_of_the_past_writes_nothing_reads_nothing_and_says_why(
                 with pytest.raises(Busy):
                     await store.companies_with_email("a@b.cn")
                 with pytest.raises(Busy):
-                    await store.count_call(1, NOW, 9)
+                    await store.count_call(1, 9)
             assert not await store.ready()
             assert [store.outdated] == told
             assert ("key" if change is rotated else "moved") in store.outdated
