@@ -57,8 +57,9 @@ def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:
             members.update({(id, other): joined for other, joined in _moved(before, after, "group_ids")})
         elif kind == "group":
             members.update({(other, id): joined for other, joined in _moved(before, after, "member_ids")})
+    checksums = {kind: vault.checksums(company_id, kind) for kind in {kind for kind, _ in net}}
     for (kind, id), (before, after) in net.items():
-        _put_record(rows, PLANS[kind], vault.checksums(company_id, kind), _key(company_id, kind, id), before, after)
+        _put_record(rows, PLANS[kind], checksums[kind], _key(company_id, kind, id), before, after)
         _put_secrets(rows, vault, (company_id, kind, id), before, after)
         for field, table in STORED[kind].links.items():
             for other, joined in _moved(before, after, field):
