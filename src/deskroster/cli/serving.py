@@ -146,6 +146,7 @@ def _serve_here(
     try:
         with (
             logged(telemetry),
+            _orphans_reaped(),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
             refusing(settings.data),
             _worded(settings),
@@ -169,11 +170,23 @@ class _Signals:
         heed(self._end)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # as process 1 of a container it is given orphans: none is kept
 
     def _end(self, *_: object) -> None:
         if not self.ready:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def _orphans_reaped() -> Iterator[None]:
+    """Have the system reap every child that ends: process 1 of a container is given all orphans.
+
+    How a child of our own ended cannot be asked meanwhile: it says so in its output.
+    """
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 async def _serve(

@@ -43,9 +43,11 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
     finally:
         if process.poll() is None:
             process.kill()
-    if process.returncode:
-        raise Failed(f"the check has ended: {why.decode(errors='replace')[-500:].strip() or process.returncode}")
-    return msgspec.json.decode(said, type=list[Finding])
+    try:  # by its output alone: where a server ignores SIGCHLD, as process 1 does, there is no exit code
+        return msgspec.json.decode(said, type=list[Finding])
+    except msgspec.DecodeError:
+        why_not = why.decode(errors="replace")[-500:].strip()
+        raise Failed(f"the check has ended without a result: {why_not or process.returncode}") from None
 
 
 def looked_over(file: Path, opened: Vault) -> list[Finding]:
