@@ -24,7 +24,7 @@ demo: .venv/.ready ## Serve a believable company on 127.0.0.1 (ARGS="--port 0 --
 	@$(BIN)/deskroster demo $(ARGS)
 
 test: .venv/.ready-test ## Run the tests on both engines (ARGS="tests/test_architecture.py -k tree" for some of them)
-	@$(call ON_BOTH_ENGINES,not proof,tests)
+	@$(call ON_BOTH_ENGINES,not proof and not torture,tests)
 
 prove: .venv/.ready-test ## Run the long proofs on both engines: crashes, failing disks, floods, 100,000 agents (ARGS as for test)
 	@$(call ON_BOTH_ENGINES,proof,proofs)
@@ -32,8 +32,9 @@ prove: .venv/.ready-test ## Run the long proofs on both engines: crashes, failin
 test-ha: .venv/.ready-ha ## Break a cluster of three under two Deskroster processes (ARGS="-k frozen" for some of it)
 	$(BIN)/pytest tests/ha -v -rP $(ARGS)
 
-torture: .venv/.ready-test ## Kill a writing server 500 times and look for what is lost (ROUNDS=25 for less)
+torture: .venv/.ready-test ## Kill a writing server 500 times, and each command before each of its steps (ROUNDS=25 for less)
 	$(BIN)/python -m tests.proofs.durability.torture $(ROUNDS)
+	$(BIN)/pytest -n auto --dist worksteal -m torture
 
 fuzz: .venv/.ready-test ## Fuzz every dialect for 60 s, and what reads strangers' bytes for as long (ARGS=15 for less)
 	$(BIN)/python -m tests.fuzz $(ARGS)

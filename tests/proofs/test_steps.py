@@ -15,6 +15,10 @@ from tests.proofs.steps import CASES, Ground
 pytestmark = pytest.mark.once
 
 _names = itertools.count()
+EVERY = [
+    pytest.param(12, id="some steps", marks=pytest.mark.proof),
+    pytest.param(1, id="every step", marks=pytest.mark.torture),
+]
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +89,24 @@ def test_a_command_that_is_killed_somewhere_is_finished_when_it_is_given_again(g
     assert all(killed_at(case, here, step) for step in (steps // 3, steps - 4))
 
 
-@pytest.mark.proof
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("name", CASES)
-def test_a_command_that_is_killed_before_any_step_is_finished_when_it_is_given_again(ground, name):
+def test_a_command_that_is_killed_before_any_step_is_finished_when_it_is_given_again(ground, name, every):
     case, here = ground(name)
-    steps = next(step for step in itertools.count() if not killed_at(case, here, step))
+    steps = steps_of(case, here)
 
     print(f"{name}: killed before each of {steps} steps")
     assert steps > 8
+    assert all(killed_at(case, here, step) for step in range(0, steps, every))
+    assert not killed_at(case, here, steps)
 
 
-@pytest.mark.proof
+@pytest.mark.parametrize("every", EVERY)
 @pytest.mark.parametrize("name", CASES)
-def test_a_command_that_a_full_disk_stops_leaves_nothing_in_the_way(ground, name):
+def test_a_command_that_a_full_disk_stops_leaves_nothing_in_the_way(ground, name, every):
     case, here = ground(name)
     stopped = 0
-    for step in range(0, steps_of(case, here), 3):
+    for step in range(0, steps_of(case, here), 2 * every):
         here.reset()
         here.disk.fail(Fault.ENOSPC, step, FOREVER, Calls.STEPS)
         ended = here.forks.run(*case.command(here), altered=case.altered)
@@ -115,7 +121,7 @@ def test_a_command_that_a_full_disk_stops_leaves_nothing_in_the_way(ground, name
     assert stopped
 
 
-@pytest.mark.proof
+@pytest.mark.torture
 @pytest.mark.parametrize(
     ("name", "altered"),
     [
