@@ -4,6 +4,7 @@ import itertools
 import shutil
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -385,7 +386,8 @@ class Company(RuleBasedStateMachine):
         }  # fmt: skip
 
 
-def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepared, tmp_path_factory):
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.proof)])
+def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepared, tmp_path_factory, examples):
     class Prepared(Company):
         pass
 
@@ -393,6 +395,6 @@ def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepare
     run_state_machine_as_test(
         Prepared,
         settings=settings(
-            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -295,6 +295,7 @@ def killed(data, to, step, after):
     assert -signal.SIGKILL == ended.returncode, ended.stderr
 
 
+@pytest.mark.proof
 def test_nothing_is_moved_while_a_server_has_it_open(command, empty, tmp_path):
     with Program("serve", "--data", str(command.data), "--port", "0", "--json"):
         from_sqlite = finished("move", "--data", str(command.data), "--to", empty)

@@ -216,6 +216,7 @@ def _by_process(program):
         yield list(found.values())
 
 
+@pytest.mark.proof
 def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme):
     with workers(nowhere.data) as program, clients(program, acme) as served:
         before = children(program)
@@ -233,6 +234,7 @@ def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme)
     assert 0 == ended.code
 
 
+@pytest.mark.proof
 def test_who_serves_ends_when_the_first_process_is_killed(nowhere, acme):
     with workers(nowhere.data, 2) as program:
         pids = children(program)
@@ -253,6 +255,7 @@ def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, 
     assert 0 == ended.code
 
 
+@pytest.mark.proof
 def test_a_signal_ends_it_while_it_starts(nowhere, acme):
     for after in (0.9, 1.2, 1.6):
         process = started("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "3")
@@ -288,6 +291,7 @@ def test_a_folder_is_served_by_one_set_of_processes(nowhere, acme):
     assert (5, "") == (second.code, second.out)
 
 
+@pytest.mark.proof
 def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, acme):
     with workers(nowhere.data) as program, clients(program, acme) as served:
         for _ in range(5):
@@ -360,6 +364,7 @@ def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, acme, tmp_path)
     assert 0 == nowhere("doctor", "--data", restored).code
 
 
+@pytest.mark.proof
 def test_the_installation_key_is_changed_where_nobody_else_has_it_open(nowhere, acme, databases, database, tmp_path):
     def sealed():
         with databases.connect(database) as raw:

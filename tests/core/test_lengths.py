@@ -95,7 +95,7 @@ def test_control_a_value_that_is_read_before_its_length_is_noticed():
 
     assert is_read(line, FILLED["ascii"])
     assert is_read(str.lower, FILLED["wide"])
-    assert is_read(str.strip, FILLED["white"])
+    assert is_read(str.lower, FILLED["white"])
 
 
 def test_a_long_value_with_a_forbidden_character_is_too_long():

@@ -102,6 +102,7 @@ def test_control_a_process_that_drops_what_it_does_not_know_is_noticed(where):
     assert not lost_nothing(*found)
 
 
+@pytest.mark.proof
 @both_engines
 def test_going_back_by_one_version_and_up_again_loses_nothing(where, engine):
     worker = where(engine)
@@ -121,6 +122,7 @@ def test_going_back_by_one_version_and_up_again_loses_nothing(where, engine):
     assert {} == missing(grown, between)
 
 
+@pytest.mark.proof
 @both_engines
 def test_a_column_with_a_default_that_is_added_makes_no_row_look_damaged(where, engine):
     worker = where(engine)
@@ -140,6 +142,7 @@ def test_a_column_with_a_default_that_is_added_makes_no_row_look_damaged(where, 
     assert {} == missing(grown, after)
 
 
+@pytest.mark.proof
 @both_engines
 def test_control_a_checksum_that_covers_defaults_is_noticed(where, engine):
     worker = where(engine)
