@@ -73,7 +73,7 @@ def test_what_is_advised_names_a_folder_as_a_shell_takes_it(folder, tmp_path):
 @pytest.mark.proof
 def test_a_folder_of_any_name_is_served_and_its_server_reached(command, folder):
     shutil.copytree(command.data, folder)
-    copy = folder.with_name(folder.name[:200] + "-copy")
+    copy = folder.with_name(folder.name[:100] + "-copy")  # of at most 255 bytes
 
     with Program("serve", "--data", str(folder), "--port", "0", "--json"):
         looked = finished("doctor", "--data", str(folder))
