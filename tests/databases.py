@@ -163,8 +163,9 @@ def beside(folder: Path, other: Path) -> Path | None:
 
 def set_clock(folder: Path, now: float) -> None:
     """Set what the database of a folder takes for the time, if its data is in one."""
-    if _running:
-        _running[-1].set_clock(str(conninfo_to_dict(str(place.url_of(folder)))["dbname"]), now)
+    url = place.url_of(folder) if _running else None
+    if url is not None:
+        _running[-1].set_clock(str(conninfo_to_dict(url)["dbname"]), now)
 
 
 _running: list[Databases] = []  # while every folder has its data in one

@@ -98,6 +98,7 @@ def test_control_a_path_that_is_put_into_an_address_as_it_is_is_noticed(command,
     assert 0 == command("backup", str(tmp_path / "plain")).code
 
 
+@pytest.mark.once
 def test_a_path_that_is_too_long_for_sqlite_is_refused_in_a_sentence(nowhere, tmp_path):
     deep = tmp_path / ("x" * 250) / ("y" * 250)
     refused = nowhere("init", "--data", str(deep), "--label", "a", "--name", "A", "--email", "a@a.com")
