@@ -15,6 +15,7 @@ from tests.proofs.steps import CASES, Ground
 pytestmark = pytest.mark.once
 
 _names = itertools.count()
+ON_THE_SERVER_ALONE = {"company add on PostgreSQL", "upgrade on PostgreSQL"}  # they write nothing in the folder
 EVERY = [
     pytest.param(12, id="some steps", marks=pytest.mark.proof),
     pytest.param(1, id="every step", marks=pytest.mark.torture),
@@ -118,7 +119,7 @@ def test_a_command_that_a_full_disk_stops_leaves_nothing_in_the_way(ground, name
         finished(case, here)
 
     print(f"{name}: stopped {stopped} times")
-    assert stopped
+    assert stopped or name in ON_THE_SERVER_ALONE
 
 
 @pytest.mark.torture

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from deskroster.core import moments
 from deskroster.ledger import check, durable, installation, loading, log, place, transfer, vault
 from deskroster.ledger.engines import Db
-from deskroster.ledger.engines.embedded import FILE, LOCK, core, lock
+from deskroster.ledger.engines.embedded import FILE, LOCK, lock
 from deskroster.ledger.forms import MANIFEST_FORM, NewerData
-from deskroster.ledger.migrations import HEAD, migrate
+from deskroster.ledger.migrations import HEAD, core, migrate
 from deskroster.ledger.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
 from deskroster.ledger.vault import Vault, WrongKey
 

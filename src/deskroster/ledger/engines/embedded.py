@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy import Connection
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import durable, paths, torn
@@ -29,6 +29,7 @@ from deskroster.ledger.engines import (
 )
 from deskroster.ledger.engines.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.fence import Fence
+from deskroster.ledger.migrations import core
 from deskroster.ledger.paths import shown
 
 T = TypeVar("T")
@@ -373,13 +374,6 @@ def _lost(how: str) -> sqlite3.DatabaseError:
     error = sqlite3.DatabaseError(how)
     error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
     return error
-
-
-def core(connection: sqlite3.Connection) -> Connection:
-    """Return the same connection for SQLAlchemy and Alembic."""
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
-    return engine.connect()
 
 
 def broken(error: Exception) -> bool:
