@@ -66,9 +66,12 @@ def written_side_by_side(worker, first, count, broken=""):
             states[name] = each.asked("state")
             findings += each.asked("check")
     for version in versions:
-        with worker(version) as again:
-            states[f"{version} again"] = again.asked("state")
-            findings += again.asked("check")
+        try:
+            with worker(version) as again:
+                states[f"{version} again"] = again.asked("state")
+                findings += again.asked("check")
+        except AssertionError as error:
+            findings.append(f"{version} does not load what was written: {error}")
     return grown, states, findings
 
 
