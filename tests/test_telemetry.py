@@ -247,8 +247,8 @@ def test_what_python_and_libraries_say_on_standard_error_is_logged_and_then_thei
     before = sys.stderr, sys.unraisablehook, threading.excepthook, logging.getLogger().handlers
     with logged(telemetry):
         print("by hand", file=sys.stderr)
-        logging.getLogger("some.library").warning("of %s", "a library")
-        logging.getLogger("some.library").warning("wrong %s %s", "arguments")  # noqa: PLE1206 - so it is
+        logging.getLogger("some.package").warning("of %s", "a library")
+        logging.getLogger("some.package").warning("wrong %s %s", "arguments")  # noqa: PLE1206 - so it is
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             logging.captureWarnings(False)
