@@ -28,7 +28,11 @@ class Worker:
         )  # fmt: skip
 
     def __enter__(self) -> Self:
-        assert "ready" == self.answer()
+        try:
+            assert "ready" == self.answer()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
