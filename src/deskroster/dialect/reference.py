@@ -22,7 +22,7 @@ _POLICY = (
 def routes(dialects: Iterable[Dialect]) -> list[BaseRoute]:
     """Return the routes of the reference pages, of their assets and of the OpenAPI documents."""
     known = {dialect.name: dialect for dialect in dialects}
-    documents = {name: msgspec.json.encode(document(dialect)) for name, dialect in known.items()}
+    documents: dict[str, bytes] = {}  # made when first asked for: to make them takes as long as to open a folder
 
     def first(request: Request) -> Response:
         return RedirectResponse(f"/docs/{next(iter(known))}")
@@ -34,8 +34,12 @@ def routes(dialects: Iterable[Dialect]) -> list[BaseRoute]:
         return HTMLResponse(_page(dialect, known.values()), headers={"Content-Security-Policy": _POLICY})
 
     def openapi(request: Request) -> Response:
-        found = documents.get(request.path_params["dialect"])
-        return Response(status_code=404) if found is None else Response(found, media_type="application/json")
+        name = request.path_params["dialect"]
+        if name not in known:
+            return Response(status_code=404)
+        if name not in documents:
+            documents[name] = msgspec.json.encode(document(known[name]))
+        return Response(documents[name], media_type="application/json")
 
     return [
         Route("/", first),

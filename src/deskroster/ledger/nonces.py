@@ -187,9 +187,9 @@ def _live(path: Path, clock: Clock) -> dict[bytes, int]:
         shift = 0
     else:
         shift = offset - _offset(clock)
-    body = memoryview(content)[_HEADER.size :]
-    whole = body[: len(body) // _ENTRY.size * _ENTRY.size]
-    entries = [(key, min(until + shift, now + LIFETIME)) for key, until in _ENTRY.iter_unpack(whole) if until]
+    body = content[_HEADER.size :].rstrip(b"\0")  # the rest of a segment is free
+    body += bytes(-len(body) % _ENTRY.size)
+    entries = [(key, min(until + shift, now + LIFETIME)) for key, until in _ENTRY.iter_unpack(body) if until]
     return dict(sorted((entry for entry in entries if now < entry[1]), key=lambda entry: entry[1]))
 
 

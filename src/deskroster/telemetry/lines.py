@@ -60,16 +60,21 @@ class Lines:
             if self._thread is None or (self._closed and not self._thread.is_alive()):
                 return not self._waiting
             self._waiting.append(written)
-        self._wake.put(None)
+        self._hurry()
         return written.wait(seconds)
 
     def close(self, seconds: float = FLUSH_SECONDS) -> None:
         """Flush, and end the thread. One that is stuck in a write is left behind: it does not keep the process."""
         written = self.flush(seconds)
         self._closed = True
-        self._wake.put(None)
+        self._hurry()
         if written and self._thread is not None:
             self._thread.join(seconds)
+
+    def _hurry(self) -> None:
+        """Wake the thread, and end the pause that it then makes."""
+        self._wake.put(None)
+        self._wake.put(None)
 
     def _start(self) -> None:
         if self._thread is None:
@@ -81,7 +86,7 @@ class Lines:
         while not self._closed or self._waiting:
             with suppress(Empty):
                 self._wake.get()
-                self._wake.get(timeout=_PAUSE)  # who flushes is in a hurry
+                self._wake.get(timeout=_PAUSE)
             with self._lock:
                 waiting, self._waiting, self._woken = self._waiting, [], False
             self._tell_what_was_dropped()
