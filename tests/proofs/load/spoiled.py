@@ -9,16 +9,18 @@ from deskroster.cli import main
 from deskroster.dialect.app import DialectApp
 
 HELD = 0.5  # seconds
-EVERY = 50  # requests
+HELD_EVERY, LEAKS_EVERY = 200, 20  # requests
 
 if __name__ == "__main__":
-    count, call = itertools.count(1), DialectApp.__call__
+    count, read = itertools.count(1), DialectApp._read
 
-    async def spoiled(app: DialectApp, *arguments: Any) -> None:
-        if next(count) % EVERY == 0:
+    def spoiled(app: DialectApp, *arguments: Any) -> Any:
+        number = next(count)
+        if number % LEAKS_EVERY == 0:
             os.dup(0)
-            time.sleep(HELD)  # noqa: ASYNC251 - that is the fault
-        await call(app, *arguments)
+        if number % HELD_EVERY == 0:
+            time.sleep(HELD)
+        return read(app, *arguments)
 
-    DialectApp.__call__ = spoiled  # type: ignore[method-assign]
+    DialectApp._read = spoiled  # type: ignore[method-assign]
     main()
