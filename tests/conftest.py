@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,16 @@ def let_go() -> None:
         warnings.simplefilter("ignore", ResourceWarning)  # whose it was cannot be told by now
         gc.unfreeze()
         gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Iterator[None]:
+    """Let programs that tests start end by SIGINT, where these run in a shell's background, which has it ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

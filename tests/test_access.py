@@ -12,6 +12,8 @@ from tests.in_process import InProcess
 from tests.ledger.support import NOW
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, STRANGER
 
+pytestmark = pytest.mark.any_engine
+
 # Who asks → what each level of route answers.
 EXPECTED = {
     "nobody": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},

@@ -16,6 +16,8 @@ from tests.answers import check
 from tests.in_process import InProcess
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, REVIEWED, STRANGER, password_hash
 
+pytestmark = pytest.mark.any_engine
+
 Pairs = list[tuple[str, str]]
 READS = {"udesk": "/open_api_v1/user_groups", "servicego": "/api/v1/userGroup", "kf5": "/apiv2/groups.json"}
 HAVE_NO_NONCE = {

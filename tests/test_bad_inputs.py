@@ -12,6 +12,8 @@ from tests.answers import check
 from tests.places import Place
 from tests.world import ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 OTHERS_AGENT = OTHERS_GROUP = 2**40  # ids that only another company has
 
 

@@ -24,6 +24,8 @@ from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients, KF5Password, StillClock
 from tests.cli.program import PATIENCE, CommandLine, Program, environment, finished, started
 
+pytestmark = pytest.mark.once
+
 NOW = 1_700_000_000
 SHELLS = [name for name in ("sh", "dash", "bash", "zsh", "ksh", "busybox") if shutil.which(name)]
 
@@ -180,6 +182,7 @@ def test_the_reference_is_served(running):
         assert 200 == httpx2.get(f"{running.ready['url']}/docs/{dialect.name}").status_code
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_its_temporary_folder_goes_with_it(number, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -221,12 +224,14 @@ def test_with_data_the_next_start_finds_the_company_and_what_was_changed_is_null
     assert {**first["agent"], "password": None} == second["agent"]
 
 
+@pytest.mark.proof
 def test_with_empty_there_is_no_agent(tmp_path):
     with Program("demo", "--empty", "--port", "0", "--json") as program:
         assert 1 == program.ready["admin"]["id"]
         assert program.ready["agent"] is None
 
 
+@pytest.mark.proof
 def test_a_folder_that_is_not_the_demo_s_is_left_alone(tmp_path):
     data = str(tmp_path / "data")
     finished("init", "--data", data, "--label", "acme", "--name", "Acme", "--email", "a@b.com")
@@ -237,6 +242,7 @@ def test_a_folder_that_is_not_the_demo_s_is_left_alone(tmp_path):
     assert "deskroster serve" in refused.err
 
 
+@pytest.mark.proof
 def test_the_folder_of_a_demo_can_be_served(tmp_path):
     data = str(tmp_path / "data")
     with Program("demo", "--data", data, "--port", "0", "--json") as program:
@@ -305,6 +311,7 @@ def test_a_printed_curl_needs_only_one_of_the_programs_that_hash(screen, missing
     assert 1000 == json.loads(answer.stdout)["code"]
 
 
+@pytest.mark.proof
 def test_a_demo_for_people_shows_no_log():
     process = started("demo", "--port", "0")
     try:
@@ -319,7 +326,7 @@ def test_a_demo_for_people_shows_no_log():
     assert "" == told
 
 
-@pytest.mark.once
+@pytest.mark.proof
 def test_the_demo_has_its_own_database_whatever_the_environment_says(monkeypatch):
     monkeypatch.setenv("DESKROSTER_DATABASE", "postgresql://nobody@127.0.0.1:1/production")
     with Program("demo", "--port", "0", "--json", "--empty") as program:

@@ -13,6 +13,8 @@ from tests.calls import CALLS, ROUTES, name_of
 from tests.in_process import InProcess
 from tests.world import ADMIN, AGENT, COMPANY, records
 
+pytestmark = pytest.mark.any_engine
+
 GETS = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, route in ROUTES if route.method == "GET"]
 OF_DIALECT = [pytest.param(dialect, id=dialect.name) for dialect in DIALECTS]
 PATHS = sorted({(dialect.name, route.path) for dialect, route in ROUTES})

@@ -12,6 +12,8 @@ from tests.test_bad_credentials import CHANGES, HAVE_NO_NONCE, HEADERS, READS, g
 from tests.test_bad_inputs import by_id, cases, check_value, dialect_named, judged, send
 from tests.world import ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 ONE_PLACE = [
     place for place in places.NAMES if (place.method, place.path) in
     {("POST", "/user_groups"), ("POST", "/groups.json"), ("POST", "/v1/userGroup")}

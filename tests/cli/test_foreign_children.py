@@ -93,6 +93,7 @@ def test_a_foreign_child_that_ends_ends_no_worker(nowhere, acme, tmp_path):  # n
     assert 0 == ended
 
 
+@pytest.mark.proof
 def test_control_a_server_that_takes_every_child_for_its_own_is_noticed(nowhere, acme, tmp_path):  # noqa: F811
     with family(nowhere.data, tmp_path, "--workers", "2", program=ANY_CHILD) as server:
         server.child_ends()
@@ -101,12 +102,14 @@ def test_control_a_server_that_takes_every_child_for_its_own_is_noticed(nowhere,
     assert 0 != server.process.returncode
 
 
+@pytest.mark.proof
 def test_a_foreign_child_that_goes_on_keeps_no_server_from_ending(nowhere, acme, tmp_path):  # noqa: F811
     with family(nowhere.data, tmp_path, "--workers", "2") as server:
         assert 0 == server.stop()
         assert alive(server.foreign)
 
 
+@pytest.mark.proof
 def test_a_foreign_child_of_a_single_process_is_left_no_zombie(command, tmp_path):
     with family(command.data, tmp_path) as server:
         server.child_ends()
@@ -116,6 +119,7 @@ def test_a_foreign_child_of_a_single_process_is_left_no_zombie(command, tmp_path
         assert 0 == server.stop()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
 @pytest.mark.parametrize("inherited", ["ignored", "blocked"])
 def test_sigterm_ends_a_server_that_was_started_with_it_ignored_or_blocked(nowhere, acme, tmp_path, workers, inherited):  # noqa: F811
@@ -133,6 +137,7 @@ def test_sigterm_ends_a_server_that_was_started_with_it_ignored_or_blocked(nowhe
     assert 0 == ended
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
 def test_ctrl_c_is_not_for_a_server_that_a_shell_has_put_into_the_background(nowhere, acme, tmp_path, workers):  # noqa: F811
     with family(nowhere.data, tmp_path, *workers, before="trap '' INT;") as server:
@@ -144,6 +149,7 @@ def test_ctrl_c_is_not_for_a_server_that_a_shell_has_put_into_the_background(now
         assert 0 == server.stop()
 
 
+@pytest.mark.proof
 def test_a_worker_that_was_stopped_ends_with_the_others(nowhere, acme, tmp_path):  # noqa: F811
     with family(nowhere.data, tmp_path, "--workers", "2") as server:
         stopped = min(server.workers())

@@ -59,6 +59,7 @@ def test_all_addresses_of_ipv6_are_those_of_ipv4_too(nowhere, acme):
     ]  # it is for this machine: its address is known as such
 
 
+@pytest.mark.proof
 @needs_ipv6
 def test_who_comes_by_ipv4_to_such_a_server_is_known_by_that_address(nowhere, acme):
     with serving(nowhere.data, "--host", "::", "--trusted-proxy", "127.0.0.0/8") as program:
@@ -69,6 +70,7 @@ def test_who_comes_by_ipv4_to_such_a_server_is_known_by_that_address(nowhere, ac
     assert 200 != forwarded.status_code  # the proxy is believed that somebody else asks
 
 
+@pytest.mark.proof
 @needs_ipv6
 def test_one_address_of_ipv6_is_that_alone(nowhere, acme):
     with serving(nowhere.data, "--host", "::1") as program:
@@ -107,6 +109,7 @@ def test_an_address_is_shown_as_its_family_writes_it(peer, shown):
     assert shown == plain(peer)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -126,6 +129,7 @@ def test_plain_http_that_others_can_reach_is_said_once_at_the_start(nowhere, acm
     assert all("warning" == line["level"] and "--tls-cert" in line["advice"] for line in said)
 
 
+@pytest.mark.proof
 def test_https_says_nothing_of_the_kind(nowhere, acme, tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     self_signed(certificate, key)
@@ -134,6 +138,7 @@ def test_https_says_nothing_of_the_kind(nowhere, acme, tmp_path):
         assert [] == warnings(program.stop().err)
 
 
+@pytest.mark.proof
 def test_the_demo_stays_on_this_machine(nowhere):
     with Program("demo", "--port", "0", "--json") as program:
         assert [] == warnings(program.stop().err)

@@ -17,6 +17,8 @@ from deskroster.testing import Account, Clients
 from tests.cli.program import PATIENCE, environment
 from tests.test_telemetry import filled
 
+pytestmark = pytest.mark.once
+
 PROGRAM = (sys.executable, "-m", "deskroster")
 DIRECT = (sys.executable, "-m", "tests.cli.altered", "log_writes_directly")
 IMPATIENCE = 3.0  # seconds after which a control that never answers is given up
@@ -95,6 +97,7 @@ def ordeal(server, account, timeout=PATIENCE):
     return {reason: int(float(n)) for reason, n in re.findall(r'lines_dropped_total\{reason="(\w+)"\} (\S+)', told)}
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stderr", ["closed", "full disk", "full pipe", "gone"])
 def test_whatever_has_become_of_its_log_a_server_starts_answers_and_ends(nowhere, acme, stderr):
     with serving(nowhere.data, stderr) as server:
@@ -155,6 +158,7 @@ def test_the_standard_error_of_a_server_is_nobody_else_s_when_it_was_closed(nowh
         server.stop()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stdout", [">&-", ">/dev/full", "| head -0"])
 def test_a_ready_line_that_cannot_be_shown_keeps_no_server_from_serving(nowhere, acme, stdout):
     listening, told = os.pipe()
@@ -178,6 +182,7 @@ def test_a_ready_line_that_cannot_be_shown_keeps_no_server_from_serving(nowhere,
         process.wait(PATIENCE)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("how", ["--json", "--workers=1"])
 def test_a_full_standard_output_that_nobody_reads_holds_up_neither_the_start_nor_the_end(nowhere, acme, how):
     reader, writer = os.pipe()

@@ -66,6 +66,7 @@ def test_who_has_the_token_gets_them_from_anywhere_and_nobody_else(command, tmp_
     assert TOKEN not in ended.err + right.text
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_several_workers_answer_at_the_metrics_address_for_all(nowhere, acme):  # noqa: F811
     with serving(nowhere.data, "--workers", "2", "--metrics-port", "0") as (program, url, metrics):
@@ -92,6 +93,7 @@ def test_a_file_that_holds_no_token_is_refused(command, tmp_path, content):
     assert content is None or content.strip() not in refused.err or not content
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_a_metrics_address_in_use_is_said_to_be(command):
     with serving(command.data) as (_, url, _):
@@ -105,6 +107,7 @@ def test_a_metrics_address_in_use_is_said_to_be(command):
     assert "Traceback" not in refused.err
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_the_log_tells_the_address(command):
     with serving(command.data, "--metrics-port", "0") as (program, _, metrics):

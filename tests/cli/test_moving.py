@@ -213,6 +213,7 @@ main()
 """
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("step", "after"),
     [("transfer.copy", True), ("installation.sign_again", False), ("installation.note", False)],
@@ -229,6 +230,7 @@ def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(co
     assert 0 == command("doctor").code
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("to", ["postgresql", "sqlite"])
 def test_a_move_that_is_killed_between_its_two_places_lets_neither_be_used_and_is_finished(command, empty, to):
     if to == "sqlite":
@@ -247,6 +249,7 @@ def test_a_move_that_is_killed_between_its_two_places_lets_neither_be_used_and_i
     assert 0 == command("doctor").code
 
 
+@pytest.mark.proof
 def test_a_move_that_was_killed_is_not_finished_at_another_place(command, empty, databases):
     killed(command.data, empty, "place.note", False)
     other = databases.create("moving_elsewhere")
@@ -258,6 +261,7 @@ def test_a_move_that_was_killed_is_not_finished_at_another_place(command, empty,
     databases.drop("moving_elsewhere")
 
 
+@pytest.mark.proof
 def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
     before = everything(command.data)
 
@@ -270,6 +274,7 @@ def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
     assert not (command.data / "deskroster.db").exists()
 
 
+@pytest.mark.proof
 def test_what_a_killed_move_has_left_is_overwritten_by_none_once_it_was_opened(command, empty, tmp_path):
     shutil.copytree(command.data, tmp_path / "copy")
     killed(command.data, empty, "place.note", True)

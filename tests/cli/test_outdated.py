@@ -33,6 +33,7 @@ def acme(nowhere, databases, database):
     return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
 
 
+@pytest.mark.proof
 def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothing(nowhere, acme, tmp_path, monkeypatch):
     elsewhere = copied(nowhere.data, tmp_path / "elsewhere")
     with (
@@ -59,6 +60,7 @@ def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothin
     assert 0 == nowhere("doctor", "--data", str(elsewhere)).code
 
 
+@pytest.mark.proof
 def test_a_server_whose_every_session_was_ended_still_keeps_the_key_from_being_changed(
     nowhere, acme, databases, database, tmp_path
 ):

@@ -157,23 +157,27 @@ def test_the_real_program_leaves_no_traceback_and_no_other_exit_code(command, sh
     assert "new" in command("key", "list").out
 
 
+@pytest.mark.proof
 def test_the_real_program_escapes_what_ascii_has_not(command):
     code, told = run(command.data, '"$@"', "position", "add", "组长", PYTHONIOENCODING="ascii")
 
     assert (0, "") == (code, told)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
 @pytest.mark.parametrize(("arguments", "code"), [(("position", "rename", "99", "x"), 3), (("position", "nonsense"), 2)])
 def test_a_refusal_that_cannot_be_said_has_its_exit_code(command, stderr, arguments, code):
     assert code == run(command.data, f'"$@" {stderr}', *arguments)[0]
 
 
+@pytest.mark.proof
 def test_both_outputs_may_be_closed(command):
     assert 6 == run(command.data, '"$@" <&- >&- 2>&-', "position", "add", "组长")[0]
     assert "组长" in command("position", "list").out
 
 
+@pytest.mark.proof
 def test_a_closed_standard_input_holds_no_password(command):
     code, told = run(command.data, '"$@" <&-', "password", "1")
 
@@ -181,6 +185,7 @@ def test_a_closed_standard_input_holds_no_password(command):
     assert "standard input holds no password" in told
 
 
+@pytest.mark.proof
 def test_control_without_care_for_its_streams_the_program_fails_otherwise(command):
     careless = "import contextlib, deskroster.cli as cli; cli.settled = contextlib.nullcontext; cli.main()"
     with open("/dev/full", "w", encoding="utf-8") as full:

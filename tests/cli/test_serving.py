@@ -54,6 +54,7 @@ def test_commands_reach_a_served_folder_and_what_they_write_is_served_at_once(no
     assert (0, 0) == (backup.code, doctor.code)
 
 
+@pytest.mark.proof
 def test_the_socket_is_its_owner_s_alone_and_gone_when_the_server_is(nowhere, acme):
     with serving(nowhere.data) as program:
         file = nowhere.data / sockets.FILE
@@ -66,6 +67,7 @@ def test_the_socket_is_its_owner_s_alone_and_gone_when_the_server_is(nowhere, ac
     assert not file.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_it_in_good_order(nowhere, acme, number):
     with serving(nowhere.data) as program:
@@ -77,6 +79,7 @@ def test_a_signal_stops_it_in_good_order(nowhere, acme, number):
     assert 0 == nowhere("doctor").code
 
 
+@pytest.mark.proof
 def test_the_socket_of_a_killed_server_confuses_nobody(nowhere, acme):
     with serving(nowhere.data) as program:
         program.stop(signal.SIGKILL)
@@ -90,6 +93,8 @@ def test_the_socket_of_a_killed_server_confuses_nobody(nowhere, acme):
     assert (0, 0) == (in_process.code, by_socket.code)
 
 
+@pytest.mark.once
+@pytest.mark.proof
 def test_a_folder_with_a_long_path_is_served_too(nowhere, tmp_path):
     nowhere.data = tmp_path / ("long" * 20) / ("path" * 20)
     where = ("--data", str(nowhere.data))
@@ -103,6 +108,7 @@ def test_a_folder_with_a_long_path_is_served_too(nowhere, tmp_path):
     assert 0 == listed.code
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_commands_reach_a_server_that_was_told_where_the_data_is_and_its_folder_not(nowhere, databases, tmp_path):
     url = databases.create("told")
@@ -128,6 +134,7 @@ def test_a_folder_is_served_by_one_process(nowhere, acme):
     assert (5, "") == (second.code, second.out)
 
 
+@pytest.mark.once
 def test_a_port_in_use_is_said_to_be(nowhere, acme):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = finished("serve", "--data", str(nowhere.data), "--port", str(taken.getsockname()[1]))
@@ -137,6 +144,8 @@ def test_a_port_in_use_is_said_to_be(nowhere, acme):
     assert "Traceback" not in refused.err
 
 
+@pytest.mark.once
+@pytest.mark.proof
 def test_a_refused_signature_is_not_explained(nowhere, acme):
     stranger = Account(id=1, email=acme.email, password="", token="wrong")
     with (
@@ -149,6 +158,7 @@ def test_a_refused_signature_is_not_explained(nowhere, acme):
     assert "exception" not in answer
 
 
+@pytest.mark.once
 def test_it_serves_https_with_a_certificate(nowhere, acme, tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     self_signed(certificate, key)
@@ -162,6 +172,8 @@ def test_it_serves_https_with_a_certificate(nowhere, acme, tmp_path):
     assert 200 == live.status_code
 
 
+@pytest.mark.once
+@pytest.mark.proof
 def test_a_client_that_is_connected_by_tls_and_silent_does_not_hold_up_the_end(nowhere, acme, tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     self_signed(certificate, key)
@@ -177,6 +189,8 @@ def test_a_client_that_is_connected_by_tls_and_silent_does_not_hold_up_the_end(n
     assert time.monotonic() - began < 25  # of the 30 s that what is in flight is given
 
 
+@pytest.mark.once
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -193,6 +207,7 @@ def test_what_stands_in_the_way_of_serving_is_told_and_not_taken_for_the_folder(
     assert str(nowhere.data) not in refused.err
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "options",
     [
@@ -207,6 +222,7 @@ def test_options_that_cannot_be_are_usage_errors(command, options):
     assert 2 == command("serve", *options).code
 
 
+@pytest.mark.once
 def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(nowhere, acme):
     def url_of_a_group(*options):
         forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "desk.acme.com", "X-Forwarded-For": "10.1.1.1"}
@@ -221,6 +237,8 @@ def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(nowhere, acme):
     assert untrusted.startswith(own)
 
 
+@pytest.mark.once
+@pytest.mark.proof
 def test_only_allowed_hosts_are_served_and_of_a_trusted_proxy_it_is_the_forwarded_one_that_counts(nowhere, acme):
     def statuses(*options):
         with (
@@ -236,6 +254,8 @@ def test_only_allowed_hosts_are_served_and_of_a_trusted_proxy_it_is_the_forwarde
     assert ([200, 401], [200, 401]) == statuses("--trusted-proxy", "127.0.0.0/8")
 
 
+@pytest.mark.once
+@pytest.mark.proof
 def test_a_reader_that_has_gone_away_does_not_stop_it(nowhere, acme):
     process = started("serve", "--data", str(nowhere.data), "--port", "0", "--json", stderr=subprocess.DEVNULL)
     assert process.stdout is not None

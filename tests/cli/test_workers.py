@@ -142,6 +142,7 @@ def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, a
             assert made in [group["id"] for group in served.kf5.get("/groups.json?per_page=100").json()["groups"]]
 
 
+@pytest.mark.proof
 def test_two_processes_whose_first_writes_meet_a_broken_session_answer_what_is_in_the_database(
     nowhere, acme, databases, database
 ):
@@ -245,6 +246,7 @@ def test_who_serves_ends_when_the_first_process_is_killed(nowhere, acme):
         assert 0 == nowhere("position", "list").code
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, acme, pause):
     with workers(nowhere.data, 2) as program:
@@ -266,6 +268,7 @@ def test_a_signal_ends_it_while_it_starts(nowhere, acme):
             pass
 
 
+@pytest.mark.proof
 def test_several_processes_on_sqlite_are_refused(command):
     refused = finished("serve", "--data", str(command.data), "--port", "0", "--workers", "2")
 
@@ -274,6 +277,7 @@ def test_several_processes_on_sqlite_are_refused(command):
     assert "deskroster move" in refused.err
 
 
+@pytest.mark.proof
 def test_a_port_in_use_is_told_once(nowhere, acme):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -284,6 +288,7 @@ def test_a_port_in_use_is_told_once(nowhere, acme):
     assert "Traceback" not in refused.err
 
 
+@pytest.mark.proof
 def test_a_folder_is_served_by_one_set_of_processes(nowhere, acme):
     with workers(nowhere.data, 2):
         second = finished("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "2")
@@ -348,6 +353,7 @@ def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, acme, datab
     assert "postgres" in next(check["detail"] for check in report.json["checks"] if not check["ok"])
 
 
+@pytest.mark.proof
 def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, acme, tmp_path):
     nowhere("position", "add", "质检")
     with workers(nowhere.data, 2):

@@ -281,6 +281,7 @@ def test_a_company_whose_rows_cannot_be_trusted_is_not_served_at_all(desk):
     assert 503 == desk.plain().get("/ready").status_code
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("page", [1, 2, 8])
 def test_serve_does_not_start_on_a_broken_file_and_says_which_backup_to_restore(healthy, tmp_path, page):
     folder, backup = shutil.copytree(healthy, tmp_path / "data"), tmp_path / "backup"

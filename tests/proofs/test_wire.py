@@ -15,6 +15,8 @@ from tests.proofs.wire.unguarded import unguarded
 from tests.served import Served
 from tests.world import ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 CALLS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW))]
 ALLOWED = "GET, HEAD, POST"
 KF5 = calls(StillClock(NOW))[1]

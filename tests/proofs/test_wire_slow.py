@@ -129,6 +129,7 @@ def test_who_asks_now_and_then_stays_and_ends_when_it_is_silent(hurried):
         assert talk.ends_within(SOON)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\nX: "], ids=["silence", "head"])
 def test_without_guards_who_does_not_ask_stays(start, sent):
     with unguarded(), start(**SHORT) as control, Talk(control.url) as talk:
@@ -178,6 +179,7 @@ def test_an_answer_that_is_not_read_is_given_up(start, rooms):
             assert 200 == talk.answer().status
 
 
+@pytest.mark.proof
 def test_without_guards_an_answer_that_is_not_read_is_kept(start):
     big = b"GET /docs/kf5/openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
     with unguarded(), start(**SHORT | {"idle_seconds": 60}) as server, Talk(server.url, small=True) as talk:
@@ -219,6 +221,7 @@ def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms
     assert_nothing_is_left(rooms[-1])
 
 
+@pytest.mark.proof
 def test_without_guards_one_address_has_as_many_connections_as_it_likes(start):
     with unguarded(), start(connections=5, connections_per_address=3) as server:
         talks = [Talk(server.url) for _ in range(20)]

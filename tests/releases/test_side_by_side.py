@@ -80,6 +80,7 @@ def lost_nothing(grown, states, findings):
     return [] == findings and all(state == ours for state in states.values()) and {} == missing(grown, ours)
 
 
+@pytest.mark.proof
 def test_ours_and_a_later_version_write_side_by_side_and_no_field_is_lost(where):
     grown, states, findings = written_side_by_side(where("postgresql"), "later", 30)
 

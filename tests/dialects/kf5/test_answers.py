@@ -5,6 +5,8 @@ import pytest
 from deskroster.core.records import Company
 from tests import world
 
+pytestmark = pytest.mark.any_engine
+
 
 def names(reply):
     return [group["name"] for group in reply.json()["groups"]]

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.any_engine
+
 BASE = "http://demo.example.com/apiv2"
 ADMIN_OUT = {"id": 1, "url": f"{BASE}/users/1.json", "username": "admin@udesk.cn", "name": "Admin"}
 AGENT_OUT = {"id": 2, "url": f"{BASE}/users/2.json", "username": "agent@udesk.cn", "name": "客服小二"}

@@ -9,6 +9,8 @@ from deskroster.testing import KF5Password, KF5Token
 from tests import world
 from tests.in_process import signed
 
+pytestmark = pytest.mark.any_engine
+
 BASE = "http://demo.example.com/apiv2"
 
 

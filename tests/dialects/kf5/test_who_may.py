@@ -10,6 +10,8 @@ from deskroster.core.records import Company, Secret
 from deskroster.testing import Account, KF5Password, KF5Token
 from tests import world
 
+pytestmark = pytest.mark.any_engine
+
 LISTS = ("/groups.json", "/groups/1.json", "/users.json", "/users/2.json", "/users/me.json",
          "/users/show_many.json?ids=1", "/users/search.json?query=a", "/users/2/groups.json")  # fmt: skip
 

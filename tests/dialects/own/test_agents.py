@@ -5,6 +5,8 @@ import pytest
 from deskroster.testing import KF5Password, KF5Token
 from tests.world import ADMIN, AGENT, SECOND_ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 
 def test_an_agent_is_made_an_administrator_and_may_sign_for_udesk_at_once(desk):
     before = desk.of(AGENT).udesk.get("/user_groups").json()["code"]

@@ -7,6 +7,8 @@ import pytest
 from deskroster.testing import Account
 from tests.world import ADMIN, AGENT
 
+pytestmark = pytest.mark.any_engine
+
 
 def created(desk, **wanted):
     """Create a key for the administrator; return it and the account that signs with it."""

@@ -4,6 +4,8 @@ import pytest
 
 from tests.world import AGENT
 
+pytestmark = pytest.mark.any_engine
+
 
 def test_a_position_is_added_listed_renamed_and_removed(desk):
     added = desk.own.post("/v1/positions", json={"name": "质检"})

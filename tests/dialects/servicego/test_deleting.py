@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.any_engine
+
 
 def test_a_deletion_says_who_is_gone_and_why_the_others_are_not(desk):
     answer = desk.servicego.delete("/v1/user/2,99,1").json()

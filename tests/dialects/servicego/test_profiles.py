@@ -9,6 +9,8 @@ from deskroster.testing import Account
 from tests import world
 from tests.conftest import NOW
 
+pytestmark = pytest.mark.any_engine
+
 RECORD = "/v1/data?objectApiName=userInfo&id="
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests import world
 
+pytestmark = pytest.mark.any_engine
+
 KEYS = [
     "id", "email", "position", "realname", "mobile", "jobNumber", "jobStatus", "agentType", "agentRole", "roleList",
     "userGroupList", "authorizationSetList", "userInfo",

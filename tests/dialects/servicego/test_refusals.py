@@ -9,6 +9,8 @@ from deskroster.dialect import Request
 from deskroster.dialect.problems import Incident, TooMany, UnknownCompany
 from deskroster.dialects.servicego.problems import render
 
+pytestmark = pytest.mark.any_engine
+
 
 def test_an_unknown_path_is_404(quiet_desk):
     for path in ("/v1/nothing", "/v2/user/1", "/v1", "/", "/v3/user", "/v1/user/1/2", "/v1/fields/1"):

@@ -13,6 +13,8 @@ from tests import world
 from tests.conftest import NOW
 from tests.in_process import InProcess
 
+pytestmark = pytest.mark.any_engine
+
 ADMIN = world.ADMIN
 
 

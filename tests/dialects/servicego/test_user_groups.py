@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.any_engine
+
 
 def test_a_group_is_created_with_its_members(desk):
     answer = desk.servicego.post(

@@ -7,6 +7,8 @@ from deskroster.core.agents import AgentFields
 from tests import world
 from tests.conftest import NOW
 
+pytestmark = pytest.mark.any_engine
+
 NEW = {
     "email": "1@test.cn", "password": "sJrKTUpSx", "realname": "测试员工1", "position": {"id": 2},
     "roleList": [{"id": 3}],

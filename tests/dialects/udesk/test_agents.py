@@ -13,6 +13,8 @@ from deskroster.testing import KF5Password
 from tests.answers import check
 from tests.world import ADMIN, AGENT
 
+pytestmark = pytest.mark.any_engine
+
 SIP = "sip-secret"
 
 

@@ -5,6 +5,8 @@ import pytest
 from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of
 
+pytestmark = pytest.mark.any_engine
+
 MINE = [(dialect, route) for dialect, route in ROUTES if dialect.name == "udesk" and route.needs]
 
 

@@ -14,6 +14,8 @@ from tests.answers import check
 from tests.in_process import InProcess
 from tests.world import ADMIN, AGENT, STRANGER
 
+pytestmark = pytest.mark.any_engine
+
 
 def parameters(desk, form="A", account=ADMIN):
     return UdeskSignature(account, desk.clock, form).parameters()

@@ -16,6 +16,8 @@ from tests.proofs.identity import guarded
 from tests.proofs.identity.guarded import KNOWN, STRANGER, WRONG
 from tests.world import ADMIN, AGENT, password_hash
 
+pytestmark = pytest.mark.any_engine
+
 DIALECTS = ["kf5", "udesk"]
 TURNS = 10
 LONGEST = 0.1  # seconds between two reads while passwords are hashed; all of these hashes take longer

@@ -22,6 +22,8 @@ from tests.in_process import InProcess, signed
 from tests.proofs.identity.guarded import NOW
 from tests.world import ADMIN, AGENT, SECOND_ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 TWO = (ADMIN, SECOND_ADMIN)
 
 # Every call by which someone may cease to be an enabled administrator: dialect, method, path and body for an id.

@@ -18,6 +18,8 @@ from tests.in_process import InProcess
 from tests.proofs.identity.guarded import NOW, speak
 from tests.world import ADMIN, cheap_hasher
 
+pytestmark = pytest.mark.any_engine
+
 # What a stranger might try, beside every field of every record in snake and in camel case; and values that would show.
 INVENTED = (
     "is_admin", "isAdmin", "admin", "administrator", "superuser", "role", "role_name", "roleName", "roles", "password",

@@ -25,6 +25,8 @@ from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, STRANGER
 
+pytestmark = pytest.mark.any_engine
+
 THERE, NOWHERE = 501, 601  # an id of every kind in the other company, and one in neither
 FOREIGN_ADMIN = Account(id=501, email="foreign@other.cn", password="foreign-password", token="foreign-token")
 THIRD_ADMIN = Account(id=1, email="admin@third.cn", password="", token="third-token")
