@@ -1,6 +1,7 @@
 """The fixtures that every test may use."""
 
 import gc
+import os
 import shutil
 import signal
 import warnings
@@ -26,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--engine", choices=("embedded", POSTGRESQL), default="embedded", help="Which database holds the data."
     )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run more tests at once than there are cores: many wait for a process or a deadline."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

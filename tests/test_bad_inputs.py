@@ -10,6 +10,7 @@ from deskroster.dialects import DIALECTS
 from tests import bad_inputs, places
 from tests.answers import check
 from tests.places import Place
+from tests.sampled import one_of_each
 from tests.world import ADMIN
 
 pytestmark = pytest.mark.any_engine
@@ -46,7 +47,7 @@ def judged(place: Place, value, cls: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.NAMES))
-@pytest.mark.parametrize("place", by_id(places.NAMES))
+@pytest.mark.parametrize("place", one_of_each(by_id(places.NAMES), lambda place: (place.dialect, place.flavour)))
 def test_a_name_is_kept_as_it_is_or_refused_whole(quiet_desk, place, value, cls):
     check_value(quiet_desk, place, value, *judged(place, value, cls))
 
@@ -106,6 +107,10 @@ def send(desk, dialect, method: str, target: str, **how):
     return client.request(method, "/", extensions={"target": (dialect.prefix + target).encode()}, **how)
 
 
+def of_dialect(dialect, route) -> str:
+    return dialect.name
+
+
 def is_listed(dialect, route) -> bool:
     """Tell whether a path takes a list of ids."""
     return dialect.name == "servicego" and route.method == "DELETE"
@@ -120,7 +125,9 @@ def beside_another(quiet_desk):
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.IDS))
-@pytest.mark.parametrize(("dialect", "route"), [one for one in WITH_ID if not is_listed(*one.values)])
+@pytest.mark.parametrize(
+    ("dialect", "route"), one_of_each([one for one in WITH_ID if not is_listed(*one.values)], of_dialect)
+)
 def test_an_id_that_nothing_has_is_not_found(beside_another, dialect, route, value, cls):
     desk = beside_another
     sent, before = value.replace("OTHER", str(OTHERS_AGENT)), desk.roster().number
@@ -244,7 +251,7 @@ def test_a_page_out_of_range_is_clamped_or_in_servicego_refused(quiet_desk, dial
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.BODIES))
-@pytest.mark.parametrize(("dialect", "route"), WITH_BODY)
+@pytest.mark.parametrize(("dialect", "route"), one_of_each(WITH_BODY, of_dialect))
 def test_a_body_is_judged_by_its_form_before_anything_in_it(quiet_desk, dialect, route, value, cls):
     if route.empty_body and value == b"":
         cls = "ok"

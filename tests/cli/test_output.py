@@ -53,7 +53,7 @@ def shown_nowhere(command):
     return run
 
 
-@pytest.mark.parametrize("json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("json", [(), pytest.param(("--json",), marks=pytest.mark.proof)], ids=["text", "json"])
 @pytest.mark.parametrize("name", WRITING)
 def test_a_command_whose_result_cannot_be_shown_has_done_its_work_and_says_so(command, shown_nowhere, name, json):
     arguments, stdin, listing, made = WRITING[name]
@@ -84,7 +84,7 @@ def test_so_has_a_command_on_the_whole_installation(command, shown_nowhere, tmp_
     assert new.is_dir() or before != (command.data / "key").read_bytes()
 
 
-@pytest.mark.parametrize("json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("json", [(), pytest.param(("--json",), marks=pytest.mark.proof)], ids=["text", "json"])
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
 def test_a_list_that_cannot_be_shown_is_told_the_same(shown_nowhere, arguments, json):
     told = shown_nowhere(*arguments, *(() if arguments == ("--help",) else json))

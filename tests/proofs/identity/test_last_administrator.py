@@ -122,7 +122,10 @@ def test_a_batch_that_names_every_administrator_leaves_one(desk):
 # ── two callers at once ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("first", "second"), [*product(PATHS, PATHS)])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [pytest.param(*two, marks=() if len({*two}) == 1 else pytest.mark.proof) for two in product(PATHS, PATHS)],
+)
 def test_of_two_administrators_who_remove_each_other_at_once_one_stays(desk, first, second):
     assert 1 == len(left_of_two(desk, first, second))
 
