@@ -220,7 +220,7 @@ def _refs(ids):
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.PAGING))
 @pytest.mark.parametrize("part", ["number", "size"])
-@pytest.mark.parametrize(("dialect", "route"), PAGED)
+@pytest.mark.parametrize(("dialect", "route"), one_of_each(PAGED, of_dialect))
 def test_a_page_out_of_range_is_clamped_or_in_servicego_refused(quiet_desk, dialect, route, part, value, cls):
     strict = dialect.name == "servicego"
     name = ("pageNum" if part == "number" else "pageSize") if strict else "page" if part == "number" else "per_page"

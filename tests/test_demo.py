@@ -203,6 +203,7 @@ def test_it_listens_on_loopback_only(host, monkeypatch, capsys, tmp_path):
     assert "loopback" in refused.err
 
 
+@pytest.mark.proof
 def test_with_data_the_next_start_finds_the_company_and_what_was_changed_is_null(tmp_path, monkeypatch, capsys):
     data = tmp_path / "data"
     command = CommandLine(monkeypatch, capsys, data)
@@ -300,6 +301,7 @@ def test_a_printed_curl_works_when_it_is_pasted(screen, shell):
     assert answers[: len(DIALECTS)] == answers[len(DIALECTS) :]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("missing", ["openssl", "sha256sum"])
 def test_a_printed_curl_needs_only_one_of_the_programs_that_hash(screen, missing, tmp_path):
     for tool in ("curl", "date", "od", "tr", "cut", *({"openssl", "sha256sum"} - {missing})):

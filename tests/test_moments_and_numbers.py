@@ -17,6 +17,8 @@ from tests import places
 from tests.conftest import NOW
 from tests.world import ADMIN
 
+pytestmark = pytest.mark.any_engine
+
 MOMENTS = [
     "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59Z",
     "9999-12-31T23:59:59+23:59", "10000-01-01T00:00:00Z", "99999-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",

@@ -2,6 +2,10 @@
 
 from datetime import datetime
 
+import pytest
+
+pytestmark = pytest.mark.any_engine
+
 
 def test_an_agent_is_found_by_id_and_by_e_mail(command):
     assert command("agent", "show", "1", "--json").json == command("agent", "show", "ADMIN@acme.com", "--json").json

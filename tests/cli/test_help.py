@@ -7,6 +7,8 @@ import typer
 
 from deskroster.cli import app
 
+pytestmark = pytest.mark.once
+
 
 def commands(group, *path: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield every command that does something, with its help."""

@@ -112,6 +112,7 @@ def test_whatever_has_become_of_its_log_a_server_starts_answers_and_ends(nowhere
     assert (dropped["write_failed"] == 0) == (stderr == "full pipe")  # which may be read some day
 
 
+@pytest.mark.proof
 def test_a_pipe_that_fills_up_while_it_serves_delays_nothing_and_is_gone_on_with_when_it_is_read(nowhere, acme):
     with serving(nowhere.data, "full pipe", full=False) as server:
         server.break_log("full pipe")

@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.any_engine
+
 
 @pytest.mark.parametrize("kind", ["position", "role", "permission-set", "department"])
 def test_reference_data_is_added_listed_renamed_and_removed(command, kind):

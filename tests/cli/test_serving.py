@@ -68,7 +68,9 @@ def test_the_socket_is_its_owner_s_alone_and_gone_when_the_server_is(nowhere, ac
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(one, marks=pytest.mark.proof) for one in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_a_signal_stops_it_in_good_order(nowhere, acme, number):
     with serving(nowhere.data) as program:
         ended = program.stop(number)
@@ -134,6 +136,7 @@ def test_a_folder_is_served_by_one_process(nowhere, acme):
     assert (5, "") == (second.code, second.out)
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_a_port_in_use_is_said_to_be(nowhere, acme):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -222,6 +225,7 @@ def test_options_that_cannot_be_are_usage_errors(command, options):
     assert 2 == command("serve", *options).code
 
 
+@pytest.mark.proof
 @pytest.mark.once
 def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(nowhere, acme):
     def url_of_a_group(*options):

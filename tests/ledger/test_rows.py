@@ -7,7 +7,7 @@ from contextlib import closing
 import msgspec
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint, create_engine
 
@@ -122,16 +122,14 @@ def _verb(name, one, ids):
     return verb
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    batches=st.lists(
-        st.tuples(st.lists(_VERBS, min_size=1, max_size=6), st.sampled_from(["", "before", "after"])), max_size=6
-    )
+_BATCHES = st.lists(
+    st.tuples(st.lists(_VERBS, min_size=1, max_size=6), st.sampled_from(["", "before", "after"])), max_size=6
 )
-def test_whatever_is_done_a_restart_finds_the_same_roster(tmp_path_factory, batches):
-    folder = tmp_path_factory.mktemp("data")
 
-    async def run():
+
+@pytest.mark.parametrize("examples", [8, pytest.param(40, marks=pytest.mark.proof)])
+def test_whatever_is_done_a_restart_finds_the_same_roster(tmp_path_factory, examples):
+    async def run(folder, batches):
         async with opened(folder) as (store, ledger):
             for verbs, fault in batches:
                 store._engine.faults = [fault]
@@ -143,7 +141,12 @@ def test_whatever_is_done_a_restart_finds_the_same_roster(tmp_path_factory, batc
             assert before == state(ledger.roster)
             assert [] == await store.check()
 
-    asyncio.run(run())
+    @settings(max_examples=examples)
+    @given(batches=_BATCHES)
+    def holds(batches):
+        asyncio.run(run(tmp_path_factory.mktemp("data"), batches))
+
+    holds()
 
 
 def test_the_log_keeps_what_a_deleted_group_and_a_deleted_agent_were(tmp_path):

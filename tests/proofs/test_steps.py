@@ -81,7 +81,7 @@ def steps_of(case, ground):
     return counted
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.on_postgresql])
+@pytest.mark.parametrize("name", ["init", "rotate"])
 def test_a_command_that_is_killed_somewhere_is_finished_when_it_is_given_again(ground, name):
     case, here = ground(name)
     steps = steps_of(case, here)

@@ -114,6 +114,7 @@ def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
     assert ended
 
 
+@pytest.mark.proof
 @in_one_of_three_tries
 def test_who_asks_now_and_then_stays_and_ends_when_it_is_silent(hurried):
     """The answer to a list is kept, so that it is given at once; a write is not."""
@@ -148,6 +149,7 @@ def test_a_body_that_is_too_slow_after_its_answer_has_no_second_answer(hurried):
         assert talk.closed
 
 
+@pytest.mark.proof
 @in_one_of_three_tries
 def test_a_client_that_pipelines_without_rest_is_never_too_slow(start):
     """Its packets end anywhere, so that all the time, longer than any head may take, a part of one is awaited."""
@@ -293,6 +295,7 @@ def test_room_is_given_back_once(start, rooms, ending):
 # ── TLS, and the end ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.proof
 @in_one_of_three_tries
 def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, rooms, tmp_path):
     files = tmp_path / "cert.pem", tmp_path / "key.pem"

@@ -16,6 +16,8 @@ from tests.proofs.identity.guarded import DISABLED, KNOWN, STRANGER, WRONG, basi
 from tests.proofs.identity.sampling import get, post, shares, take, told_apart
 from tests.world import ADMIN, password_hash
 
+pytestmark = pytest.mark.any_engine
+
 HOME, ELSEWHERE = "10.1.1.1", "10.2.2.2"
 MINUTES = [pytest.param(7, id="7 minutes"), pytest.param(30, id="half an hour", marks=pytest.mark.proof)]
 EACH_MINUTE = 30  # wrong tries
