@@ -29,6 +29,18 @@ def test_an_empty_database_is_damage_and_init_is_not_advised(command, arguments)
     assert "deskroster init" not in refused.err
 
 
+@pytest.mark.parametrize("arguments", [("serve",), ("position", "list"), ("backup",)], ids=" ".join)
+def test_a_database_that_is_gone_is_damage_and_init_is_not_advised(command, arguments):
+    (command.data / "deskroster.db").unlink()
+
+    refused = command(*arguments)
+
+    assert 7 == refused.code
+    assert "is gone" in refused.err
+    assert "restore" in refused.err
+    assert "deskroster init" not in refused.err
+
+
 def test_the_doctor_finds_an_empty_database(command):
     os.truncate(command.data / "deskroster.db", 0)
 

@@ -19,6 +19,10 @@ def must_be_installation(data: Path, database: str | None = None) -> None:
     """Raise Refused unless the folder was made by `init`, `demo` or `restore`, or its data is said to be elsewhere."""
     with refusing(data):
         found = database is not None or place.is_installation(data)
+    if not found and place.has_lost_its_database(data):
+        raise Refused(
+            Exit.DAMAGED, f"the database of {shown(data)} is gone; only what belongs to it is left", advice(data)
+        )
     if not found:
         hint = f"Make one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"there is no installation in {shown(data)}", hint)

@@ -22,6 +22,7 @@ from deskroster.ledger.paths import shown
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
 AT_ONCE = 5_000  # that are removed from a shared database in one job
+FILE = "nonces"
 MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
 _FAR = 86_400  # seconds: a nonce that is kept for longer was spent by a clock that ran ahead
 _SEGMENT = 1 << 14  # entries by which the file grows

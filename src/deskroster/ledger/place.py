@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deskroster.ledger import durable
+from deskroster.ledger import durable, nonces
 from deskroster.ledger.engines import Engine
 from deskroster.ledger.engines.embedded import FILE, Embedded
 from deskroster.ledger.paths import shown
@@ -67,6 +67,11 @@ def engine_at(url: str | None) -> Callable[[Path], Engine]:
 def is_installation(folder: Path) -> bool:
     """Tell whether a folder says where its data is."""
     return VARIABLE in os.environ or any((folder / name).exists() for name in (FILE, ELSEWHERE))
+
+
+def has_lost_its_database(folder: Path) -> bool:
+    """Tell whether a folder holds only what an installation keeps beside its database."""
+    return not is_installation(folder) and (folder / nonces.FILE).exists()
 
 
 def hide_from_git(folder: Path) -> None:

@@ -25,6 +25,7 @@ from deskroster.ledger import (
     installation,
     loading,
     log,
+    nonces,
     observations,
     place,
     replies,
@@ -59,7 +60,6 @@ FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 MOST_AGAIN = 10_000  # changes of the log that are read again each time, of each company
 AGAIN_AT_ONCE = 1_000  # of them in one job
-NONCES = "nonces"
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
 T = TypeVar("T")
@@ -90,7 +90,7 @@ class Store:
         self._folder = folder
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
-        self._nonces = None if self.shared else Nonces(folder / NONCES, clock)
+        self._nonces = None if self.shared else Nonces(folder / nonces.FILE, clock)
         self._clock = clock
         self._forward = ForwardTime(clock)
         self._forgetting = Forgetting(engine, clock, self._forward)
