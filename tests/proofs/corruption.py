@@ -76,6 +76,15 @@ def kinds_of_pages(folder: Path) -> list[str]:
     ]
 
 
+def bytes_of_notes(folder: Path) -> range:
+    """Return where the cells of the table `installation` stand, which fit into one page, at its end."""
+    ((root, size),) = edit(
+        folder, "SELECT rootpage, page_size FROM sqlite_master, pragma_page_size WHERE name = 'installation'"
+    )
+    page = (folder / FILE).read_bytes()[(root - 1) * size : root * size]
+    return range((root - 1) * size + struct.unpack_from(">H", page, 5)[0], root * size)
+
+
 def flip(healthy: Path, folder: Path, offset: int, bit: int, name: str = FILE) -> Path:
     """Copy a folder and flip one bit of its database."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,12 +98,17 @@ def flip(healthy: Path, folder: Path, offset: int, bit: int, name: str = FILE) -
 
 
 def contents(folder: Path) -> tuple[object, ...] | None:
-    """Return all declarations and every row of every table, as they are without us; None if they cannot be read."""
+    """Return all declarations and every row of every table, as they are without us; None if they cannot be read.
+
+    But how often the list of companies has changed: who finds another count reads the list again.
+    """
     try:
         with closing(sqlite3.connect(f"file:{folder / FILE}?immutable=1", uri=True)) as db:
             declared = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
             names = [name for type, name, *_ in declared if type == "table"]
-            return declared, [Counter(db.execute(f"SELECT * FROM {name}")) for name in names]
+            rows = {name: Counter(db.execute(f"SELECT * FROM {name}")) for name in names}
+            rows["installation"] = Counter(row for row in rows["installation"].elements() if row[0] != "companies")
+            return declared, rows
     except (sqlite3.Error, UnicodeDecodeError):
         return None
 

@@ -260,6 +260,7 @@ def _brought_up(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         db.backup(copy)
         with core(copy) as connection:
             migrate(connection)
+        installation.note_whom_it_serves(copy)
         yield copy
 
 

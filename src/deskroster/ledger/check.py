@@ -127,6 +127,8 @@ def _pages(db: Db) -> Iterator[Finding]:
 def _version(db: Db) -> Iterator[Finding]:
     if not installation.serves_us(db):
         yield Finding("version", 0, str(installation.version(db)))
+    for strange in installation.strange_notes(db):
+        yield Finding("version", 0, strange)
 
 
 def _pointers(db: Db) -> Iterator[Finding]:

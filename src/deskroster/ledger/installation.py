@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import bindparam, select
@@ -95,7 +96,7 @@ def _migrate(engine: Engine, sign: Job[object]) -> None:
     """Bring the tables to this version and sign them, all at once: who opens them meanwhile finds either."""
 
     def note_and_sign(db: Db) -> None:
-        note(db, _SERVES, SERVES)
+        note_whom_it_serves(db)
         sign(db)
 
     engine.migrate(migrate, note_and_sign)
@@ -139,7 +140,7 @@ def schema_is_ours(db: Db, opened: Vault) -> bool:
     form, _, digest = (notes(db, _SCHEMA) or "").rpartition(" ")  # form 1 is the digest alone
     if form.isdecimal() and int(form) > FORM:
         raise newer("the note of how the tables are declared", int(form))
-    return digest == _schema(db, opened)
+    return form in ("", str(FORM)) and digest == _schema(db, opened)
 
 
 def must_be_ours(db: Db) -> None:
@@ -155,8 +156,26 @@ def count_change(db: Db) -> None:
 
 
 def changes_counted(db: Db) -> int:
-    """Return how often the list of companies was changed."""
-    return int(notes(db, _COMPANY_LIST) or 0)
+    """Return how often the list of companies was changed. Raises Damaged."""
+    counted = notes(db, _COMPANY_LIST) or "0"
+    if not counted.isdecimal():
+        raise Damaged("how often the list of companies has changed is not as it was written")
+    return int(counted)
+
+
+def note_whom_it_serves(db: Db) -> None:
+    """Note for programs of other versions who can go on with the tables, once they are brought to this one."""
+    note(db, _SERVES, SERVES)
+
+
+def strange_notes(db: Db) -> Iterator[str]:
+    """Yield the names of notes that no program of this version writes; nothing where the tables are of a later one."""
+    if version(db) != HEAD:
+        return
+    for name, value in db.execute(fence.NOTES).fetchall():
+        known = name in (_KEY, _SCHEMA, ARRIVED, MOVED, UNDER_WAY)
+        if not (known or (name, value) == (_SERVES, SERVES) or (name == _COMPANY_LIST and value.isdecimal())):
+            yield f"the note {name!r}"
 
 
 def note(db: Db, name: str, value: str) -> None:
