@@ -1,8 +1,12 @@
 """Fixtures of the command line's tests."""
 
+import itertools
+
 import pytest
 
-from tests.cli.program import CommandLine
+from tests.cli.program import CommandLine, founded
+
+_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -14,5 +18,26 @@ def nowhere(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def command(nowhere):
     """Give the command line on an installation with the company `acme`."""
-    nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com")
+    founded(nowhere)
     return nowhere
+
+
+@pytest.fixture
+def acme(nowhere):
+    """Give the first administrator of a company; the command line works on the same folder."""
+    return founded(nowhere)
+
+
+@pytest.fixture
+def database(databases):
+    """Give the name of an empty database."""
+    name = f"cli_{next(_numbers)}"
+    databases.create(name)
+    yield name
+    databases.drop(name)
+
+
+@pytest.fixture
+def shared_acme(nowhere, databases, database):
+    """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
+    return founded(nowhere, "--database", databases.url(database))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 import pytest
 
 from deskroster.cli import main
+from deskroster.testing import Account
 
 PATIENCE = 120  # seconds for what takes one on an idle machine
 
@@ -42,6 +43,13 @@ class CommandLine:
             main()
         out, err = self._capsys.readouterr()
         return Result(int(ended.value.code or 0), out, err)
+
+
+def founded(command: CommandLine, *options: str) -> Account:
+    """Make an installation with the company `acme`; return its first administrator."""
+    made = command("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json", *options)
+    admin = made.json["admin"]
+    return Account(id=admin["id"], email=admin["email"], password=admin["password"], token=admin["token"])
 
 
 class Program:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from tests.cli.program import PATIENCE, environment
-from tests.cli.test_workers import acme, alive, database, wait_for  # noqa: F401 - fixtures
+from tests.cli.test_workers import alive, wait_for
 
 pytestmark = pytest.mark.once
 
@@ -79,7 +79,7 @@ def command_line(pid):
         return b""
 
 
-def test_a_foreign_child_that_ends_ends_no_worker(nowhere, acme, tmp_path):  # noqa: F811
+def test_a_foreign_child_that_ends_ends_no_worker(nowhere, shared_acme, tmp_path):
     with family(nowhere.data, tmp_path, "--workers", "2") as server:
         before = server.workers()
         server.child_ends()
@@ -94,7 +94,7 @@ def test_a_foreign_child_that_ends_ends_no_worker(nowhere, acme, tmp_path):  # n
 
 
 @pytest.mark.proof
-def test_control_a_server_that_takes_every_child_for_its_own_is_noticed(nowhere, acme, tmp_path):  # noqa: F811
+def test_control_a_server_that_takes_every_child_for_its_own_is_noticed(nowhere, shared_acme, tmp_path):
     with family(nowhere.data, tmp_path, "--workers", "2", program=ANY_CHILD) as server:
         server.child_ends()
         wait_for(lambda: server.process.poll() is not None)
@@ -103,7 +103,7 @@ def test_control_a_server_that_takes_every_child_for_its_own_is_noticed(nowhere,
 
 
 @pytest.mark.proof
-def test_a_foreign_child_that_goes_on_keeps_no_server_from_ending(nowhere, acme, tmp_path):  # noqa: F811
+def test_a_foreign_child_that_goes_on_keeps_no_server_from_ending(nowhere, shared_acme, tmp_path):
     with family(nowhere.data, tmp_path, "--workers", "2") as server:
         assert 0 == server.stop()
         assert alive(server.foreign)
@@ -122,7 +122,9 @@ def test_a_foreign_child_of_a_single_process_is_left_no_zombie(command, tmp_path
 @pytest.mark.proof
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
 @pytest.mark.parametrize("inherited", ["ignored", "blocked"])
-def test_sigterm_ends_a_server_that_was_started_with_it_ignored_or_blocked(nowhere, acme, tmp_path, workers, inherited):  # noqa: F811
+def test_sigterm_ends_a_server_that_was_started_with_it_ignored_or_blocked(
+    nowhere, shared_acme, tmp_path, workers, inherited
+):
     blocked = {signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP}
     how = {"before": "trap '' TERM CHLD;"}
     if inherited == "blocked":
@@ -139,7 +141,7 @@ def test_sigterm_ends_a_server_that_was_started_with_it_ignored_or_blocked(nowhe
 
 @pytest.mark.proof
 @pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "two workers"])
-def test_ctrl_c_is_not_for_a_server_that_a_shell_has_put_into_the_background(nowhere, acme, tmp_path, workers):  # noqa: F811
+def test_ctrl_c_is_not_for_a_server_that_a_shell_has_put_into_the_background(nowhere, shared_acme, tmp_path, workers):
     with family(nowhere.data, tmp_path, *workers, before="trap '' INT;") as server:
         for pid in {server.process.pid, *server.workers()}:
             os.kill(pid, signal.SIGINT)
@@ -150,7 +152,7 @@ def test_ctrl_c_is_not_for_a_server_that_a_shell_has_put_into_the_background(now
 
 
 @pytest.mark.proof
-def test_a_worker_that_was_stopped_ends_with_the_others(nowhere, acme, tmp_path):  # noqa: F811
+def test_a_worker_that_was_stopped_ends_with_the_others(nowhere, shared_acme, tmp_path):
     with family(nowhere.data, tmp_path, "--workers", "2") as server:
         stopped = min(server.workers())
         os.kill(stopped, signal.SIGSTOP)

@@ -29,12 +29,6 @@ def has_ipv6() -> bool:
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 
 
-@pytest.fixture
-def acme(nowhere):
-    made = nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
-
-
 def answers(url: str, account: Account) -> int:
     """Return the code of a signed call."""
     with closing(Clients(url, account, time.time, httpx2.HTTPTransport)) as clients:

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 import httpx2
 import pytest
 
-from deskroster.testing import Account, Clients
+from deskroster.testing import Clients
 from tests.cli.program import PATIENCE, environment
 from tests.test_telemetry import filled
 
@@ -22,13 +22,6 @@ pytestmark = pytest.mark.once
 PROGRAM = (sys.executable, "-m", "deskroster")
 DIRECT = (sys.executable, "-m", "tests.cli.altered", "log_writes_directly")
 IMPATIENCE = 3.0  # seconds after which a control that never answers is given up
-
-
-@pytest.fixture
-def acme(nowhere):
-    """Give the company's first administrator."""
-    made = nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
 
 
 class Running:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.cli.program import PATIENCE, Program, finished
-from tests.cli.test_workers import acme, children, database  # noqa: F401 - fixtures
+from tests.cli.test_workers import children
 
 TOKEN = "a token of sixteen or more".replace(" ", "-")
 OURS = "deskroster_log_lines_dropped"
@@ -68,7 +68,7 @@ def test_who_has_the_token_gets_them_from_anywhere_and_nobody_else(command, tmp_
 
 @pytest.mark.proof
 @pytest.mark.once
-def test_several_workers_answer_at_the_metrics_address_for_all(nowhere, acme):  # noqa: F811
+def test_several_workers_answer_at_the_metrics_address_for_all(nowhere, shared_acme):
     with serving(nowhere.data, "--workers", "2", "--metrics-port", "0") as (program, url, metrics):
         answered = {get(metrics).status_code for _ in range(10)}
         lost = min(children(program))

@@ -17,9 +17,9 @@ from sqlalchemy import select
 from deskroster.core.problems import Refusal
 from deskroster.ledger import Store, place, tables, transfer
 from deskroster.ledger.rows import sql
-from deskroster.testing import Account, Clients
+from deskroster.testing import Clients
 from tests import random_verbs
-from tests.cli.program import PATIENCE, Program, environment, finished
+from tests.cli.program import PATIENCE, Program, environment, finished, founded
 from tests.ledger.support import work
 
 pytestmark = pytest.mark.once
@@ -33,12 +33,6 @@ def empty(databases):
     name = f"moving_{next(_numbers)}"
     yield databases.create(name)
     databases.drop(name)
-
-
-def acme(command):
-    """Found the company; return its first administrator."""
-    made = command("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
 
 
 def filled(data, seed=0):
@@ -81,7 +75,7 @@ def rosters(data):
 
 
 def test_everything_is_moved_and_moved_back(nowhere, empty):
-    admin = acme(nowhere)
+    admin = founded(nowhere)
     nowhere("company", "add", "other", "--name", "Other", "--email", "admin@other.com")
     filled(nowhere.data)
     began, known = everything(nowhere.data), rosters(nowhere.data)

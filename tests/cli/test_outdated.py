@@ -1,6 +1,5 @@
 """A server whose installation key is changed beside it, though it has the data open."""
 
-import itertools
 from contextlib import closing
 
 import httpx2
@@ -8,37 +7,20 @@ import pytest
 
 from deskroster.ledger import place, rotate_key
 from deskroster.ledger.engines import keeper
-from deskroster.testing import Account
 from tests.cli.program import Program
-from tests.cli.test_workers import clients, copied, init, wait_for
+from tests.cli.test_workers import clients, copied, wait_for
 
 pytestmark = pytest.mark.once
 
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def database(databases):
-    """Give the name of an empty database."""
-    name = f"outdated_{next(_numbers)}"
-    databases.create(name)
-    yield name
-    databases.drop(name)
-
-
-@pytest.fixture
-def acme(nowhere, databases, database):
-    """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
-    made = init(nowhere, databases.url(database)).json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
-
 
 @pytest.mark.proof
-def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothing(nowhere, acme, tmp_path, monkeypatch):
+def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothing(
+    nowhere, shared_acme, tmp_path, monkeypatch
+):
     elsewhere = copied(nowhere.data, tmp_path / "elsewhere")
     with (
         Program("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "2") as program,
-        clients(program, acme) as served,
+        clients(program, shared_acme) as served,
     ):
         before = served.kf5.post("/groups.json", json={"group": {"name": "before"}})
         with monkeypatch.context() as patch:  # as if no lock had been left of theirs
@@ -55,14 +37,17 @@ def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothin
     assert 0 == ended.code
     assert 1 <= ended.err.count('"event": "outdated"') <= 2
     assert "damaged" not in ended.err
-    with Program("serve", "--data", str(elsewhere), "--port", "0", "--json") as program, clients(program, acme) as anew:
+    with (
+        Program("serve", "--data", str(elsewhere), "--port", "0", "--json") as program,
+        clients(program, shared_acme) as anew,
+    ):
         assert ["before"] == [group["name"] for group in anew.kf5.get("/groups.json").json()["groups"]]
     assert 0 == nowhere("doctor", "--data", str(elsewhere)).code
 
 
 @pytest.mark.proof
 def test_a_server_whose_every_session_was_ended_still_keeps_the_key_from_being_changed(
-    nowhere, acme, databases, database, tmp_path
+    nowhere, shared_acme, databases, database, tmp_path
 ):
     elsewhere = copied(nowhere.data, tmp_path / "elsewhere")
     with (

@@ -20,13 +20,6 @@ from deskroster.testing import Account, Clients
 from tests.cli.program import PATIENCE, Program, finished, started
 
 
-@pytest.fixture
-def acme(nowhere):
-    """Give the company's first administrator; the command line works on the same folder."""
-    made = nowhere("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json").json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
-
-
 def serving(data, *options):
     return Program("serve", "--data", str(data), "--port", "0", "--json", *options)
 

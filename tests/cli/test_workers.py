@@ -1,7 +1,6 @@
 """Several processes that serve one address, and what else there is to say of an installation on PostgreSQL."""
 
 import base64
-import itertools
 import json
 import os
 import signal
@@ -18,28 +17,10 @@ import httpx2
 import pytest
 
 from deskroster.ledger import place
-from deskroster.testing import Account, Clients
+from deskroster.testing import Clients
 from tests.cli.program import PATIENCE, Program, finished, started
 
 pytestmark = pytest.mark.once
-
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def database(databases):
-    """Give the name of an empty database."""
-    name = f"workers_{next(_numbers)}"
-    databases.create(name)
-    yield name
-    databases.drop(name)
-
-
-@pytest.fixture
-def acme(nowhere, databases, database):
-    """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
-    made = init(nowhere, databases.url(database)).json["admin"]
-    return Account(id=made["id"], email=made["email"], password=made["password"], token=made["token"])
 
 
 def init(command, url):
@@ -114,8 +95,8 @@ def _target(file):
         return ""
 
 
-def test_several_processes_answer_and_commands_reach_them_and_all_end_in_good_order(nowhere, acme):
-    with workers(nowhere.data) as program, clients(program, acme) as served:
+def test_several_processes_answer_and_commands_reach_them_and_all_end_in_good_order(nowhere, shared_acme):
+    with workers(nowhere.data) as program, clients(program, shared_acme) as served:
         pids = children(program)
         answered = answering(program)
         nowhere("role", "add", "质检")
@@ -134,8 +115,8 @@ def test_several_processes_answer_and_commands_reach_them_and_all_end_in_good_or
     assert not (nowhere.data / "admin.sock").exists()
 
 
-def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, acme):
-    with workers(nowhere.data) as program, clients(program, acme) as served:
+def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, shared_acme):
+    with workers(nowhere.data) as program, clients(program, shared_acme) as served:
         for number in range(30):
             made = served.kf5.post("/groups.json", json={"group": {"name": f"{number}"}}).json()["group"]["id"]
 
@@ -144,7 +125,7 @@ def test_what_one_process_writes_every_other_has_for_the_next_request(nowhere, a
 
 @pytest.mark.proof
 def test_two_processes_whose_first_writes_meet_a_broken_session_answer_what_is_in_the_database(
-    nowhere, acme, databases, database
+    nowhere, shared_acme, databases, database
 ):
     with workers(nowhere.data, 2) as program, databases.connect(database) as raw, _by_process(program) as (one, other):
         raw.execute("""
@@ -154,8 +135,8 @@ def test_two_processes_whose_first_writes_meet_a_broken_session_answer_what_is_i
         """)
         answered, rounds = {}, 0
         while 2 != len(answered):  # on a machine that is too busy one may be told to try again later
-            answered = _break_the_first_of(raw, acme, f"a{rounds}", one, f"b{rounds}", other)
-            shown = [_groups(line, acme) for line in (one, other)]
+            answered = _break_the_first_of(raw, shared_acme, f"a{rounds}", one, f"b{rounds}", other)
+            shown = [_groups(line, shared_acme) for line in (one, other)]
             rounds += 1
 
             assert shown[0] == shown[1]
@@ -218,8 +199,8 @@ def _by_process(program):
 
 
 @pytest.mark.proof
-def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme):
-    with workers(nowhere.data) as program, clients(program, acme) as served:
+def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, shared_acme):
+    with workers(nowhere.data) as program, clients(program, shared_acme) as served:
         before = children(program)
         lost = min(before)
         os.kill(lost, signal.SIGKILL)
@@ -236,7 +217,7 @@ def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, acme)
 
 
 @pytest.mark.proof
-def test_who_serves_ends_when_the_first_process_is_killed(nowhere, acme):
+def test_who_serves_ends_when_the_first_process_is_killed(nowhere, shared_acme):
     with workers(nowhere.data, 2) as program:
         pids = children(program)
         program.stop(signal.SIGKILL)
@@ -248,7 +229,7 @@ def test_who_serves_ends_when_the_first_process_is_killed(nowhere, acme):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("pause", [0.0, 0.5])
-def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, acme, pause):
+def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, shared_acme, pause):
     with workers(nowhere.data, 2) as program:
         os.kill(min(children(program)), signal.SIGKILL)
         time.sleep(pause)
@@ -258,7 +239,7 @@ def test_a_signal_ends_it_too_while_a_killed_process_is_being_replaced(nowhere, 
 
 
 @pytest.mark.proof
-def test_a_signal_ends_it_while_it_starts(nowhere, acme):
+def test_a_signal_ends_it_while_it_starts(nowhere, shared_acme):
     for after in (0.9, 1.2, 1.6):
         process = started("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "3")
         time.sleep(after)
@@ -278,7 +259,7 @@ def test_several_processes_on_sqlite_are_refused(command):
 
 
 @pytest.mark.proof
-def test_a_port_in_use_is_told_once(nowhere, acme):
+def test_a_port_in_use_is_told_once(nowhere, shared_acme):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = finished("serve", "--data", str(nowhere.data), "--port", port, "--workers", "3")
@@ -289,7 +270,7 @@ def test_a_port_in_use_is_told_once(nowhere, acme):
 
 
 @pytest.mark.proof
-def test_a_folder_is_served_by_one_set_of_processes(nowhere, acme):
+def test_a_folder_is_served_by_one_set_of_processes(nowhere, shared_acme):
     with workers(nowhere.data, 2):
         second = finished("serve", "--data", str(nowhere.data), "--port", "0", "--json", "--workers", "2")
 
@@ -297,8 +278,8 @@ def test_a_folder_is_served_by_one_set_of_processes(nowhere, acme):
 
 
 @pytest.mark.proof
-def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, acme):
-    with workers(nowhere.data) as program, clients(program, acme) as served:
+def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, shared_acme):
+    with workers(nowhere.data) as program, clients(program, shared_acme) as served:
         for _ in range(5):
             signed = next(served.udesk.auth.auth_flow(served.udesk.build_request("GET", "/agent_roles")))
             plain = [httpx2.get(signed.url, trust_env=False).json()["code"] for _ in range(8)]
@@ -307,13 +288,15 @@ def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, acme):
             assert 1000 == plain[0]
 
 
-def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder_and_no_data(nowhere, acme, databases):
+def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder_and_no_data(
+    nowhere, shared_acme, databases
+):
     assert {"database", "key", ".gitignore"} == {path.name for path in nowhere.data.iterdir()}
     assert 0o600 == (nowhere.data / place.ELSEWHERE).stat().st_mode & 0o777
     assert 0 == nowhere("doctor").code
 
 
-def test_a_folder_whose_data_is_in_a_database_is_not_given_another(nowhere, acme, databases, database):
+def test_a_folder_whose_data_is_in_a_database_is_not_given_another(nowhere, shared_acme, databases, database):
     other = databases.create(f"{database}_other")
     noted = place.url_of(nowhere.data)
 
@@ -340,7 +323,7 @@ def test_an_address_where_no_database_answers_is_told(nowhere, tmp_path):
     assert not (nowhere.data / place.ELSEWHERE).exists()
 
 
-def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, acme, databases, database):
+def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, shared_acme, databases, database):
     url = place.url_of(nowhere.data)
     (nowhere.data / place.ELSEWHERE).write_text(url.replace("deskroster@", "postgres@") + "\n")
 
@@ -354,7 +337,7 @@ def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, acme, datab
 
 
 @pytest.mark.proof
-def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, acme, tmp_path):
+def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, shared_acme, tmp_path):
     nowhere("position", "add", "质检")
     with workers(nowhere.data, 2):
         made = nowhere("backup", str(tmp_path / "backup"), "--json")
@@ -371,7 +354,9 @@ def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, acme, tmp_path)
 
 
 @pytest.mark.proof
-def test_the_installation_key_is_changed_where_nobody_else_has_it_open(nowhere, acme, databases, database, tmp_path):
+def test_the_installation_key_is_changed_where_nobody_else_has_it_open(
+    nowhere, shared_acme, databases, database, tmp_path
+):
     def sealed():
         with databases.connect(database) as raw:
             raw.execute("SELECT set_config('deskroster.company', '1', false)")
@@ -384,7 +369,7 @@ def test_the_installation_key_is_changed_where_nobody_else_has_it_open(nowhere, 
         assert (5, old, before) == (refused.code, (nowhere.data / "key").read_bytes(), sealed())
 
     rotated = nowhere("rotate-installation-key")
-    with workers(nowhere.data, 2) as program, clients(program, acme) as served:
+    with workers(nowhere.data, 2) as program, clients(program, shared_acme) as served:
         answered = served.udesk.get("/agent_roles").json()["code"]
     left_behind = nowhere("doctor", "--data", str(elsewhere))
 
