@@ -71,6 +71,7 @@ def test_what_is_advised_names_a_folder_as_a_shell_takes_it(folder, tmp_path):
 
 
 @pytest.mark.proof
+@pytest.mark.once
 def test_a_folder_of_any_name_is_served_and_its_server_reached(command, folder):
     shutil.copytree(command.data, folder)
     copy = folder.with_name(folder.name[:100] + "-copy")  # of at most 255 bytes

@@ -1,9 +1,11 @@
 """`serve`: a server in a process of its own, and commands that reach it by the socket in its folder."""
 
+import json
 import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -17,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from deskroster.admin import sockets
 from deskroster.testing import Account, Clients
-from tests.cli.program import PATIENCE, Program, finished, started
+from tests.cli.program import PATIENCE, Program, environment, finished, started
 
 
 def serving(data, *options):
@@ -72,6 +74,26 @@ def test_a_signal_stops_it_in_good_order(nowhere, acme, number):
     assert acme.token not in ended.err
     assert '"event": "ready"' in ended.err
     assert 0 == nowhere("doctor").code
+
+
+def signalled_while_starting(data, times, seconds, *faults):
+    """Return how servers end that are sent a signal at some moment of their start: exit codes, None for who stays."""
+    command = [sys.executable, "-m", "tests.cli.signalled", str(data), str(times), str(seconds), *faults]
+    ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment())
+    return set(json.loads(ended.stdout))
+
+
+@pytest.mark.proof
+@pytest.mark.once
+def test_a_signal_at_any_moment_of_its_start_ends_it(nowhere, acme):
+    """An exception that a signal raises in the midst of the loop's work may be lost, or keep the loop from closing."""
+    assert {130} <= signalled_while_starting(nowhere.data, 150, PATIENCE) <= {0, 130, -signal.SIGTERM}
+
+
+@pytest.mark.proof
+@pytest.mark.once
+def test_control_a_server_whose_signals_raise_wherever_they_come_is_noticed(nowhere, acme):
+    assert not signalled_while_starting(nowhere.data, 40, 5, "raising") <= {0, 130, -signal.SIGTERM}
 
 
 @pytest.mark.proof

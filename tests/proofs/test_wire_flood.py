@@ -30,7 +30,7 @@ BESIDES = 128 * MIB  # bodies: what is read and decoded at the moment, the alloc
 FLOODING = 1_000  # connections
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 12)]
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.once]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,9 +8,9 @@ import shutil
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import uvloop
@@ -137,7 +137,7 @@ def _serve_here(
     shown = Lines(to_descriptor(STDOUT))
 
     def tell(at: Addresses, prepared: T) -> None:
-        signals.ready = True
+        signals.give_way()
         _warn_of_plain_http(at.url, settings, telemetry)
         text = encoded(ready(at, prepared, telemetry))
         if text:
@@ -151,7 +151,9 @@ def _serve_here(
             refusing(settings.data),
             _worded(settings),
         ):
-            runner.run(_serve(settings, prepare, tell, telemetry, admin))
+            runner.run(signals.heeded(_serve(settings, prepare, tell, telemetry, admin)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except Refusal as problem:
         raise in_words(problem) from None
     finally:
@@ -162,18 +164,47 @@ def _serve_here(
 class _Signals:
     """What a signal does while no server catches it: before one is ready it ends the process, afterwards nothing.
 
+    While the loop runs, it cancels what the loop runs. An exception that is raised in the midst of the loop's own work,
+    or of a callback that nobody watches, may be lost, or leave a loop that cannot be closed. A second signal is raised
+    all the same: who sends it wants no more waiting.
+
     The server raises again, when it has stopped, the signal that stopped it; by then all that is left is to leave.
     """
 
     def __init__(self) -> None:
-        self.ready = False
+        self._ready = self._came = self._looping = False
+        self._task: asyncio.Task[None] | None = None
         heed(self._end)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
+    def heeded(self, serving: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        """Return what a loop is to run, at once: the server, which a signal cancels."""
+        self._looping = True
+
+        async def cancelled_by_signals() -> None:
+            self._task = asyncio.current_task()
+            if self._came:
+                serving.close()
+                raise asyncio.CancelledError
+            await serving
+
+        return cancelled_by_signals()
+
+    def give_way(self) -> None:
+        """Leave signals to the server from now on, with the one that came before if it is still here."""
+        self._ready = True
+        if self._came:
+            signal.raise_signal(signal.SIGTERM)
+
     def _end(self, *_: object) -> None:
-        if not self.ready:
+        if self._ready:
+            return
+        first, self._came = not self._came, True
+        if not (self._looping and first):
             raise KeyboardInterrupt
+        if self._task is not None:
+            self._task.cancel()
 
 
 @contextmanager

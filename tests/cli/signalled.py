@@ -1,0 +1,107 @@
+"""Starts a server again and again, and sends it a signal at another moment of its start each time.
+
+`python -m tests.cli.signalled FOLDER TIMES SECONDS [raising]` prints, as JSON, how each ended: an exit code, or null if
+it did not in so many seconds. With `raising` signals raise an exception wherever they come.
+A moment is a call of a function in the first thread, so that the same moments come again on any machine.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from deskroster.cli import main, serving
+
+
+def _serve(folder: str, called: Callable[[], None], ready: Callable[[], None]) -> NoReturn:
+    """Serve, in this process, which was forked for it; say what function is called, and when it is ready."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    begin, give_way = serving._serve_here, serving._Signals.give_way
+
+    def watched(*given: Any) -> None:
+        sys.setprofile(lambda frame, event, argument: called())
+        begin(*given)
+
+    def gives_way(signals: Any) -> None:
+        give_way(signals)
+        ready()
+
+    serving._serve_here = watched
+    serving._Signals.give_way = gives_way  # type: ignore[method-assign]
+    sys.argv = ["deskroster", "serve", "--data", folder, "--port", "0"]
+    code: Any = 99
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code or 0)
+
+
+def _counted(folder: str) -> int:
+    """Return how many functions a start calls until it is ready."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        counted = 0
+
+        def count() -> None:
+            nonlocal counted
+            counted += 1
+
+        def tell() -> None:
+            sys.setprofile(None)
+            os.write(writer, str(counted).encode())
+
+        _serve(folder, count, tell)
+    calls = int(os.read(reader, 100))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return calls
+
+
+def _signalled(folder: str, call: int, patience: float) -> int | None:
+    """Send the signal as a function is called, the how-manieth of the start; return how the server ends."""
+    pid = os.fork()
+    if pid == 0:
+        counted = 0
+
+        def count() -> None:
+            nonlocal counted
+            counted += 1
+            if counted == call:
+                sys.setprofile(None)
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        _serve(folder, count, lambda: None)
+    return _ended(pid, patience)
+
+
+def _ended(pid: int, patience: float) -> int | None:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return None
+
+
+def _raise(signals: Any, *_: object) -> None:
+    if not signals._ready:
+        raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    where, times, seconds, *faults = sys.argv[1:]
+    if faults:
+        serving._Signals._end = _raise  # type: ignore[method-assign]
+    calls = _counted(where)
+    print(json.dumps([_signalled(where, 1 + calls * at // int(times), float(seconds)) for at in range(int(times))]))
