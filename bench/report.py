@@ -79,8 +79,8 @@ def _draw(figures: Sequence[Figure]) -> None:
     axes.barh(places, better, color=[_DRAWN[f.verdict] for f in figures], height=0.62)
     axes.plot(aims, places, "k|", markersize=11, label="aim")
     axes.axvline(1, color="black", linewidth=1, label="at least")
-    for place, value, figure in zip(places, better, figures, strict=True):
-        axes.text(value * 1.04, place, _number(figure.measured, figure.unit), va="center", fontsize=7)
+    for place, value, aim, figure in zip(places, better, aims, figures, strict=True):
+        axes.text(max(value, aim) * 1.04, place, _number(figure.measured, figure.unit), va="center", fontsize=7)
     axes.set_yticks(places, [f.what for f in figures], fontsize=7)
     axes.invert_yaxis()
     axes.set_xscale("log")
