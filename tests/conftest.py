@@ -1,6 +1,7 @@
 """The fixtures that every test may use."""
 
 import gc
+import itertools
 import os
 import shutil
 import signal
@@ -19,6 +20,8 @@ from tests.served import Served
 
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
+
+_numbers = itertools.count()
 
 collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
 
@@ -47,6 +50,15 @@ def databases() -> Iterator[Databases]:
     """Give a real PostgreSQL."""
     with running() as found:
         yield found
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """Give the name of an empty database."""
+    name = f"empty_{next(_numbers)}"
+    databases.create(name)
+    yield name
+    databases.drop(name)
 
 
 @pytest.fixture(scope="session", autouse=True)

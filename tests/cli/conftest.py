@@ -1,12 +1,8 @@
 """Fixtures of the command line's tests."""
 
-import itertools
-
 import pytest
 
 from tests.cli.program import CommandLine, founded
-
-_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -26,15 +22,6 @@ def command(nowhere):
 def acme(nowhere):
     """Give the first administrator of a company; the command line works on the same folder."""
     return founded(nowhere)
-
-
-@pytest.fixture
-def database(databases):
-    """Give the name of an empty database."""
-    name = f"cli_{next(_numbers)}"
-    databases.create(name)
-    yield name
-    databases.drop(name)
 
 
 @pytest.fixture

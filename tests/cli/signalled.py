@@ -11,25 +11,39 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from deskroster.cli import main, serving
 
 
-def _serve(folder: str, called: Callable[[], None], ready: Callable[[], None]) -> NoReturn:
-    """Serve, in this process, which was forked for it; say what function is called, and when it is ready."""
+def _serve(folder: str, call: int, ready: Callable[[int], object]) -> int:
+    """Serve in a process of its own, which is sent a signal as a function is called, the how-manieth of its start.
+
+    It says when it is ready, and how many were called until then. Returns its id.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    begin, give_way = serving._serve_here, serving._Signals.give_way
+    begin, give_way, counted = serving._serve_here, serving._Signals.give_way, 0
+
+    def called(*_: object) -> None:
+        nonlocal counted
+        counted += 1
+        if counted == call:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def watched(*given: Any) -> None:
-        sys.setprofile(lambda frame, event, argument: called())
+        sys.setprofile(called)
         begin(*given)
 
     def gives_way(signals: Any) -> None:
         give_way(signals)
-        ready()
+        sys.setprofile(None)
+        ready(counted)
 
     serving._serve_here = watched
     serving._Signals.give_way = gives_way  # type: ignore[method-assign]
@@ -46,19 +60,7 @@ def _serve(folder: str, called: Callable[[], None], ready: Callable[[], None]) -
 def _counted(folder: str) -> int:
     """Return how many functions a start calls until it is ready."""
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        counted = 0
-
-        def count() -> None:
-            nonlocal counted
-            counted += 1
-
-        def tell() -> None:
-            sys.setprofile(None)
-            os.write(writer, str(counted).encode())
-
-        _serve(folder, count, tell)
+    pid = _serve(folder, 0, lambda counted: os.write(writer, str(counted).encode()))
     calls = int(os.read(reader, 100))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
@@ -66,23 +68,8 @@ def _counted(folder: str) -> int:
 
 
 def _signalled(folder: str, call: int, patience: float) -> int | None:
-    """Send the signal as a function is called, the how-manieth of the start; return how the server ends."""
-    pid = os.fork()
-    if pid == 0:
-        counted = 0
-
-        def count() -> None:
-            nonlocal counted
-            counted += 1
-            if counted == call:
-                sys.setprofile(None)
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        _serve(folder, count, lambda: None)
-    return _ended(pid, patience)
-
-
-def _ended(pid: int, patience: float) -> int | None:
+    """Return how a server ends that is sent a signal at this call."""
+    pid = _serve(folder, call, lambda counted: None)
     until = time.monotonic() + patience
     while time.monotonic() < until:
         ended, status = os.waitpid(pid, os.WNOHANG)

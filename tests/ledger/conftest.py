@@ -1,6 +1,5 @@
 """Several processes on one PostgreSQL, as tests have them: stores of their own on one database."""
 
-import itertools
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,17 +8,6 @@ from deskroster.ledger import Store
 from deskroster.ledger.place import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
-
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def database(databases):
-    """Give the name of an empty database."""
-    name = f"shared_{next(_numbers)}"
-    databases.create(name)
-    yield name
-    databases.drop(name)
 
 
 class Processes:
