@@ -12,6 +12,7 @@ from tests.proofs.load.generate import READS, WRITES
 RATE = READS + WRITES  # a second
 CONNECTIONS = 32
 SETTLING = 2  # seconds after which all connections are open and all that is lazy is made
+WORK = 0.0007  # seconds of CPU time for a request, before it is known what they are on this machine
 FILES_MORE = 2  # that may be open at the end: a snapshot may catch one that is being written
 
 
@@ -27,6 +28,11 @@ class Held(NamedTuple):
     memory: float  # MiB, at the end
     cpu: float  # cores
     sample: str  # the last answer
+
+    @property
+    def work(self) -> float:
+        """Seconds of CPU time for a request."""
+        return self.cpu / RATE
 
     @property
     def leaks(self) -> bool:
@@ -49,9 +55,9 @@ def serving(folder: Path, module: str = "deskroster") -> Iterator[Server]:
 
 
 @contextmanager
-def witnessing() -> Iterator[Server]:
-    """Serve nothing, at the same cost."""
-    with _closed(Server("tests.proofs.load.witness")) as server:
+def witnessing(work: float) -> Iterator[Server]:
+    """Serve nothing, at so many seconds of CPU time for a request."""
+    with _closed(Server("tests.proofs.load.witness", work)) as server:
         yield server
 
 

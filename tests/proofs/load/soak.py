@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.proofs.load import company
-from tests.proofs.load.holding import FILES_MORE, hold, serving, witnessing
+from tests.proofs.load.holding import FILES_MORE, WORK, hold, serving, witnessing
 
 
 def main(minutes: int) -> None:
@@ -14,7 +14,7 @@ def main(minutes: int) -> None:
         print(f"{company.AGENTS:,} agents in {company.GROUPS:,} groups", flush=True)
         company.fill(folder)
         first, refused = 0, 0
-        with serving(folder) as server, witnessing() as witness:
+        with serving(folder) as server, witnessing(WORK) as witness:
             for minute in range(1, minutes + 1):
                 held = hold(server, witness, 60)
                 print(f"minute {minute}: {held}", flush=True)

@@ -1,17 +1,18 @@
 """A server that keeps the processor as busy for each request as the product, and syncs a file for each write.
 
-What the machine lets any server do while the load is on.
+What the machine lets any server do while the load is on. `python -m tests.proofs.load.witness SECONDS`: of CPU time for
+a request.
 """
 
 import asyncio
 import itertools
 import os
+import sys
 import tempfile
 import time
 
 from tests.proofs.load.generate import READS, WRITES
 
-WORK = 0.0007  # seconds of CPU time for a request: the product takes about as much
 _BODY = b'{"code":200,"data":0}'
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 
@@ -19,8 +20,8 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BOD
 class Answering(asyncio.Protocol):
     _count = itertools.count()
 
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, file: int, work: float) -> None:
+        self._file, self._work = file, work
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -37,18 +38,18 @@ class Answering(asyncio.Protocol):
         os.fsync(self._file)
 
     def _answer(self) -> None:
-        until = time.thread_time() + WORK
+        until = time.thread_time() + self._work
         while time.thread_time() < until:
             pass
         self._transport.write(_ANSWER)  # type: ignore[attr-defined]
 
 
-async def main() -> None:
+async def main(work: float) -> None:
     with tempfile.TemporaryFile() as file:
-        server = await asyncio.get_running_loop().create_server(lambda: Answering(file.fileno()), "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(lambda: Answering(file.fileno(), work), "127.0.0.1", 0)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(float(sys.argv[1])))
