@@ -25,7 +25,7 @@ from tests.proofs.load import company, held, worst
 from tests.proofs.load.pieces import sweep
 from tests.proofs.load.worst import Case
 
-pytestmark = [pytest.mark.proof, pytest.mark.once]
+pytestmark = pytest.mark.proof
 
 LIMIT = 0.100  # seconds
 MISSES = 5

@@ -8,7 +8,7 @@ from typing import Any
 from deskroster.cli import main
 from deskroster.dialect.app import DialectApp
 
-HELD = 2.0  # seconds
+HELD = 0.5  # seconds
 HELD_EVERY, LEAKS_EVERY = 200, 20  # requests
 
 if __name__ == "__main__":
