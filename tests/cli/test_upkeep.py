@@ -1,6 +1,10 @@
 """`backup`, `restore` and `doctor`, and what stands in the way of opening a folder."""
 
+from types import SimpleNamespace
+
 import pytest
+
+from deskroster.ledger.engines import embedded
 
 
 def test_a_backup_is_restored_with_the_key_and_not_without(command, tmp_path):
@@ -25,6 +29,16 @@ def test_a_backup_leaves_what_is_there_alone(command, tmp_path):
 
     assert 4 == command("backup", str(tmp_path / "backup")).code
     assert 1 == command("restore", str(tmp_path / "backup"), "--data", str(command.data)).code
+
+
+def test_a_backup_without_room_on_the_disk_is_surely_not_done_and_leaves_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.ROOM))
+
+    refused = command("backup", str(tmp_path / "backup"))
+
+    assert 5 == refused.code
+    assert "no room" in refused.err
+    assert not list(tmp_path.glob("backup*"))
 
 
 def test_a_backup_that_was_tampered_with_is_not_restored(command, tmp_path):

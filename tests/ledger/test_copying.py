@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from deskroster.ledger import apart, check
-from deskroster.ledger.backup import BadBackup
 from deskroster.ledger.engines import Failed, NoRoom, copying, embedded
 from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.store import CHECKED, Store
@@ -125,7 +124,7 @@ def test_without_room_for_a_copy_nothing_is_begun_and_nothing_left(tmp_path, mon
 
     async def run():
         async with opened(tmp_path / "data") as (store, ledger):
-            with pytest.raises(BadBackup, match="no room"):
+            with pytest.raises(NoRoom, match="no room"):
                 await store.backup(tmp_path / "backup")
             with pytest.raises(NoRoom, match="MiB"):
                 await store.check()
@@ -141,7 +140,7 @@ def test_a_disk_that_is_full_before_a_copy_is_done_says_so_and_keeps_what_there_
 
     async def run():
         async with opened(tmp_path / "data") as (store, ledger):
-            with pytest.raises(BadBackup, match="full"):
+            with pytest.raises(NoRoom, match="full"):
                 await store.backup(tmp_path / "backup")
             with pytest.raises(NoRoom, match="full"):
                 await store.check()

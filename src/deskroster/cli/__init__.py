@@ -88,6 +88,6 @@ def deskroster(
     work whether or not it is being served.
 
     Exit codes: 0 done; 1 refused, or not well; 2 wrong usage; 3 not found; 4 conflict (taken, in use, the last
-    administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unknown; 7 the data is damaged, and the
-    hint says which backup to restore; 130 interrupted.
+    administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unknown, or done and the
+    result could not be shown; 7 the data is damaged, and the hint says which backup to restore; 130 interrupted.
     """

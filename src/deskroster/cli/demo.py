@@ -13,13 +13,14 @@ from rich.markup import escape
 from deskroster.admin.installation import Installation
 from deskroster.cli import curls
 from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
-from deskroster.cli.options import Host, Json, Port
+from deskroster.cli.options import Json, Port
 from deskroster.cli.serving import Addresses, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
 from deskroster.ledger.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
+Loopback = Annotated[str, typer.Option("--host", help="The address to listen on: a loopback address.")]
 Keep = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", help="Keep the data here; the next start finds it. Else it is temporary."),
@@ -28,7 +29,7 @@ Empty = Annotated[bool, typer.Option("--empty", help="Only an administrator, one
 
 
 def demo(
-    host: Host = "127.0.0.1", port: Port = 8321, data: Keep = None, empty: Empty = False, json: Json = False
+    host: Loopback = "127.0.0.1", port: Port = 8321, data: Keep = None, empty: Empty = False, json: Json = False
 ) -> None:
     """Serve a believable company on this machine, at once.
 

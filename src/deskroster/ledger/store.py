@@ -40,7 +40,6 @@ from deskroster.ledger.engines import (
     PATIENCE,
     Db,
     Engine,
-    NoRoom,
     NotBegun,
     Outdated,
     clash,
@@ -208,16 +207,16 @@ class Store:
         return self._ledgers[company_id]
 
     async def backup(self, folder: Path) -> backup.Manifest:
-        """Write a verified backup to `folder`, which must not exist, or nothing. Raises BadBackup, OSError, Busy."""
+        """Write a verified backup to `folder`, which must not exist, or nothing.
+
+        Raises BadBackup, NoRoom, OSError, Busy.
+        """
         async with within(LONG_SECONDS, self._copying):
             with backup.begun(folder) as partial:
                 file = partial / FILE
-                try:
-                    await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
-                    found = await apart.findings(file, self.vault)
-                    manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), found)
-                except NoRoom as error:
-                    raise backup.BadBackup(str(error)) from error
+                await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
+                found = await apart.findings(file, self.vault)
+                manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), found)
         with suppress(OSError):  # the backup counts, even if there is no room to note where it is
             await asyncio.to_thread(backup.remember, self._folder, folder, manifest)
         return manifest
