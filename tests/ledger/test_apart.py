@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
-from deskroster.ledger import Failed, Vault, apart
+from deskroster.ledger import BadBackup, Failed, Vault, apart, check, examine, verify
 from deskroster.ledger.vault import new_key
-from tests.ledger.support import opened
+from tests.ledger.support import new_group, opened, work
 
 pytestmark = pytest.mark.once
 
@@ -44,3 +46,103 @@ def test_a_check_that_ends_without_a_result_has_failed(tmp_path, children, monke
 
     with pytest.raises(Failed, match="without a result"):
         asyncio.run(apart.findings(tmp_path / "copy", Vault(new_key())))
+
+
+FULL, BROKEN = sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT
+OF_THE_DISK = (FULL, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN)
+
+
+def failing(code):
+    """Return a look that ends with an error of SQLite: a real one where the disk is full."""
+
+    def look(*args):
+        if code == FULL:
+            with closing(sqlite3.connect(":memory:")) as small:
+                small.execute("PRAGMA max_page_count = 1")
+                small.execute("CREATE TABLE t (x)")
+        error = sqlite3.DatabaseError("it failed")
+        error.sqlite_errorcode = code
+        raise error
+
+    return look
+
+
+@pytest.mark.parametrize("code", OF_THE_DISK)
+def test_an_error_of_the_disk_in_a_check_is_no_damage_and_writes_go_on(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(check, "everything", failing(code))
+
+    async def run():
+        async with opened(tmp_path / "data") as (store, ledger):
+            with pytest.raises(Failed, match="could not be finished"):
+                await store.check()
+            with pytest.raises(Failed, match="could not be finished"):
+                await store.backup(tmp_path / "backup")
+            assert "" == ledger.damage
+            assert b"1" == await ledger.submit(work(new_group("a")))
+
+    asyncio.run(run())
+
+
+def test_control_a_broken_file_stops_writing(tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "everything", failing(BROKEN))
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            assert ["integrity"] == [finding.what for finding in await store.check()]
+            assert ledger.damage
+
+    asyncio.run(run())
+
+
+def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(apart, "SMALL", -1)
+    harm = "from deskroster.ledger import apart, check; from tests.ledger.test_apart import FULL, failing"
+    code = f"{harm}; check.everything = failing(FULL); apart.main()"
+    monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            with pytest.raises(Failed, match="could not be finished: database or disk is full"):
+                await store.check()
+            assert "" == ledger.damage
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("code", OF_THE_DISK)
+def test_an_error_of_the_disk_is_no_fault_of_a_backup_or_a_folder(tmp_path, monkeypatch, code):
+    async def run():
+        async with opened(tmp_path / "data") as (store, _):
+            await store.backup(tmp_path / "backup")
+
+    asyncio.run(run())
+    monkeypatch.setattr(check, "damage", failing(code))
+    with pytest.raises(sqlite3.DatabaseError):
+        verify(tmp_path / "backup")
+    with pytest.raises(sqlite3.DatabaseError):
+        examine(tmp_path / "data")
+
+    monkeypatch.setattr(check, "damage", failing(BROKEN))  # the control
+    with pytest.raises(BadBackup):
+        verify(tmp_path / "backup")
+    assert ["integrity"] == [finding.what for finding in examine(tmp_path / "data")]
+
+
+def test_a_check_needs_no_room_for_temporary_files(tmp_path, monkeypatch):
+    kept_in = []
+
+    def look(db, *_):
+        kept_in.append(db.execute("PRAGMA temp_store").fetchone())
+        return []
+
+    monkeypatch.setattr(check, "everything", look)
+    monkeypatch.setattr(check, "damage", look)
+
+    async def run():
+        async with opened(tmp_path / "data") as (store, _):
+            await store.check()
+            await store.backup(tmp_path / "backup")
+        verify(tmp_path / "backup")
+        assert [(2,)] * 3 == kept_in  # in memory
+
+    asyncio.run(run())

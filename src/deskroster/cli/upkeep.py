@@ -126,7 +126,8 @@ def _examined(data: Path) -> tuple[Report, str]:
     except Refused as refusal:
         if refusal.code not in (Exit.REFUSED, Exit.DAMAGED):
             raise
-        findings = examine(data)
+        with refusing(data):
+            findings = examine(data)
         if not findings:
             raise
         return report(findings, {}, data, time.time()), refusal.hint

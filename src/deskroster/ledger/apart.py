@@ -51,12 +51,15 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
 
 
 def looked_over(file: Path, opened: Vault) -> list[Finding]:
-    """Return what is wrong with a copy, in this process."""
-    with closing(sqlite3.connect(read_only(file), uri=True)) as db:
-        try:
+    """Return what is wrong with a copy, in this process. Raises Failed where the disk is full or cannot be read."""
+    try:
+        with closing(sqlite3.connect(read_only(file), uri=True)) as db:
+            db.execute("PRAGMA temp_store = MEMORY")  # a full /tmp must not get in the way
             return check.everything(db, opened)
-        except sqlite3.DatabaseError as error:
-            return [Finding("integrity", 0, str(error))]
+    except sqlite3.DatabaseError as error:
+        if not check.broken(error):
+            raise Failed(f"the check could not be finished: {error}") from error
+        return [Finding("integrity", 0, str(error))]
 
 
 def main() -> None:
@@ -64,7 +67,10 @@ def main() -> None:
     wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=_Wanted)
     with suppress(OSError):
         os.nice(_NICE)
-    found = looked_over(from_text(wanted.file), Vault(bytes.fromhex(wanted.key)))
+    try:
+        found = looked_over(from_text(wanted.file), Vault(bytes.fromhex(wanted.key)))
+    except Failed as error:
+        sys.exit(str(error))
     sys.stdout.buffer.write(msgspec.json.encode(found))
     sys.stdout.flush()
 

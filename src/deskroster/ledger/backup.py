@@ -25,6 +25,7 @@ from deskroster.ledger.vault import Vault, WrongKey
 
 MANIFEST = "backup.json"
 LATEST = "latest-backup"
+_IN_MEMORY = "PRAGMA temp_store = MEMORY"  # a full /tmp must not get in the way of a check
 
 
 class BadBackup(Exception):
@@ -148,7 +149,10 @@ def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Ma
 
 
 def verify(folder: Path) -> Manifest:
-    """Return what a backup is, having read all of it. Raises BadBackup."""
+    """Return what a backup is, having read all of it.
+
+    Raises BadBackup; sqlite3.Error or OSError where the disk is full or cannot be read.
+    """
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
         raise BadBackup(f"{shown(folder / FILE)} is not as it was written")
@@ -235,17 +239,20 @@ def advice(data: Path) -> str:
 
 
 def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
-    with closing(sqlite3.connect(read_only(file), uri=True)) as db:
-        with _brought_up(db) as ours:
-            try:
+    try:
+        with closing(sqlite3.connect(read_only(file), uri=True)) as db:
+            with _brought_up(db) as ours:
+                ours.execute(_IN_MEMORY)
                 findings = look(ours)
-            except sqlite3.DatabaseError as error:
-                raise BadBackup(f"{shown(file)}: {error}") from None
-            if findings:
-                raise BadBackup("; ".join(map(str, findings)))
-            companies = loading.companies(ours)
-            heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
-        version, key = installation.version(db), installation.fingerprint(db)
+                if findings:
+                    raise BadBackup("; ".join(map(str, findings)))
+                companies = loading.companies(ours)
+                heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
+            version, key = installation.version(db), installation.fingerprint(db)
+    except sqlite3.DatabaseError as error:
+        if not check.broken(error):
+            raise
+        raise BadBackup(f"{shown(file)}: {error}") from None
     return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, MANIFEST_FORM)
 
 

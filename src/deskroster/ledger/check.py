@@ -13,7 +13,7 @@ from sqlalchemy import select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
 from deskroster.ledger import installation, loading, log, observations, place, replies, vault
-from deskroster.ledger.engines import ERRORS, Db, looks
+from deskroster.ledger.engines import Db, Engine, Failed, Gone, looks
 from deskroster.ledger.forms import NewerData
 from deskroster.ledger.replay import Replay
 from deskroster.ledger.rows import sql
@@ -38,13 +38,19 @@ class Finding(NamedTuple):
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Look a folder over that nobody serves, however broken it is. Raises FolderInUse, OSError."""
+    """Look a folder over that nobody serves, however broken it is.
+
+    Raises FolderInUse; sqlite3.Error or OSError where the disk is full or cannot be read; Failed where the database is
+    out of reach.
+    """
     try:
         with closing(place.engine_at(place.url_of(folder))(folder)) as held:
-            return held.read_now(lambda db: _with_key(db, folder))
+            return _in_place(held, folder)
     except NewerData as error:
         return [Finding("newer", 0, str(error))]
-    except (Damaged, *ERRORS) as error:
+    except (Damaged, sqlite3.DatabaseError) as error:
+        if not broken(error):
+            raise
         return [Finding("integrity", 0, str(error))]
 
 
@@ -77,6 +83,22 @@ def doubts(db: Db, opened: Vault) -> list[Finding]:
         found += _all("checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
     found += _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
     return found + _all("row_security", 0, lambda: _row_security(db))
+
+
+def broken(error: Exception) -> bool:
+    """Tell whether an error says that the data is broken. A full disk and an error of the disk do not."""
+    if not isinstance(error, sqlite3.Error):
+        return isinstance(error, Damaged)
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in installation.BROKEN
+
+
+def _in_place(held: Engine, folder: Path) -> list[Finding]:
+    try:
+        return held.read_now(lambda db: _with_key(db, folder))
+    except Gone:
+        raise
+    except Failed as error:  # PostgreSQL answers: a table or a column that is asked for is not there
+        return [Finding("integrity", 0, str(error))]
 
 
 def _with_key(db: Db, folder: Path) -> list[Finding]:
@@ -113,7 +135,7 @@ def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> 
     except NewerData as error:
         found.append(Finding("newer", company_id, str(error)))
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF not in installation.BROKEN:
+        if not broken(error):
             raise
         found.append(Finding("integrity", company_id, str(error)))
     return found
