@@ -76,7 +76,6 @@ class InProcess:
     def add_company(self, company: Company, records: Iterable[AnyRecord]) -> None:
         origin = Origin(None, "cli", "", f"first of {company.label}")
         self.run(self.app.store.create_company(company, records, origin))
-        self.app.desks.companies_changed()
 
     @property
     def udesk(self) -> httpx2.Client:

@@ -2,9 +2,12 @@
 
 import shutil
 
+import httpx2
 import pytest
 from msgspec.structs import replace
 
+from deskroster.admin import AdminApp
+from deskroster.cli.opening import installation_of
 from deskroster.dialect.hosts import Hosts, checked
 from deskroster.testing import StillClock
 from tests import world
@@ -48,6 +51,18 @@ def listed(desk, dialect, host):
 @pytest.mark.parametrize("dialect", LISTS)
 def test_only_allowed_hosts_are_answered(limited, dialect, host):
     check(dialect, listed(limited, dialect, host), NOBODY[dialect])
+
+
+@pytest.mark.parametrize("host", ["demo", "evil.test"])
+def test_a_host_is_no_more_allowed_after_the_operator_has_named_it(limited, host):
+    operator = httpx2.AsyncClient(
+        base_url=f"http://{host}", transport=httpx2.ASGITransport(AdminApp(installation_of(limited.app)))
+    )
+
+    limited.run(operator.get("/deskroster/v1/agents"))
+
+    for dialect in LISTS:
+        check(dialect, listed(limited, dialect, host), NOBODY[dialect])
 
 
 @pytest.mark.parametrize("host", GOOD)

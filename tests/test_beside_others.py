@@ -1,8 +1,10 @@
 """The emulator in the process of somebody's tests: time frozen or moved, HTTP mocked, starts that fail."""
 
 import asyncio
+import gc
 import logging
 import os
+import random
 import socket
 import threading
 import time
@@ -19,6 +21,7 @@ import time_machine
 from msgspec.inspect import DateTimeType, type_info
 
 from deskroster import demo, testing
+from deskroster.dialect.request import Request
 from deskroster.dialects import DIALECTS
 from deskroster.testing import DirectTransport, Emulator, KF5Token, ServiceGoSignature, StillClock, UdeskSignature
 from tests.test_moments_and_numbers import kinds
@@ -348,6 +351,7 @@ def test_a_start_that_fails_leaves_nothing_behind(temporary, monkeypatch, patche
 
     with pytest.raises(error):
         Emulator(empty=True).__enter__()
+    assert 0 == gc.get_freeze_count()
     with pytest.raises(error):
         Emulator(empty=True, data=temporary / "kept").__enter__()
 
@@ -397,6 +401,43 @@ def test_a_folder_may_be_given_as_text_or_as_a_path(tmp_path, monkeypatch, given
         works(emulator)
 
     assert (tmp_path / "a folder" / "key").is_file()
+
+
+def test_it_leaves_alone_the_database_that_the_environment_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("DESKROSTER_DATABASE", "postgresql://nobody@127.0.0.1:1/production")
+
+    with Emulator(empty=True, data=tmp_path) as emulator:
+        works(emulator)
+
+    assert (tmp_path / "deskroster.db").is_file()
+
+
+def test_it_can_be_entered_again(tmp_path):
+    emulator = Emulator(empty=True, data=tmp_path)
+    for _ in range(2):
+        with emulator:
+            works(emulator)
+
+
+def test_a_server_that_does_not_end_is_told_and_keeps_its_data(temporary, monkeypatch):
+    emulator = Emulator(empty=True).__enter__()
+    with monkeypatch.context() as patch:
+        patch.setattr(testing, "STOP_SECONDS", 0)
+        patch.setattr(emulator, "_end", lambda: None)
+        with pytest.raises(RuntimeError, match="has not ended"):
+            emulator.__exit__(None, None, None)
+
+    works(emulator)
+    emulator.__exit__(None, None, None)
+    assert [] == left(temporary)[0]
+
+
+def test_no_two_requests_have_the_same_id_although_tests_seed_random():
+    def made():
+        random.seed(1)
+        return Request({"raw_path": b"/", "method": "GET", "query_string": b"", "headers": []}, "kf5").id
+
+    assert made() != made()
 
 
 def test_the_loggers_of_the_process_are_afterwards_as_they_were():

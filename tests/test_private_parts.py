@@ -13,7 +13,9 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import pytest
 import uvicorn
 from packaging.requirements import Requirement
@@ -22,6 +24,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from deskroster.core.problems import Invalid, Rule
+from deskroster.dialect.request import converted
+
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +34,7 @@ SOURCE = ROOT / "src" / "deskroster"
 
 BOUNDED = {
     "uvicorn": "its protocol and cycle are what guards/http.py builds on",
+    "msgspec": "its messages are the only form in which it says which field is wrong, and how",
     "httptools": "what llhttp lets through decides what guards/http.py has to refuse",
     "uvloop": "guards/tls.py takes the first step of its start_tls before awaiting it",
     "swagger-ui-py": "we serve the static files that its package holds",
@@ -153,6 +159,38 @@ def test_the_library_still_calls_what_we_replace(name):
         }
 
         assert method in called, f"{owner}.{caller} no longer calls {method}, so ours is never asked"
+
+
+class Inner(msgspec.Struct):
+    """A record within a body."""
+
+    name: str
+    at: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
+    level: Literal["low", "high"] = "low"
+
+
+class Body(msgspec.Struct):
+    """A body."""
+
+    inner: list[Inner] = []
+
+
+@pytest.mark.parametrize(
+    ("inner", "field", "rule"),
+    [
+        ({}, "inner[0].name", Rule.REQUIRED),
+        ({"name": None}, "inner[0].name", Rule.REQUIRED),
+        ({"name": 1}, "inner[0].name", Rule.TYPE),
+        ({"name": "a", "at": 0}, "inner[0].at", Rule.RANGE),
+        ({"name": "a", "at": 10}, "inner[0].at", Rule.RANGE),
+        ({"name": "a", "level": "other"}, "inner[0].level", Rule.CHOICE),
+    ],
+)
+def test_msgspec_says_in_the_words_that_we_read_which_field_is_wrong(inner, field, rule):
+    with pytest.raises(Invalid) as refused:
+        converted({"inner": [inner]}, Body)
+
+    assert (field, rule) == (refused.value.field, refused.value.rule)
 
 
 def test_swagger_ui_lies_where_we_serve_it_from():

@@ -1,6 +1,5 @@
 """The log and the counts by themselves: nothing that happens to them reaches whoever logs or counts."""
 
-import asyncio
 import io
 import json
 import logging
@@ -12,8 +11,7 @@ import warnings
 
 import pytest
 
-from deskroster.app import opened
-from deskroster.settings import Settings
+from deskroster.cli import folder
 from deskroster.telemetry import Shared, Telemetry, lines
 from deskroster.telemetry.counts import PLACE_BYTES
 from deskroster.telemetry.lines import Lines, to_descriptor, write_within
@@ -211,18 +209,34 @@ def test_last_words_are_not_waited_for_longer_than_is_said():
     os.close(writer)
 
 
-def test_what_is_logged_over_an_open_folder_is_written_when_it_is_closed(prepared, tmp_path):
+def test_what_a_command_logs_over_an_open_folder_is_written_when_it_ends(prepared, tmp_path, monkeypatch):
     shutil.copytree(prepared, tmp_path / "data")
     stream = io.StringIO()
     telemetry = Telemetry(stream=stream)
+    monkeypatch.setattr(folder, "Telemetry", lambda: telemetry)
 
-    async def use():
-        async with opened(Settings(data=tmp_path / "data"), telemetry):
-            telemetry.log.critical("damaged")
-
-    asyncio.run(use())
+    with folder.Folder(tmp_path / "data"):
+        telemetry.log.critical("damaged")
 
     assert "damaged" in stream.getvalue()
+
+
+def test_a_thread_that_cannot_be_started_at_one_moment_is_started_at_the_next(monkeypatch):
+    written = []
+    log = Lines(written.append)
+    start = threading.Thread.start
+
+    def fail(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    log.put(b"first")
+    assert not log.flush(60)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    log.put(b"second")
+    log.close(60)
+
+    assert b"first\nsecond\n" == b"".join(written)
 
 
 def test_whatever_is_logged_becomes_a_line_of_json():
@@ -258,13 +272,15 @@ def test_what_python_and_libraries_say_on_standard_error_is_logged_and_then_thei
         thread.start()
         thread.join()
         sys.unraisablehook(type("Lost", (), {"exc_value": KeyError("lost"), "err_msg": "in a destructor"}))
+        sys.stderr.write("without an end")
     telemetry.close()
 
     events = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert before == (sys.stderr, sys.unraisablehook, threading.excepthook, logging.getLogger().handlers)
     assert ["stderr", "of a library", "wrong %s %s"] == [event["event"] for event in events[:3]]
     assert "a warning" in events[3]["event"]
-    assert ["in a thread", "in a destructor"] == [event["where"] for event in events[4:]]
+    assert ["in a thread", "in a destructor"] == [event["where"] for event in events[4:6]]
+    assert ["without an end"] == [event["text"] for event in events[6:]]
     assert "ZeroDivisionError" in events[4]["exception"]
 
 
@@ -293,6 +309,16 @@ def test_each_worker_shows_what_all_have_told_and_goes_on_where_one_has_ended():
     assert (7, 7) == (answers(first), answers(second))
     assert 7 == answers(counting(shared, 1))
     assert 7 == answers(counting(shared, 2))
+
+
+def test_no_count_that_was_shown_goes_back_whoever_is_asked_next():
+    shared = Shared(2)
+    first, second = counting(shared, 0), counting(shared, 1)
+    first.answered("kf5", "GET", "/apiv2/groups.json", 200, 0.001)
+
+    shown = answers(first)  # before the moment at which it tells the other
+
+    assert 1 == shown == answers(second) == answers(counting(shared, 0))
 
 
 def test_a_worker_that_was_killed_while_it_told_leaves_what_it_told_before():

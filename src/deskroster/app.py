@@ -16,7 +16,7 @@ from deskroster.core.problems import Busy
 from deskroster.desk import Desks
 from deskroster.dialect import reference
 from deskroster.dialect.app import DialectApp
-from deskroster.dialect.hosts import Hosts
+from deskroster.dialect.hosts import Hosts, is_address
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
@@ -77,7 +77,7 @@ class App:
         return self._in_a_task(scope, receive, send)
 
     async def _in_a_task(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(0)  # what has begun before its task does not find it, and Starlette asks for it
+        await asyncio.sleep(0)  # what has begun eagerly has no current task, and anyio, which Starlette uses, needs one
         await self._others(scope, receive, send)
 
     def at_once(self, scope: Scope) -> Reply | None:
@@ -120,10 +120,16 @@ class App:
                 return Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
         return Response(self.telemetry.metrics(), media_type=METRICS_MEDIA)
 
+    async def _scraped_alone(self, request: Request) -> Response:
+        host = request.headers.get("host")
+        if self.settings.metrics_token is None and not (self._hosts.allow(host) or is_address(host)):
+            return _OTHER_HOST
+        return await self._scraped(request)
+
     def metrics_alone(self) -> Application:
         """Return the app for an address of the metrics' own."""
         handlers = {404: _not_found, 405: _not_allowed}
-        alone = Starlette(routes=[Route("/metrics", self._scraped)], exception_handlers=handlers)
+        alone = Starlette(routes=[Route("/metrics", self._scraped_alone)], exception_handlers=handlers)
 
         async def in_a_task(scope: Scope, receive: Receive, send: Send) -> None:
             await asyncio.sleep(0)  # as above
@@ -151,7 +157,6 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock | Wall =
     finally:
         app.passwords.close()
         await store.close()
-        telemetry.flush()  # a command ends now, and its thread with it
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -80,8 +80,9 @@ class Desk:
     def authenticate(
         self, prove: Callable[[A, Roster, int], Proof], asked: A
     ) -> Identity | Coroutine[Any, Any, Identity]:
-        """Return who asks; where a password or other processes have a say in it, what will tell. Raises Unauthenticated
-        or Busy.
+        """Return the Identity, or a coroutine for it where a password is verified or other processes are asked.
+
+        Raises Unauthenticated or Busy.
 
         `prove` is a dialect's pure reading of the credentials; the nonce of a right signature is spent here.
         """
@@ -158,7 +159,7 @@ class Desk:
     def count_call(self) -> int | Coroutine[Any, Any, int]:
         """Count a call against the company's limit a minute; return the seconds until there is room, 0 if there is.
 
-        Where other processes serve the company too, what will tell.
+        A coroutine for them where other processes serve the company too.
         """
         limit = self.roster.company.calls_per_minute
         if not limit:
@@ -205,16 +206,13 @@ class Desks:
         self.only: Desk | None = None  # where there is one company, and it is loaded
         self.shared = store.shared
         self._listed = store.listed
-        self._counted = store.listed.counted
         self._loading: dict[int, asyncio.Task[Desk]] = {}  # by company
         store.listed.changed = self.companies_changed
 
     @property
     def counted(self) -> int:
         """How often the list of companies is known to have changed."""
-        if self._listed.counted != self._counted:
-            self.companies_changed()
-        return self._counted
+        return self._listed.counted
 
     def at_hand(self, host: bytes) -> Desk | None:
         """Return the company of a host, as sent, that was found before."""
@@ -226,16 +224,18 @@ class Desks:
         return company.language if company else None
 
     async def of_host(self, host: str) -> Desk | None:
+        """Return the company that a host names, as `find` does; from now on it is `at_hand` for everybody."""
+        desk = await self.find(host)
+        if desk is not None and self._named(host) is desk.roster.company:  # it may have another label by now
+            self._remember(host.encode("latin-1"), desk)
+        return desk
+
+    async def find(self, host: str) -> Desk | None:
         """Return the company that the first label of a host names, or the only one there is."""
         found = self._named(host)
         if found is None and await self._listed.refresh():
             found = self._named(host)
-        if found is None:
-            return None
-        desk = await self.of_company(found)
-        if self._named(host) is desk.roster.company:  # it may have another label by now
-            self._remember(host.encode("latin-1"), desk)
-        return desk
+        return None if found is None else await self.of_company(found)
 
     async def of_email(self, email: str) -> list[Desk]:
         """Return the companies that have an agent with this e-mail; where none has, one to say so at the same cost."""
@@ -298,6 +298,5 @@ class Desks:
 
     def companies_changed(self) -> None:
         """Forget which host belongs to which company: one was added, or has another label."""
-        self._counted = self._listed.counted
         self._see_whether_only()
         self._of_host.clear()

@@ -22,7 +22,7 @@ from deskroster.guards import Guard
 from deskroster.settings import Limits, Settings
 
 _SCRAPERS = 32  # connections to the metrics' own address
-_OTHER_FILES = 128  # than connections, which this process may open
+_OTHER_FILES = 128  # kept free for everything but connections
 
 Ready = Callable[[str], None]
 """Called with the address of the server when it answers."""

@@ -219,21 +219,26 @@ class Emulator:
         try:
             self._start()
         except BaseException:
-            self._stop()
-            if not known:
-                shutil.rmtree(self._data, ignore_errors=True)
+            self._leave(keep=known)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._leave(keep=self._kept is not None)
+
+    def _leave(self, keep: bool) -> None:
+        """End all that was begun. Raises RuntimeError if the server does not end; its data is then left."""
         for clients in self._clients.values():
             clients.close()
-        self._stop()
-        gc.unfreeze()  # a server keeps what it has loaded, and all else there was, from the collector
-        if self._kept is None:
-            shutil.rmtree(self._data)
+        self._clients.clear()
+        try:
+            self._stop()
+        finally:
+            gc.unfreeze()  # a server keeps what it has loaded, and all else there was, from the collector
+        if not keep:
+            shutil.rmtree(self._data, ignore_errors=True)
 
     @property
     def udesk(self) -> httpx2.Client:
@@ -269,7 +274,7 @@ class Emulator:
         self._start()
 
     def _settings(self, port: int) -> Settings:
-        return Settings(data=self._data, port=port)
+        return Settings(data=self._data, database="", port=port)  # never the database that the environment names
 
     async def _prepare(self, installation: Installation) -> demo.Accounts:
         return await demo.prepared(installation, self._empty, uuid4().hex)
@@ -289,6 +294,8 @@ class Emulator:
             self._end()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
+            if self._thread.is_alive():
+                raise RuntimeError(f"the server has not ended within {STOP_SECONDS} s")
 
     def _run(self, started: Future[_Running]) -> None:
         try:

@@ -51,6 +51,21 @@ def test_with_an_address_of_their_own_they_are_there_and_nowhere_else(command):
 
 
 @pytest.mark.once
+def test_an_address_of_their_own_is_limited_to_allowed_hosts_and_addresses_unless_there_is_a_token(command, tmp_path):
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    hosts = ["127.0.0.1", "localhost:9321", "[::1]", "desk.example.com", "evil.test", "127.0.0.1.evil.test"]
+    limited = ("--metrics-port", "0", "--allowed-host", "desk.example.com")
+    with serving(command.data, *limited) as (_, _, metrics):
+        without = [get(metrics, Host=host).status_code for host in hosts]
+    with serving(command.data, *limited, "--metrics-token-file", str(file)) as (_, _, metrics):
+        with_ = {get(metrics, Host=host, Authorization=f"Bearer {TOKEN}").status_code for host in hosts}
+
+    assert [200, 200, 200, 200, 400, 400] == without
+    assert {200} == with_
+
+
+@pytest.mark.once
 def test_who_has_the_token_gets_them_from_anywhere_and_nobody_else(command, tmp_path):
     file = tmp_path / "token"
     file.write_text(TOKEN + "\n")

@@ -79,13 +79,10 @@ def routes(installation: Installation) -> tuple[Route, ...]:
         request.desk = await installation.desk(request.path_text("label"))
         fields = company_fields(request.read(CompanyIn))
         checked_zone(fields)
-        try:
-            return await request.submit(
-                lambda roster, caller: company.update(roster, caller, fields),
-                lambda roster, done: written(company_out(roster.company)),
-            )
-        finally:
-            installation.desks.companies_changed()
+        return await request.submit(
+            lambda roster, caller: company.update(roster, caller, fields),
+            lambda roster, done: written(company_out(roster.company)),
+        )
 
     needs = Permission.WRITE_COMPANY
     return (

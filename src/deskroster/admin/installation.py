@@ -57,7 +57,6 @@ class Installation(Struct, frozen=True):
         fresh = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
         ledger = await self.store.create_company(fresh, company.founded(fresh, steps), origin)
-        self.desks.companies_changed()
         return await self.desks.of_company(ledger.roster.company, patience=None)  # it is loaded
 
 
@@ -105,7 +104,5 @@ def checked_zone(fields: CompanyFields) -> None:
         return
     try:
         ZoneInfo(fields.time_zone)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise Invalid("time_zone", Rule.UNKNOWN) from None
-    except KeyError:
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
         raise Invalid("time_zone", Rule.UNKNOWN) from None

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -108,7 +108,8 @@ class Folder:
         with refusing(self._data):
             if sockets.answers(self._data):
                 return httpx2.AsyncHTTPTransport(uds=self._stack.enter_context(sockets.reachable(self._data)))
-            app = await self._stack.enter_async_context(opened(Settings(data=self._data), Telemetry()))
+            telemetry = self._stack.enter_context(closing(Telemetry()))
+            app = await self._stack.enter_async_context(opened(Settings(data=self._data), telemetry))
             return httpx2.ASGITransport(AdminApp(replace(installation_of(app), alone=True)))
 
     def _call(self, method: str, url: str, body: Any, query: dict[str, str | int] | None = None) -> Any:

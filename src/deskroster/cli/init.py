@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -91,13 +92,13 @@ def show_new(made: NewCompany, json: bool) -> None:
 
 
 async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
-    with refusing(settings.data):
+    with refusing(settings.data), closing(Telemetry()) as telemetry:
         if settings.database is not None and place.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"
             raise Refused(
                 Exit.CONFLICT, f"{shown(settings.data)} is an installation already, on another database", hint
             )
-        async with opened(settings, Telemetry()) as app:
+        async with opened(settings, telemetry) as app:
             installation = installation_of(app)
             if installation.store.companies():
                 raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))

@@ -25,8 +25,18 @@ class Hosts:
             return True
         if host is None:
             return False
-        name = _plain(host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0])
+        name = _named(host)
         return name in self._names or name.endswith(self._below)
+
+
+def is_address(host: str | None) -> bool:
+    """Tell whether a host is an address or `localhost`: no name server leads a browser to those under another name."""
+    if host is None:
+        return False
+    name = _named(host)
+    with suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return name == "localhost"
 
 
 def checked(host: str) -> str:
@@ -38,6 +48,11 @@ def checked(host: str) -> str:
         if len(name) > MAX_NAME or not _NAME.fullmatch(name):
             raise ValueError(f"{host} is no host name, no address and no *.name") from None
         return name
+
+
+def _named(host: str) -> str:
+    """Return the name or address of a Host header, without its port."""
+    return _plain(host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0])
 
 
 def _plain(name: str) -> str:

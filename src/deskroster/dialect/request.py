@@ -1,7 +1,7 @@
 """Request and Reply: one call, as a dialect's code reads and answers it."""
 
-import random
 import re
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -128,7 +128,7 @@ class Request:
     @cached_property
     def id(self) -> str:
         """A name that no other request has: in the log, and in the commit that it leads to."""
-        return f"{random.getrandbits(_ID_BITS):024x}"
+        return secrets.token_hex(_ID_BYTES)
 
     def path_id(self, kind: Kind, name: str = "id") -> int:
         """Return the id in the path. Raises NotFound, with what was sent (64 characters at most), if it is none."""
@@ -180,7 +180,7 @@ def converted(value: Any, shape: type[T]) -> T:
         raise _invalid(str(error)) from None
 
 
-_ID_BITS = 96  # random; Python seeds anew after a fork
+_ID_BYTES = 12  # from the system: whoever seeds `random`, or forks, makes no id twice
 _unpack = msgspec.msgpack.Decoder(Reply).decode
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `([^`]*)`")

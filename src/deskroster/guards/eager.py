@@ -20,7 +20,7 @@ def begun(loop: asyncio.AbstractEventLoop, whole: Coroutine[Any, Any, None]) -> 
 
 
 class _Rest(Coroutine[Any, Any, None]):
-    """A coroutine that waits already: what for is handed on to whoever starts it."""
+    """A coroutine that waits already: the future that it awaits is yielded once more, to its new task."""
 
     def __init__(self, whole: Coroutine[Any, Any, None], awaited: Any) -> None:
         self._whole = whole

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from deskroster.telemetry.counts import Counts, Shared
 from deskroster.telemetry.lines import FLUSH_SECONDS, Lines, to_descriptor, to_stream
@@ -48,10 +48,6 @@ class Telemetry:
             line = _Answered(dialect, method, _shown(path), status, seconds, timestamp=datetime.now(UTC))
             self._lines.put(msgspec.json.format(msgspec.json.encode(line), indent=0))
 
-    def watch(self, name: str, meaning: str, read: Callable[[], float]) -> None:
-        """Show a number among the metrics; it is read when they are."""
-        Gauge(name, meaning, registry=self.registry).set_function(read)
-
     def adopt(self, logger: str) -> None:
         """Log what a library tells the logging module from warnings on."""
         adopted = logging.getLogger(logger)
@@ -72,6 +68,7 @@ class Telemetry:
 
     def metrics(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
+        self.save()  # what is shown is told: else another worker, or a successor, shows less, which reads as a restart
         return generate_latest(self.registry)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:

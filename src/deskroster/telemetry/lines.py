@@ -49,8 +49,7 @@ class Lines:
             self._waiting.append(line)
             if self._woken:
                 return
-            self._woken = True
-            self._start()
+            self._woken = self._started()
         self._wake.put(None)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
@@ -76,11 +75,16 @@ class Lines:
         self._wake.put(None)
         self._wake.put(None)
 
-    def _start(self) -> None:
+    def _started(self) -> bool:
+        """Have a thread. False if none can be started now: the queue fills up, and the next line tries again."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-            with suppress(RuntimeError):  # no thread can be started: the queue fills up
-                self._thread.start()
+            thread = threading.Thread(target=self._run, name="log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return False
+            self._thread = thread
+        return True
 
     def _run(self) -> None:
         while not self._closed or self._waiting:

@@ -21,7 +21,7 @@ def logged(telemetry: Telemetry) -> Iterator[None]:
     root = logging.getLogger()
     before = root.handlers, sys.stderr, sys.unraisablehook, threading.excepthook
     root.handlers = [Forwarding(telemetry.log.warning)]
-    sys.stderr = _Stderr(telemetry)
+    sys.stderr = stderr = _Stderr(telemetry)
     sys.unraisablehook = lambda lost: _uncaught(telemetry, lost.exc_value, lost.err_msg)
     threading.excepthook = lambda lost: _uncaught(telemetry, lost.exc_value, "in a thread")
     logging.captureWarnings(True)
@@ -29,6 +29,7 @@ def logged(telemetry: Telemetry) -> Iterator[None]:
         yield
     finally:
         logging.captureWarnings(False)
+        stderr.finish()
         root.handlers, sys.stderr, sys.unraisablehook, threading.excepthook = before
 
 
@@ -44,16 +45,22 @@ class _Stderr(io.TextIOBase):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._lock = threading.RLock()  # re-entrant: a signal handler may write in the midst of it
         self._rest = ""
 
     def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        if len(self._rest) > _LONGEST_REST:
-            lines, self._rest = [*lines, self._rest], ""
+        with self._lock:
+            *lines, self._rest = (self._rest + text).split("\n")
+            if len(self._rest) > _LONGEST_REST:
+                lines, self._rest = [*lines, self._rest], ""
         for line in lines:
             if line:
                 self._telemetry.log.warning("stderr", text=line)
         return len(text)
+
+    def finish(self) -> None:
+        """Log what was written without a line break at its end."""
+        self.write("\n")
 
     def writable(self) -> bool:
         return True
