@@ -191,6 +191,24 @@ def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_
     asyncio.run(run())
 
 
+def test_who_has_founded_a_company_does_not_wait_for_others_that_are_loaded(tmp_path, monkeypatch):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            async with store._loading:
+                with pytest.raises(Unknown):
+                    await asyncio.wait_for(
+                        store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin()),
+                        LONG / 2,
+                    )
+                assert [1, 2] == [company.id for company in store.listed.all()]
+            await store.load(2)
+
+            assert [1, 2] == sorted(store._ledgers)
+
+    asyncio.run(run())
+
+
 def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, _):

@@ -224,7 +224,7 @@ def test_a_torn_nonce_file_keeps_what_is_whole(tmp_path, clock):
 
 
 def test_nonces_of_a_database_are_removed_only_when_its_clock_has_run_evenly_for_their_lifetime():
-    removing = Forgetting(None, None, None)
+    removing = Forgetting(None, None, None, None)
     minutes = [removing.may(NOW + 60 * n, 60 * n) for n in range(17)]
     assert [False] * 15 + [True] * 2 == minutes
 

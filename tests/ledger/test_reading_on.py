@@ -4,10 +4,9 @@ import asyncio
 
 import pytest
 
-from deskroster.ledger import log
-from deskroster.ledger import store as stores
+from deskroster.ledger import log, upkeep
 from deskroster.ledger.log import PAGE
-from deskroster.ledger.store import AGAIN_AT_ONCE
+from deskroster.ledger.upkeep import AGAIN_AT_ONCE
 from tests.ledger.support import new_group, opened, work
 
 COMMITS, CHANGES = 8, 500  # so many changes in each
@@ -104,25 +103,44 @@ def test_a_minute_reads_on_in_short_jobs_and_no_further_than_it_may(tmp_path, mo
         jobs.append(counted.rows)
         return reached
 
-    monkeypatch.setattr(stores, "MOST_AGAIN", 3 * AGAIN_AT_ONCE)
+    monkeypatch.setattr(upkeep, "MOST_AGAIN", 3 * AGAIN_AT_ONCE)
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
             await write_much(ledger)
-            monkeypatch.setattr(stores.log, "read_on", read_on)
-            await store._save_observed()
+            monkeypatch.setattr(log, "read_on", read_on)
+            await store.upkeep.once()
 
-            reach = store._read_again[1]
+            reach = store.upkeep.reach[1]
             assert 1 < reach.noted == reach.reached < ledger.roster.number
             assert 3 == len(jobs)
             assert max(jobs) <= AGAIN_AT_ONCE + CHANGES + 2 * PAGE < ALL
             assert reach.reached == await store._engine.read(lambda db: log.verified(db, store.vault, 1), 1)
 
-            while store._read_again[1].reached < ledger.roster.number:
-                await store._save_observed()
+            while store.upkeep.reach[1].reached < ledger.roster.number:
+                await store.upkeep.once()
             jobs.clear()
-            await store._save_observed()
+            await store.upkeep.once()
             assert [] == jobs
+
+    asyncio.run(run())
+
+
+def test_a_start_reads_no_more_of_a_long_log_than_one_job_and_the_minutes_read_the_rest(tmp_path, monkeypatch):
+    """On SQLite every write waits for the job that loads a company."""
+
+    async def run():
+        async with opened(tmp_path) as (store, ledger):
+            await write_much(ledger)
+            number, reached = ledger.roster.number, store.upkeep.reach[1].noted
+            monkeypatch.setattr(store.upkeep, "close", _nothing)  # which would read all of it
+        async with opened(tmp_path) as (store, _):
+            loaded = store.upkeep.reach[1]
+            assert reached < loaded.reached < number
+            assert store.upkeep._timer is not None
+            await store.upkeep.once()
+
+            assert number == store.upkeep.reach[1].noted
 
     asyncio.run(run())
 
@@ -133,7 +151,7 @@ def test_damage_that_is_met_in_reading_on_stops_writing(tmp_path):
             await ledger.submit(work(new_group("a")))
             await store._engine.write(lambda db: db.execute("UPDATE commits SET at = at + 1 WHERE number = 2"))
             assert not ledger.damage
-            await store._save_observed()
+            await store.upkeep.once()
 
             assert "commit 2" in ledger.damage
 
@@ -153,6 +171,10 @@ def many(count):
         return [made._replace(id=i, after=made.after.__class__(id=i, name="g")) for i in range(first, first + count)]
 
     return verb
+
+
+async def _nothing():
+    pass
 
 
 def _read_on(db, since, most):

@@ -57,7 +57,7 @@ every_setting = pytest.mark.parametrize("jump", SETTINGS.values(), ids=SETTINGS)
 
 
 def upkeep(desk):
-    desk.run(desk.app.store._save_observed())
+    desk.run(desk.app.store.upkeep.once())
 
 
 # ── nobody waits longer ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,8 @@
 
 from deskroster.clocks import Clock, Wall
 from deskroster.ledger import nonces, replies
-from deskroster.ledger.engines import Engine
-from deskroster.ledger.nonces import LIFETIME
+from deskroster.ledger.engines import Engine, looks
+from deskroster.ledger.vault import Vault
 
 _JUMP = 60  # seconds by which the database's clock may go otherwise than ours in a minute, without being set
 
@@ -16,22 +16,30 @@ class Forgetting:
     their lifetime; and first answers only when its own clock that goes forward says so too.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, forward: Wall) -> None:
+    def __init__(self, engine: Engine, vault: Vault, clock: Clock, forward: Wall) -> None:
         self._engine = engine
+        self._vault = vault
         self._clock = clock
         self._forward = forward
         self._offset: float | None = None  # of the database's clock from ours that only goes forward
         self._even_since = 0.0
 
-    async def forget(self, now: float) -> None:
-        """Remove all that has had its time, `now` by the clock of a database that is shared."""
+    async def forget(self) -> None:
+        """Remove all that has had its time, by the clock of a database that is shared and by ours.
+
+        Answers that a clock which ran ahead has dated later are dated anew: they would be kept for longer.
+        """
         shared, forward, steady = self._engine.asking is not None, self._forward(), self._clock.steady()
+        wall = self._clock()
+        now = await self._engine.read(lambda db: looks.moment(db, wall)) if shared else wall
         old = int(min(now, forward) if shared else forward) - replies.LIFETIME
         while await self._engine.write(lambda db: replies.forget(db, old)) == replies.AT_ONCE:
             pass
         if shared and self.may(now, steady):
             while await self._engine.write(lambda db: nonces.forget(db, int(now))) == nonces.AT_ONCE:
                 pass
+        at = int(now if shared else forward)
+        await self._engine.write(lambda db: replies.redate(db, self._vault, at))
 
     def may(self, theirs: float, steady: float) -> bool:
         """Take note of what the database's clock shows; tell whether nonces that are over by it may be removed."""
@@ -39,4 +47,4 @@ class Forgetting:
         if self._offset is None or abs(offset - self._offset) > _JUMP:
             self._even_since = steady
         self._offset = offset
-        return steady - self._even_since >= LIFETIME
+        return steady - self._even_since >= nonces.LIFETIME

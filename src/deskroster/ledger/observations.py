@@ -7,11 +7,9 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
-from deskroster.ledger.engines import Db, looks
+from deskroster.ledger.engines import AHEAD, Db, looks
 from deskroster.ledger.rows import Row, putting, sql
 from deskroster.ledger.vault import Vault
-
-AHEAD = 300  # seconds that the clocks of processes may differ by
 
 Observed = Literal["key", "agent"]
 
@@ -53,9 +51,7 @@ class Observations:
         for (kind, id), last in seen.items():
             known = self._seen[kind].get(id)
             if last.at > latest:
-                if not self._unsaved:
-                    self._stir()
-                self._unsaved.add((kind, id))
+                self.put_back(kind, id)
             if known is None or known.at < last.at or known.at > latest:
                 self._seen[kind][id] = last if last.at <= latest else Last(int(now), last.form)
                 later.append((kind, id))
@@ -69,6 +65,17 @@ class Observations:
         seen = self._seen[kind]
         return {id: seen[id] for id in seen.keys() & ids}
 
+    @property
+    def unsaved(self) -> bool:
+        """Whether there is something to save."""
+        return bool(self._unsaved)
+
+    def put_back(self, kind: Observed, id: int) -> None:
+        """Have something saved that was taken, and could not be."""
+        if not self._unsaved:
+            self._stir()
+        self._unsaved.add((kind, id))
+
     def take(self, company_id: int) -> list[Row]:
         """Return the rows to save; they count as saved."""
         rows: list[Row] = [(company_id, kind, id, *self._seen[kind][id]) for kind, id in self._unsaved]
@@ -79,8 +86,10 @@ class Observations:
 def load(db: Db, vault: Vault, company_id: int) -> Seen:
     """Return what was saved of a company. Raises Damaged."""
     seen: Seen = {}
+    checksum = vault.checksums(company_id, "observation")  # derives a key: once for all rows
     for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
-        if not vault.agrees(company_id, "observation", (kind, id, at, form), written):
+        row = (kind, id, at, form)
+        if checksum(row) != written and not vault.agrees(company_id, "observation", row, written):
             raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
         seen[kind, id] = Last(at, form)
     return seen
@@ -88,7 +97,8 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
 
 def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
     """Write what `take` gave, where it is later than what stands there, or that lies in the future."""
-    written = [(*row, vault.checksums(row[0], "observation")(row[1:])) for row in rows]
+    checksums = {id: vault.checksums(id, "observation") for id in {row[0] for row in rows}}
+    written = [(*row, checksums[row[0]](row[1:])) for row in rows]
     if looks.of_sqlite(db):
         db.executemany(_PUT, [(*row, now) for row in written])
     else:

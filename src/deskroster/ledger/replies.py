@@ -7,13 +7,12 @@ from sqlalchemy import bindparam, delete, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import tables
-from deskroster.ledger.engines import Db, looks
+from deskroster.ledger.engines import AHEAD, Db, looks
 from deskroster.ledger.rows import putting, sql
 from deskroster.ledger.vault import Vault, WrongKey, bound
 
 LIFETIME = 86_400  # seconds
 AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
-AHEAD = 300  # seconds that the clocks of processes may differ by
 
 
 class Once(NamedTuple):

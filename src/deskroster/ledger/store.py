@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, func, select
@@ -28,7 +27,6 @@ from deskroster.ledger import (
     nonces,
     observations,
     place,
-    replies,
     tables,
 )
 from deskroster.ledger.check import Finding
@@ -47,30 +45,20 @@ from deskroster.ledger.engines import (
     within,
 )
 from deskroster.ledger.engines.embedded import FILE, Embedded
-from deskroster.ledger.forgetting import Forgetting
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.nonces import Nonces, digest
 from deskroster.ledger.observations import Observations
 from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
+from deskroster.ledger.upkeep import AGAIN_AT_ONCE, Reach, Upkeep
 from deskroster.ledger.vault import Vault
 
-SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
 FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
-MOST_AGAIN = 10_000  # changes of the log that are read again each time, of each company
-AGAIN_AT_ONCE = 1_000  # of them in one job
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
 T = TypeVar("T")
 Alarm = Callable[[str], None]
 """Called with what was found broken."""
-
-
-class Reach(NamedTuple):
-    """How far the log of a company was read again: as noted in the database, and in truth."""
-
-    noted: int
-    reached: int
 
 
 def _ignore(damage: str) -> None:
@@ -92,13 +80,11 @@ class Store:
         self._nonces = None if self.shared else Nonces(folder / nonces.FILE, clock)
         self._clock = clock
         self._forward = ForwardTime(clock)
-        self._forgetting = Forgetting(engine, clock, self._forward)
         self._ledgers: dict[int, Ledger] = {}
+        self.upkeep = Upkeep(engine, vault, clock, self._forward, self._ledgers)
         self.listed = Companies(engine, self._ledgers)
-        self._read_again: dict[int, Reach] = {}  # by company
         self._founding, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
-        self._saving: asyncio.TimerHandle | None = None
-        self._save: asyncio.Task[None] | None = None
+        self._showing: set[asyncio.Task[Ledger]] = set()  # what was founded, and is being loaded
         self._closed = False
 
     @classmethod
@@ -190,10 +176,21 @@ class Store:
             company = replace(company, id=self.listed.next_id())
             await self._write_first(company, [created(company), *map(created, records)], origin)
             self.listed.add(company)
+        showing = asyncio.get_running_loop().create_task(self.load(company.id))
+        self._showing.add(showing)
+        showing.add_done_callback(self._shown)
+        await asyncio.wait([showing], timeout=PATIENCE)
+        if not showing.done():
+            raise Unknown  # it is founded, and shown later
         try:
-            return await self.load(company.id)
+            return showing.result()
         except Busy:
             raise Unknown from None  # it is founded, and cannot be shown
+
+    def _shown(self, showing: asyncio.Task[Ledger]) -> None:
+        self._showing.discard(showing)
+        if not showing.cancelled():
+            showing.exception()  # nobody may be waiting for it any more
 
     async def load(self, company_id: int) -> Ledger:
         """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy.
@@ -259,15 +256,22 @@ class Store:
     async def close(self) -> None:
         """Finish what is queued, save what was observed, and leave the folder to others."""
         self._closed = True
-        for ledger in self._ledgers.values():
-            await ledger.close()
-        if self._saving is not None:
-            self._saving.cancel()
-        await self._save_observed()
-        await self._engine.aclose()
-        self._engine.close()
-        if self._nonces is not None:
-            self._nonces.close()
+        try:
+            for task in self._showing:
+                task.cancel()
+            for ledger in list(self._ledgers.values()):
+                await ledger.close()
+            await self.upkeep.close()
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        try:
+            await self._engine.aclose()
+        finally:
+            self._engine.close()
+            if self._nonces is not None:
+                self._nonces.close()
 
     async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
@@ -281,21 +285,22 @@ class Store:
         def job(db: Db) -> tuple[loading.Loaded, tuple[observations.Seen, float], Reach]:
             loaded = loading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
-            reach = Reach(noted, log.read_on(db, company_id, noted))
+            reach = Reach(noted, log.read_on(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
             seen = observations.load(db, self.vault, company_id), looks.moment(db, now)
             return loaded, seen, reach
 
         try:
-            loaded, seen, self._read_again[company_id] = await self._engine.read_long(job, company_id)
+            loaded, seen, reach = await self._engine.read_long(job, company_id)
         except ERRORS as error:
             raise Busy from error
         except Damaged as error:
             self._engine.condemn(str(error))
             raise
-        if self.shared:
-            self._stir()
+        self.upkeep.reach[company_id] = reach
+        if self.shared or reach.reached < loaded.roster.number:
+            self.upkeep.stir()
         patience = PATIENCE_WITH_OTHERS if self.shared else PATIENCE
-        observed = Observations(*seen, self._stir)
+        observed = Observations(*seen, self.upkeep.stir)
         return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward, patience)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
@@ -321,61 +326,6 @@ class Store:
                 raise Unknown from error
             if settling.result() is None:
                 raise clash(error) or Busy() from error
-
-    def _stir(self) -> None:
-        if self._saving is None:
-            self._saving = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._start_saving)
-
-    def _start_saving(self) -> None:
-        self._saving = None
-        self._save = asyncio.get_running_loop().create_task(self._save_observed())
-        if self.shared:
-            self._stir()  # what others saw is to be learned too
-
-    async def _save_observed(self) -> None:
-        reached = await self._read_on()
-        rows = [row for id, ledger in self._ledgers.items() for row in ledger.observed.take(id)]
-        if not reached and not rows and not self.shared:
-            return
-
-        wall, forward = self._clock(), self._forward()
-
-        def job(db: Db) -> tuple[dict[int, observations.Seen], float]:
-            now = looks.moment(db, wall)
-            observations.save(db, self.vault, rows, now)
-            replies.redate(db, self.vault, int(looks.moment(db, forward)))
-            for id, number in reached.items():
-                log.note_verified(db, self.vault, id, number)
-            return {id: observations.load(db, self.vault, id) for id in self._ledgers} if self.shared else {}, now
-
-        with suppress(*ERRORS, Damaged):  # an observation is not worth more than the next one
-            seen, now = await self._engine.write(job)
-            self._read_again |= {id: Reach(number, number) for id, number in reached.items()}
-            for id, observed in seen.items():
-                self._ledgers[id].learn(observed, now)
-            await self._forgetting.forget(now)
-
-    async def _read_on(self) -> dict[int, int]:
-        """Read the logs again from where that ended last time; return how far, where that is not noted yet.
-
-        In short jobs, so that nobody waits long for one of them. Damage that is found stops writing.
-        """
-        reached: dict[int, int] = {}
-        for id, (noted, since) in list(self._read_again.items()):
-            try:
-                for _ in range(0, MOST_AGAIN, AGAIN_AT_ONCE):
-                    if since >= self._ledgers[id].roster.number:
-                        break
-                    since = await self._engine.read(
-                        partial(log.read_on, company_id=id, since=since, most=AGAIN_AT_ONCE), id
-                    )
-            except Damaged as error:
-                self._engine.condemn(str(error))
-            except ERRORS:
-                pass  # the next time
-            if since > noted:
-                reached[id] = since
-        return reached
 
 
 _WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

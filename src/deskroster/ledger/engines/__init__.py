@@ -25,6 +25,7 @@ LIMIT = " LIMIT "
 PATIENCE = 5.0  # seconds that whoever was sent a request may wait for the database to begin with it
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
 LONG_SECONDS = 600.0  # for long work to begin, for a database that thinks about all it holds, and for a copy
+AHEAD = 300  # seconds that the clocks of processes may differ by
 EVERY_COMPANY = 0  # whose rows a job sees that is of no company
 
 
