@@ -1,10 +1,10 @@
 """The loop stands still for a write only where writes are done in a moment."""
 
 from concurrent.futures import Future
+from typing import ClassVar
 
 import pytest
 
-from deskroster.ledger.engines import embedded
 from deskroster.ledger.engines.embedded import Moments
 
 pytestmark = pytest.mark.once
@@ -12,22 +12,26 @@ pytestmark = pytest.mark.once
 MOST = 64  # writes after one that took longer for which nobody stands still
 
 
+class Writing(Future[None]):
+    """A write that says for how long it was waited for; that takes no time here."""
+
+    waits: ClassVar[list[float]] = []
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        assert timeout is not None
+        self.waits.append(timeout)
+        return super().exception(0)
+
+
 @pytest.fixture(autouse=True)
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Give for how long it was waited, each time; it takes no time here."""
-    waited: list[float] = []
-    real = embedded.wait
-
-    def wait(these, seconds):
-        waited.append(seconds)
-        return real(these, 0)
-
-    monkeypatch.setattr(embedded, "wait", wait)
-    return waited
+def waits() -> list[float]:
+    """Give for how long it was waited, each time."""
+    Writing.waits.clear()
+    return Writing.waits
 
 
 def done() -> Future[None]:
-    finished: Future[None] = Future()
+    finished = Writing()
     finished.set_result(None)
     return finished
 
@@ -42,7 +46,7 @@ def test_a_fast_disk_is_waited_for_each_time(waits):
 def test_a_slow_disk_is_waited_for_ever_more_rarely(waits):
     moments = Moments()
 
-    assert not any(moments.suffice(Future()) for _ in range(6_500))
+    assert not any(moments.suffice(Writing()) for _ in range(6_500))
     assert len(waits) <= 6 + 6_500 / MOST
     assert max(waits) <= 0.002
 
@@ -50,7 +54,7 @@ def test_a_slow_disk_is_waited_for_ever_more_rarely(waits):
 def test_a_disk_that_is_fast_again_is_waited_for_again(waits):
     moments = Moments()
     for _ in range(1_000):
-        moments.suffice(Future())
+        moments.suffice(Writing())
 
     sufficed = [moments.suffice(done()) for _ in range(200)]
 
