@@ -8,7 +8,7 @@ from alembic import op
 from alembic.script import Script, ScriptDirectory
 
 from deskroster.ledger import durable, installation, migrations, moving, place, vault
-from deskroster.ledger.installation import ARRIVED, MOVED, UNDER_WAY
+from deskroster.ledger.engines.fence import MOVED
 
 LATER = "9000"
 
@@ -36,10 +36,21 @@ def place_first() -> None:
 
     def hand_over(folder, source, target, url, name):
         place.note(folder, url)
-        target.write_now(lambda db: moving._replace(db, UNDER_WAY, ARRIVED, name))
+        target.write_now(lambda db: moving._arrive(db, name))
         source.write_now(lambda db: installation.note(db, MOVED, name))
 
     moving._hand_over = hand_over
+
+
+def unseen() -> None:
+    """Say that data is there already where it was to be moved from, without a look at the notes of a move."""
+
+    def _stay(folder, url):
+        if url is not None:
+            moving._put_away(folder)
+        raise moving.CannotMove("it is there already")
+
+    moving._stay = _stay
 
 
 def note_last() -> None:

@@ -197,7 +197,7 @@ def test_control_a_move_that_does_not_compare_its_copy_at_the_mark_loses_a_write
     processes, databases, database, alone, monkeypatch, tmp_path
 ):
     url = databases.url(database)
-    monkeypatch.setattr(moving, "_heads", lambda db: [])
+    monkeypatch.setattr(moving, "_state", lambda db: None)
 
     async def run():
         async with processes(1) as ([(_, ledger)], all_of_them):

@@ -100,6 +100,7 @@ class Case(NamedTuple):
     done_before: str = ""  # what it says when it had been done already
     on_postgresql: bool = False
     altered: str = ""
+    opposite: Callable[[Ground], tuple[str | Path, ...]] | None = None  # what may be given instead of it again
 
     def well(self, again: Ended) -> bool:
         """Tell whether a command that was given again has done it, or says that it was done."""
@@ -150,6 +151,12 @@ def moved(to_sqlite: bool) -> Callable[[Ground], None]:
         ground.well(ground.data)
 
     return look
+
+
+def in_one_place(ground: Ground) -> None:
+    """See that a move has ended somewhere, and nothing is lost."""
+    assert ground.usable() == 1
+    ground.well(ground.data)
 
 
 def at_most_one(ground: Ground) -> None:
@@ -235,8 +242,10 @@ CASES = {
     "upgrade on PostgreSQL": Case(
         _list, founded_there, upgraded, usable_at_once, usable_at_once, on_postgresql=True, altered="later"
     ),
-    "move to PostgreSQL": Case(_move, founded, moved(False), at_most_one, at_most_one, "already", on_postgresql=True),
+    "move to PostgreSQL": Case(
+        _move, founded, moved(False), at_most_one, at_most_one, "already", on_postgresql=True, opposite=_move_back
+    ),
     "move to SQLite": Case(
-        _move_back, founded_there, moved(True), at_most_one, at_most_one, "already", on_postgresql=True
+        _move_back, founded_there, moved(True), at_most_one, at_most_one, "already", on_postgresql=True, opposite=_move
     ),
 }

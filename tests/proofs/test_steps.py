@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.disk import FOREVER, Calls, Disk, Fault
 from tests.faults.forks import PATIENCE, Forks
-from tests.proofs.steps import CASES, Ground
+from tests.proofs.steps import CASES, Ground, at_most_one, in_one_place
 
 pytestmark = pytest.mark.once
 
@@ -49,26 +49,51 @@ def ground(forks, request, tmp_path):
 
 def killed_at(case, ground, step, altered=""):
     """Kill a command before a step, give it again, and look whether all is well; tell whether there was such a step."""
-    ground.reset()
-    ground.disk.fail(Fault.KILL, step, calls=Calls.STEPS)
-    ended = ground.forks.run(*case.command(ground), altered=altered or case.altered)
-    ground.disk.mend()
-    if not ended.killed:
-        assert 0 == ended.code, ended
+    if not killed(case, ground, step, altered):
         return False
     case.between(ground)
     finished(case, ground, altered)
     return True
 
 
+def killed(case, ground, step, altered=""):
+    """Kill a command before a step; tell whether there was such a step."""
+    ground.reset()
+    ground.disk.fail(Fault.KILL, step, calls=Calls.STEPS)
+    ended = ground.forks.run(*case.command(ground), altered=altered or case.altered)
+    ground.disk.mend()
+    assert ended.killed or 0 == ended.code, ended
+    return ended.killed
+
+
 def finished(case, ground, altered=""):
-    """Give a command again, as often as it says that it was not begun."""
-    until = time.monotonic() + PATIENCE
-    while (again := ground.forks.run(*case.command(ground), altered=altered or case.altered)).code == 5:
-        assert time.monotonic() < until, again  # a database notices late that who was killed is gone
-        time.sleep(0.05)
+    """Give a command again, and look whether all is well."""
+    again = given(ground, case.command(ground), altered or case.altered)
     assert case.well(again), again
     case.after(ground)
+
+
+def given(ground, command, altered=""):
+    """Give a command, as often as it says that it was not begun."""
+    until = time.monotonic() + PATIENCE
+    while (ended := ground.forks.run(*command, altered=altered)).code == 5:
+        assert time.monotonic() < until, ended  # a database notices late that who was killed is gone
+        time.sleep(0.05)
+    return ended
+
+
+def opposed_at(case, ground, step, altered=""):
+    """Kill a move before a step, give the opposite one, and the same again where that is asked for; look as above."""
+    if not killed(case, ground, step, altered):
+        return False
+    opposite = given(ground, case.opposite(ground), altered)
+    at_most_one(ground)
+    if "give that move again" in opposite.err:
+        finished(case, ground, altered)
+    else:
+        assert opposite.code == 0 or "there already" in opposite.err, opposite
+    in_one_place(ground)
+    return True
 
 
 def steps_of(case, ground):
@@ -100,6 +125,18 @@ def test_a_command_that_is_killed_before_any_step_is_finished_when_it_is_given_a
     assert steps > 8
     assert all(killed_at(case, here, step) for step in range(0, steps, every))
     assert not killed_at(case, here, steps)
+
+
+@pytest.mark.parametrize("every", EVERY)
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].opposite])
+def test_a_move_that_is_killed_before_any_step_is_finished_or_taken_back_after_the_opposite_command(
+    ground, name, every
+):
+    case, here = ground(name)
+    steps = steps_of(case, here)
+
+    print(f"{name}: killed before each of {steps} steps")
+    assert all(opposed_at(case, here, step) for step in range(steps % every, steps, every))
 
 
 @pytest.mark.parametrize("every", EVERY)
@@ -139,3 +176,12 @@ def test_control_a_command_that_writes_in_another_order_is_noticed(ground, name,
 
     with pytest.raises(AssertionError):
         all(killed_at(case, here, step, altered) for step in range(steps_of(case, here)))
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", ["move to PostgreSQL", "move to SQLite"])
+def test_control_a_move_that_puts_the_old_place_away_unseen_is_noticed(ground, name):
+    case, here = ground(name)
+
+    with pytest.raises(AssertionError):
+        all(opposed_at(case, here, step, "unseen") for step in range(steps_of(case, here)))

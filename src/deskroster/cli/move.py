@@ -12,8 +12,7 @@ from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
 from deskroster.ledger import moving as ledger
 from deskroster.ledger.paths import shown
-
-SQLITE = "sqlite"
+from deskroster.ledger.place import SQLITE
 
 To = Annotated[
     str,
@@ -29,7 +28,8 @@ def move(data: Data, to: To, json: Json = False) -> None:
     Nothing may serve it meanwhile. All is copied in one transaction and every record is compared on both sides. Only
     then is the old place marked as left, and the new one noted in the folder: at no moment can both be used. If
     anything differs or fails, the data is where it was. Killed at any moment, it is finished by the same command given
-    again. What was left behind by a move to PostgreSQL is kept as deskroster.db.moved.
+    again; a move to where the data was takes it back, as long as the copy has not arrived. What was left behind by a
+    move to PostgreSQL is kept as deskroster.db.moved.
 
     The installation key stays in the folder. Other machines need a copy of it, and the address by --database.
 
@@ -48,13 +48,19 @@ def move(data: Data, to: To, json: Json = False) -> None:
             lambda total: bar.update(task, total=total), lambda done: bar.update(task, advance=done)
         )
         try:
-            rows = ledger.move(data, None if to == SQLITE else to, progress)
+            done = ledger.move(data, None if to == SQLITE else to, progress)
         except ledger.CannotMove as error:
             raise Refused(Exit.CONFLICT, str(error)) from None
         except FolderInUse as error:
             raise Refused(Exit.UNAVAILABLE, str(error), "Stop what serves it, on every machine.") from None
     if json:
-        as_json({"rows": rows, "to": "sqlite" if to == SQLITE else "postgresql"})
+        as_json(
+            {"rows": done.rows, "to": SQLITE if to == SQLITE else "postgresql"}
+            | ({"taken_back": True} if done.taken_back else {})
+        )
+        return
+    there = f"the data of {escape(shown(data))} is in {'SQLite in the folder' if to == SQLITE else 'PostgreSQL'}"
+    if done.taken_back:
+        say(f"The interrupted move is taken back: {there}, as before.")
     else:
-        where = "SQLite in the folder" if to == SQLITE else "PostgreSQL"
-        say(f"Moved: {rows:,} rows, each the same on both sides. The data of {escape(shown(data))} is in {where} now.")
+        say(f"Moved: {done.rows:,} rows, each the same on both sides. T{there[1:]} now.")

@@ -2,7 +2,9 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import bindparam, select
@@ -10,7 +12,8 @@ from sqlalchemy import bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
 from deskroster.ledger import durable, loading, log, observations, place, tables, vault
-from deskroster.ledger.engines import Db, Engine, Job, fence, looks
+from deskroster.ledger.engines import Db, Engine, FolderInUse, Job, fence, looks
+from deskroster.ledger.engines.embedded import lock
 from deskroster.ledger.forms import FORM, NewerData, newer
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.paths import shown
@@ -20,10 +23,12 @@ from deskroster.ledger.vault import Vault, WrongKey, bound
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 """SQLite's codes for a broken file. The last: what our own statements name is not there."""
-UNDER_WAY = fence.UNDER_WAY  # noted, with the name of the move, in a copy that nobody may use before the other is left
-ARRIVED = "arrived"  # noted, with the name of the move, in a copy that has become the data
-MOVED = fence.MOVED  # noted, with the name of the move, in a database whose data was moved elsewhere
-_KEY, _SCHEMA, _COMPANY_LIST, _SERVES = fence.KEY, "schema", fence.COMPANY_LIST, fence.SERVES
+ARRIVED = (
+    "arrived"  # noted in a copy that has become the data: the names of the moves that brought it here, the last last
+)
+_SCHEMA = "schema"
+_ARRIVALS_KEPT = 20  # names; whoever writes reads all notes
+_LOCK_SECONDS, _PAUSE = 5.0, 0.05  # that the lock of a folder is waited for, and between two tries
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:
@@ -44,18 +49,18 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     if at is None:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
-    _check_in_charge(engine)
+    check_in_charge(engine)
     known = engine.read_now(fingerprint)
     if known is None and engine.read_now(has_companies):
         raise Damaged(f"{engine.where}: it does not tell which key sealed it")
-    finish_rekey(folder, known)
+    if any(path.exists() for path in (folder / NEXT_KEY, *_unfinished(folder))):
+        with _locked(folder, engine):  # nobody changes the key meanwhile
+            known = engine.read_now(fingerprint)
+            finish_rekey(folder, known)
     key = vault.read_key(folder)
-    if key is None:
-        if known is not None:
-            raise WrongKey(f"the key of this data is missing: {shown(folder / vault.FILE)}, or {vault.VARIABLE}")
-        key = vault.new_key()
-        vault.write_key(folder, key)
-    opened = Vault(key)
+    if key is None and known is not None:
+        raise WrongKey(f"the key of this data is missing: {shown(folder / vault.FILE)}, or {vault.VARIABLE}")
+    opened = Vault(key or _first_key(folder, engine))
     if known is None:
         known = engine.write_now(lambda db: fingerprint(db) or _sign(db, opened))
     if known != opened.fingerprint:
@@ -65,6 +70,39 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     elif not engine.read_now(lambda db: schema_is_ours(db, opened)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
     return opened
+
+
+def _first_key(folder: Path, engine: Engine) -> bytes:
+    with _locked(folder, engine):
+        key = vault.read_key(folder)  # another process may have written it meanwhile
+        if key is None:
+            key = vault.new_key()
+            vault.write_key(folder, key)
+    return key
+
+
+@contextmanager
+def _locked(folder: Path, engine: Engine) -> Iterator[None]:
+    """Have the lock of a folder, which every process holds that writes or removes a key there. Raises FolderInUse.
+
+    An engine with its data in the folder has it already.
+    """
+    if engine.folder is not None:
+        yield
+        return
+    until = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            descriptor = lock(folder)
+            break
+        except FolderInUse:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def fence_in(engine: Engine, opened: Vault) -> None:
@@ -102,12 +140,13 @@ def _migrate(engine: Engine, sign: Job[object]) -> None:
     engine.migrate(migrate, note_and_sign)
 
 
-def _check_in_charge(engine: Engine) -> None:
+def check_in_charge(engine: Engine) -> None:
     """Raise NoDatabase where a move has begun or ended: only one of two places may take writes."""
+    moved, under_way = engine.read_now(lambda db: (noted(db, fence.MOVED), noted(db, fence.UNDER_WAY)))
     again = "If the move was interrupted, give it again: deskroster move"
-    if engine.read_now(lambda db: notes(db, MOVED)):
+    if moved:
         raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved elsewhere. {again}")
-    if engine.read_now(lambda db: notes(db, UNDER_WAY)):
+    if under_way:
         raise place.NoDatabase(f"{engine.where} is not in charge yet: its data is being moved there. {again}")
 
 
@@ -119,7 +158,7 @@ def _check_quickly(engine: Engine) -> None:
 def serves_us(db: Db) -> bool:
     """Tell whether this program can work with the tables: they may be of a later version that still lets it."""
     at = version(db)
-    return at == HEAD or (at is not None and at > HEAD and (notes(db, _SERVES) or at) <= HEAD)
+    return at == HEAD or (at is not None and at > HEAD and (notes(db, fence.SERVES) or at) <= HEAD)
 
 
 def version(db: Db) -> str | None:
@@ -132,7 +171,7 @@ def version(db: Db) -> str | None:
 
 def fingerprint(db: Db) -> str | None:
     """Return that of the key that sealed what is in the tables; None if nothing ever was."""
-    return notes(db, _KEY)
+    return notes(db, fence.KEY)
 
 
 def schema_is_ours(db: Db, opened: Vault) -> bool:
@@ -152,12 +191,12 @@ def must_be_ours(db: Db) -> None:
 
 def count_change(db: Db) -> None:
     """Count a change of the list of companies, so that other processes read it again."""
-    db.execute(_PUT, (_COMPANY_LIST, str(changes_counted(db) + 1)))
+    db.execute(_PUT, (fence.COMPANY_LIST, str(changes_counted(db) + 1)))
 
 
 def changes_counted(db: Db) -> int:
     """Return how often the list of companies was changed. Raises Damaged."""
-    counted = notes(db, _COMPANY_LIST) or "0"
+    counted = notes(db, fence.COMPANY_LIST) or "0"
     if not counted.isdecimal():
         raise Damaged("how often the list of companies has changed is not as it was written")
     return int(counted)
@@ -165,7 +204,7 @@ def changes_counted(db: Db) -> int:
 
 def note_whom_it_serves(db: Db) -> None:
     """Note for programs of other versions who can go on with the tables, once they are brought to this one."""
-    note(db, _SERVES, SERVES)
+    note(db, fence.SERVES, SERVES)
 
 
 def strange_notes(db: Db) -> Iterator[str]:
@@ -173,8 +212,8 @@ def strange_notes(db: Db) -> Iterator[str]:
     if version(db) != HEAD:
         return
     for name, value in db.execute(fence.NOTES).fetchall():
-        known = name in (_KEY, _SCHEMA, ARRIVED, MOVED, UNDER_WAY)
-        if not (known or (name, value) == (_SERVES, SERVES) or (name == _COMPANY_LIST and value.isdecimal())):
+        known = name in (fence.KEY, _SCHEMA, ARRIVED, fence.MOVED, fence.UNDER_WAY)
+        if not (known or (name, value) == (fence.SERVES, SERVES) or (name == fence.COMPANY_LIST and value.isdecimal())):
             yield f"the note {name!r}"
 
 
@@ -192,6 +231,18 @@ def notes(db: Db, name: str) -> str | None:
 def noted(db: Db, name: str) -> str | None:
     """Return what was noted; None too of a database that has no tables yet."""
     return notes(db, name) if looks.has_table(db, tables.installation.name) else None
+
+
+def arrivals(db: Db) -> list[str]:
+    """Return the names of the moves that have brought the data here, or to where it was moved from."""
+    return (noted(db, ARRIVED) or "").split()
+
+
+def note_arrivals(db: Db, names: list[str]) -> None:
+    """Note which moves have brought the data here; the last ones, if they are many."""
+    forget(db, ARRIVED)
+    if names:
+        note(db, ARRIVED, " ".join(names[-_ARRIVALS_KEPT:]))
 
 
 def forget(db: Db, name: str) -> None:
@@ -227,10 +278,19 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
     if vault.VARIABLE in os.environ:
         raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
     key = vault.new_key()
-    vault.write_key(folder, key, NEXT_KEY)  # there was none: opening the vault has seen to that
     new = Vault(key)
-    engine.write_now(lambda db: rekey(db, old, new))
-    finish_rekey(folder, new.fingerprint)
+
+    def job(db: Db) -> None:
+        rekey(db, old, new)
+        if vault.read_key(folder, NEXT_KEY) != key:  # the last look before the commit
+            raise WrongKey(f"{shown(folder / NEXT_KEY)} was removed or changed meanwhile; give the command again")
+
+    with _locked(folder, engine):  # whoever opens the folder leaves the file alone until this process has ended
+        vault.write_key(folder, key, NEXT_KEY)
+        engine.write_now(job)
+        finish_rekey(folder, new.fingerprint)
+        if vault.read_key(folder) != key:
+            durable.put(folder / vault.FILE, vault.as_file(key))
     return new
 
 
@@ -252,8 +312,8 @@ def rekey(db: Db, old: Vault, new: Vault) -> None:
 
 def finish_rekey(folder: Path, known: str | None) -> None:
     """Put the next key in its place if the data is sealed with it already; remove it if not. Raises WrongKey."""
-    for name in (vault.FILE, NEXT_KEY):
-        durable.aside(folder / name).unlink(missing_ok=True)
+    for path in _unfinished(folder):
+        path.unlink(missing_ok=True)
     if not (folder / NEXT_KEY).exists():
         return
     key = _next_key(folder, known)
@@ -262,6 +322,11 @@ def finish_rekey(folder: Path, known: str | None) -> None:
     else:
         os.remove(folder / NEXT_KEY)
     durable.sync_folder(folder)
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """Return where a killed process may have left a key that was not written to its end."""
+    return [durable.aside(folder / name) for name in (vault.FILE, NEXT_KEY)]
 
 
 def _next_key(folder: Path, known: str | None) -> bytes | None:
@@ -296,7 +361,7 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
 
 def _sign(db: Db, opened: Vault) -> str:
     declared = _schema(db, opened)
-    db.execute(_PUT, (_KEY, opened.fingerprint))
+    db.execute(_PUT, (fence.KEY, opened.fingerprint))
     db.execute(_PUT, (_SCHEMA, f"{FORM} {declared}"))
     return opened.fingerprint
 

@@ -2,7 +2,8 @@
 
 At no moment can both places be used, wherever a move is killed. Notes in the two databases say how far it is: the copy
 is `UNDER_WAY`; then the old place is `MOVED`; then the copy has `ARRIVED`; last the folder names the new place. Each
-note holds the name of the move, so that it can be finished by the same command.
+note holds the name of the move, and a file in the folder says where it goes. So a move that was killed is finished by
+the same command, and taken back by the opposite one as long as its copy has not arrived.
 """
 
 import os
@@ -19,13 +20,13 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger import durable, installation, place, transfer
 from deskroster.ledger.engines import ERRORS, Db, Engine, FolderInUse
 from deskroster.ledger.engines.embedded import FILE, Embedded, connect, discard, lock
-from deskroster.ledger.installation import ARRIVED, MOVED, UNDER_WAY
+from deskroster.ledger.engines.fence import MOVED, UNDER_WAY
 from deskroster.ledger.paths import shown
 from deskroster.ledger.rows import sql
 from deskroster.ledger.tables import companies
 from deskroster.ledger.vault import Vault
 
-LEFT = FILE + ".moved"  # what is no longer in charge is called so
+LEFT = FILE + ".moved"  # what is no longer in charge is called so, with a number behind it where that is taken
 _NOTED = ""  # not what the environment says: what is noted in the folder is what changes
 
 
@@ -40,19 +41,25 @@ class Progress(NamedTuple):
     advance: Callable[[int], None]
 
 
-def move(folder: Path, url: str | None, progress: Progress) -> int:
-    """Move the data of a folder to PostgreSQL at `url`, or to SQLite in the folder; return how many rows it has.
+class Moved(NamedTuple):
+    """How many rows the installation has, and whether it is where it was: an interrupted move was taken back."""
+
+    rows: int
+    taken_back: bool = False
+
+
+def move(folder: Path, url: str | None, progress: Progress) -> Moved:
+    """Move the data of a folder to PostgreSQL at `url`, or to SQLite in the folder.
 
     Nobody may have it open. All is written in one transaction and compared row by row before that is committed. A move
-    that was killed is finished. Raises CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
+    that was killed is finished, or taken back if `url` is where the data was and its copy has not arrived. Raises
+    CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
     here = place.url_of(folder, _NOTED)
-    if here == url:
-        if url is not None:
-            _put_away(folder)  # where a move ended before it had
-        raise CannotMove(f"the data of {shown(folder)} is there already")
     if here is None and not (folder / FILE).exists():
         raise CannotMove(f"{shown(folder)} holds no data")
+    if here == url:
+        return _stay(folder, url)
     with closing(place.engine_at(here)(folder)) as source:
         source.take_alone()
         if place.url_of(folder, _NOTED) != here:
@@ -62,7 +69,38 @@ def move(folder: Path, url: str | None, progress: Progress) -> int:
         rows = _begin(folder, source, url, progress) if name is None else _go_on(folder, source, url, name)
     if url is not None:
         _put_away(folder)
-    return rows
+    return Moved(rows)
+
+
+def _stay(folder: Path, url: str | None) -> Moved:
+    """Take back a move from this place that was interrupted. Raises CannotMove where the data is there already."""
+    with closing(place.engine_at(url)(folder)) as here:
+        name = here.read_now(lambda db: installation.noted(db, MOVED))
+        if name is not None:
+            here.take_alone()
+            _take_back(folder, here, name)
+            return Moved(here.read_now(transfer.count), taken_back=True)
+        installation.check_in_charge(here)
+    place.forget_move(folder)
+    if url is not None:
+        _put_away(folder)  # where a move ended before it had
+    raise CannotMove(f"the data of {shown(folder)} is there already")
+
+
+def _take_back(folder: Path, source: Engine, name: str) -> None:
+    """Put the old place in charge again. Raises CannotMove if the copy has arrived, or it is not known where it is."""
+    to = place.move_goes_to(folder, name)
+    if to is None:
+        raise _elsewhere(folder, name)
+    if to != place.SQLITE or (folder / FILE).exists():
+        with closing(place.engine_at(None if to == place.SQLITE else to)(folder)) as target:
+            target.take_alone()
+            if name in target.read_now(installation.arrivals):
+                raise CannotMove(f"the data of {shown(folder)} has arrived at its new place: {_finish(folder, to)}")
+            source.write_now(lambda db: installation.forget(db, MOVED))
+    else:
+        source.write_now(lambda db: installation.forget(db, MOVED))
+    place.forget_move(folder)
 
 
 def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) -> int:
@@ -80,27 +118,35 @@ def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) ->
 def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
     """Finish a move that was killed after its source was marked. Raises CannotMove if its copy is not at this place."""
     if url is None and not (folder / FILE).exists():
-        raise _elsewhere(folder)
+        raise _elsewhere(folder, name)
     with closing(place.engine_at(url)(folder)) as target:
         target.take_alone()
-        if target.read_now(lambda db: installation.noted(db, ARRIVED)) == name:
+        if name in target.read_now(installation.arrivals):
             place.note(folder, url)  # it may have been used since
+            place.forget_move(folder)
         elif target.read_now(lambda db: installation.noted(db, UNDER_WAY)) == name:
             _hand_over(folder, source, target, url, name)
         else:
-            raise _elsewhere(folder)
+            raise _elsewhere(folder, name)
         return target.read_now(transfer.count)
 
 
-def _elsewhere(folder: Path) -> CannotMove:
-    return CannotMove(f"a move of the data of {shown(folder)} to another place was interrupted: give that one again")
+def _elsewhere(folder: Path, name: str) -> CannotMove:
+    interrupted = f"a move of the data of {shown(folder)} to another place was interrupted"
+    to = place.move_goes_to(folder, name)
+    if to is None:
+        return CannotMove(f"{interrupted}: give that one again, in the folder where it was begun")
+    return CannotMove(f"{interrupted}: {_finish(folder, to)}, or take it back by a move to where the data was")
+
+
+def _finish(folder: Path, to: str) -> str:
+    where = "to sqlite" if to == place.SQLITE else f"to the address in {shown(folder / place.MOVE)}"
+    return f"give that move again, {where}"
 
 
 def _copied(source: Db, target: Db, opened: Vault, name: str, progress: Progress) -> int:
     installation.must_be_ours(source)
-    in_charge = not any(installation.notes(target, note) for note in (UNDER_WAY, MOVED))
-    if in_charge and installation.has_companies(target):
-        raise CannotMove("there is an installation at the other place")
+    _may_be_cleared(source, target)
     rows = transfer.count(source)
     progress.begin(2 * rows)
     transfer.clear(target)
@@ -109,43 +155,69 @@ def _copied(source: Db, target: Db, opened: Vault, name: str, progress: Progress
     if found is not None:
         raise CannotMove(f"the copy is not what was copied: {found}")
     installation.sign_again(target, opened)
-    installation.forget(target, ARRIVED)  # of an earlier move, which brought the data to where it is copied from
     installation.note(target, UNDER_WAY, name)
     return rows
 
 
+def _may_be_cleared(source: Db, target: Db) -> None:
+    """Raise CannotMove if the target has data that is in charge, or was not brought to where the source has it from."""
+    if installation.notes(target, UNDER_WAY) is not None or not installation.has_companies(target):
+        return
+    moved = installation.notes(target, MOVED)
+    if moved is None:
+        raise CannotMove("there is an installation at the other place")
+    if moved not in installation.arrivals(source):
+        raise CannotMove(
+            "the other place holds data that was moved, or is being moved, to somewhere else than here: finish that"
+            " move, or give the address of an empty database"
+        )
+
+
 def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, name: str) -> None:
     """Let the copy have the data, which nobody can use meanwhile; after an error it is where it was."""
-    here, copied = place.noted_in(folder), target.read_now(_heads)
+    here, copied = place.noted_in(folder), target.read_now(_state)
 
     def leave(db: Db) -> None:
-        if _heads(db) != copied:  # in the transaction that locks out all writers
-            raise CannotMove("it was written to meanwhile; give the command again")
+        if _state(db) != copied:  # in the transaction that locks out all writers
+            raise CannotMove("it was written to, or its key was changed, meanwhile; give the command again")
         installation.note(db, MOVED, name)
 
+    place.note_move(folder, name, url)
     try:
         source.write_now(leave)
-        target.write_now(lambda db: _replace(db, UNDER_WAY, ARRIVED, name))
+        target.write_now(lambda db: _arrive(db, name))
         place.note(folder, url)
+        place.forget_move(folder)
     except BaseException:
-        if place.noted_in(folder) != here:
-            place.note(folder, here)
-        target.write_now(lambda db: _replace(db, ARRIVED, UNDER_WAY, name))
-        source.write_now(lambda db: installation.forget(db, MOVED))
+        _undo(folder, source, target, here, name)
         raise
 
 
-def _heads(db: Db) -> list[tuple[int, int]]:
-    """Return how far the log of every company goes."""
-    return [(id, number) for id, number in db.execute(_HEADS)]
+def _undo(folder: Path, source: Engine, target: Engine, here: str | None, name: str) -> None:
+    """Take the steps of `_hand_over` back, in the opposite order."""
+    if place.noted_in(folder) != here:
+        place.note(folder, here)
+    target.write_now(lambda db: _arrive_not(db, name))
+    source.write_now(lambda db: installation.forget(db, MOVED))
+    place.forget_move(folder)
+
+
+def _state(db: Db) -> tuple[str | None, list[tuple[int, int]]]:
+    """Return which key has sealed the data, and how far the log of every company goes."""
+    return installation.fingerprint(db), [(id, number) for id, number in db.execute(_HEADS)]
 
 
 _HEADS = sql(select(companies.c.company_id, companies.c.number).order_by(companies.c.company_id))
 
 
-def _replace(db: Db, note: str, by: str, name: str) -> None:
-    installation.forget(db, note)
-    installation.note(db, by, name)
+def _arrive(db: Db, name: str) -> None:
+    installation.forget(db, UNDER_WAY)
+    installation.note_arrivals(db, [*installation.arrivals(db), name])
+
+
+def _arrive_not(db: Db, name: str) -> None:
+    installation.note_arrivals(db, [one for one in installation.arrivals(db) if one != name])
+    installation.note(db, UNDER_WAY, name)
 
 
 def _make_room(folder: Path) -> None:
@@ -176,9 +248,19 @@ def _put_away(folder: Path) -> None:
         with suppress(Damaged, sqlite3.Error):
             if (folder / FILE).exists():
                 connect(folder / FILE).close()  # brings what is in SQLite's log into the file
-        for ending in ("", "-wal"):
+        left = _free_name(folder)
+        for ending in ("-wal", ""):  # in this order: a log without its file is taken for damage
             with suppress(FileNotFoundError):
-                os.replace(folder / (FILE + ending), folder / (LEFT + ending))
+                os.replace(folder / (FILE + ending), folder / (left + ending))
         durable.sync_folder(folder)
     finally:
         os.close(held)
+
+
+def _free_name(folder: Path) -> str:
+    """Return the first of `LEFT`, `LEFT`-2, `LEFT`-3, … that no file has."""
+    number, name = 1, LEFT
+    while (folder / name).exists():
+        number += 1
+        name = f"{LEFT}-{number}"
+    return name

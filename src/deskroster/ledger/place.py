@@ -11,6 +11,8 @@ from deskroster.ledger.engines.embedded import FILE, Embedded
 from deskroster.ledger.paths import shown
 
 ELSEWHERE = "database"
+MOVE = "moving"  # while a move is under way: its name, and the address that it takes the data to
+SQLITE = "sqlite"  # said for SQLite in the folder where an address is asked for
 IGNORED = ".gitignore"
 VARIABLE = "DESKROSTER_DATABASE"
 
@@ -77,7 +79,8 @@ def has_lost_its_database(folder: Path) -> bool:
 def hide_from_git(folder: Path) -> None:
     """Have git leave a data folder alone: `git add .` around it would take the installation key.
 
-    A `.gitignore` that is there is left as it is. One that cannot be written keeps nobody from starting.
+    A `.gitignore` that says anything is left as it is; an empty one is written. If it cannot be written, nothing else
+    is affected.
     """
     file = folder / IGNORED
     with suppress(OSError):
@@ -93,3 +96,22 @@ def note(folder: Path, url: str | None) -> None:
         durable.sync_folder(folder)
     else:
         durable.put(path, os.fsencode(url) + b"\n")
+
+
+def note_move(folder: Path, name: str, url: str | None) -> None:
+    """Note where a move takes the data of a folder, durably, before the old place is marked."""
+    durable.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or SQLITE) + b"\n")
+
+
+def move_goes_to(folder: Path, name: str) -> str | None:
+    """Return the address that the move of this name takes the data to, or `SQLITE`; None if it is not noted here."""
+    try:
+        noted, _, url = os.fsdecode((folder / MOVE).read_bytes()).strip().partition(" ")
+    except FileNotFoundError:
+        return None
+    return url if noted == name and url else None
+
+
+def forget_move(folder: Path) -> None:
+    """Remove the note of where a move goes. One that stays is of no consequence: no other move has its name."""
+    (folder / MOVE).unlink(missing_ok=True)

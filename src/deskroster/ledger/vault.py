@@ -152,4 +152,9 @@ def new_key() -> bytes:
 
 def write_key(folder: Path, key: bytes, name: str = FILE) -> None:
     """Write a key to a file of mode 0600 that did not exist, whole and durably. Raises FileExistsError, OSError."""
-    durable.put_new(folder / name, key.hex().encode() + b"\n")
+    durable.put_new(folder / name, as_file(key))
+
+
+def as_file(key: bytes) -> bytes:
+    """Return a key as its file has it."""
+    return key.hex().encode() + b"\n"
