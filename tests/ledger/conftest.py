@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deskroster.ledger import Store
+from deskroster.ledger.engines import keeper
 from deskroster.ledger.place import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
@@ -54,3 +55,10 @@ def processes(databases, database, tmp_path):
             await all_of_them.close()
 
     return opened
+
+
+@pytest.fixture
+def alone(databases, database, monkeypatch):
+    """Let nobody's advisory lock count, as after the loss of every session that had one."""
+    monkeypatch.setattr(keeper.Keeper, "_keep", lambda self, session: None)
+    monkeypatch.setattr(keeper.Keeper, "take_alone", lambda self: None)

@@ -24,13 +24,6 @@ LOCKS = """SELECT pid, mode FROM pg_locks WHERE locktype = 'advisory' AND grante
 
 
 @pytest.fixture
-def alone(databases, database, monkeypatch):
-    """Let nobody's advisory lock count, as after the loss of every session that had one."""
-    monkeypatch.setattr(keeper.Keeper, "_keep", lambda self, session: None)
-    monkeypatch.setattr(keeper.Keeper, "take_alone", lambda self: None)
-
-
-@pytest.fixture
 def unfenced(monkeypatch):
     """Let everything pass, as before there was a fence."""
     monkeypatch.setattr(fence.Fence, "check", lambda self, notes: None)
