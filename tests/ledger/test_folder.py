@@ -1,6 +1,7 @@
 """The data folder: its key, its lock, and its backups."""
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from deskroster.ledger import (
     Vault,
     WrongKey,
     backups,
+    durable,
     restore,
+    rotate_key,
     verify,
 )
 from deskroster.ledger.engines.embedded import FILE
@@ -115,6 +118,45 @@ def test_a_new_installation_key_opens_everything_wherever_its_change_is_interrup
             assert not (tmp_path / NEXT_KEY).exists()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("code", ["EPERM", "EOPNOTSUPP", "ENOSYS"])
+def test_where_there_are_no_hard_links_a_key_is_written_all_the_same_and_never_over_another(
+    tmp_path, monkeypatch, code
+):
+    def link(*names):
+        raise OSError(getattr(errno, code), "no hard links here")
+
+    monkeypatch.setattr(durable.os, "link", link)
+
+    async def run():
+        async with opened(tmp_path / "data") as (store, _):
+            await store.backup(tmp_path / "backup")
+        first = (tmp_path / "data" / "key").read_text()
+        with pytest.raises(FileExistsError):
+            write_key(tmp_path / "data", new_key())
+        assert first == (tmp_path / "data" / "key").read_text()
+        rotate_key(tmp_path / "data")
+        assert first != (tmp_path / "data" / "key").read_text()
+        restore(tmp_path / "backup", tmp_path / "restored", parse_key(first))
+        for folder in (tmp_path / "data", tmp_path / "restored"):
+            async with opened(folder) as (store, _):
+                assert [] == await store.check()
+            assert 0o600 == (folder / "key").stat().st_mode & 0o777
+            assert [] == [path.name for path in folder.iterdir() if "key." in path.name]
+
+    asyncio.run(run())
+
+
+def test_a_disk_that_takes_no_new_name_is_no_disk_without_hard_links(tmp_path, monkeypatch):
+    def link(*names):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(durable.os, "link", link)
+
+    with pytest.raises(OSError, match="full"):
+        write_key(tmp_path, new_key())
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_second_process_gets_a_clear_error(tmp_path):

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
+from errno import EEXIST, EMLINK, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from hashlib import sha256
 from pathlib import Path
 
 PARTIAL = ".partial"  # what the names end in of what is not finished; it may be removed
+_NO_LINKS = {EPERM, ENOSYS, ENOTSUP, EOPNOTSUPP, EMLINK}  # what `link` says where there are none
 _LONGEST = 200  # bytes of a name that gets that ending; most file systems allow 255
 
 
@@ -18,8 +20,12 @@ def put(path: Path, content: bytes) -> None:
 
 
 def put_new(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 that must not exist. Raises FileExistsError, or OSError as `put` does."""
-    _put(path, content, os.link)
+    """Write a file of mode 0600 that must not exist. Raises FileExistsError, or OSError as `put` does.
+
+    Whoever calls it has the lock of the folder: a file system without hard links (exFAT, SMB, some of FUSE) can only
+    be asked whether the file exists before it is renamed.
+    """
+    _put(path, content, _name_new)
 
 
 def make_folder(path: Path) -> list[Path]:
@@ -50,6 +56,17 @@ def aside(path: Path) -> Path:
     if len(name) > _LONGEST:
         name = name[:_LONGEST] + b"-" + sha256(name).hexdigest()[:16].encode()
     return path.with_name(os.fsdecode(name) + PARTIAL)
+
+
+def _name_new(partial: Path, path: Path) -> None:
+    try:
+        os.link(partial, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(EEXIST, os.strerror(EEXIST), str(path)) from None
+        os.rename(partial, path)
 
 
 def _put(path: Path, content: bytes, give_name: Callable[[Path, Path], None]) -> None:
