@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from deskroster.ledger.engines import embedded
+from tests.cli.program import Program
 
 
 def test_a_backup_is_restored_with_the_key_and_not_without(command, tmp_path):
@@ -106,6 +107,27 @@ def test_the_doctor_says_what_keeps_a_folder_from_being_opened(command, harm, wh
     assert 1 == report.code
     assert what in [check["what"] for check in report.json["checks"] if not check["ok"]]
     assert "Hint:" in report.err
+
+
+@pytest.mark.once
+def test_the_doctor_of_a_served_folder_says_what_stands_where_its_copy_is_to_be(command):
+    check, partial = command.data / "check", command.data / "check.partial"
+    with Program("serve", "--data", str(command.data), "--port", "0", "--json"):
+        found = []
+        for path in (check, check / "file", partial, partial / "file"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("mine")
+            found.append(command("doctor"))
+            assert "mine" == path.read_text()
+            path.unlink()
+            if path.parent != command.data:
+                path.parent.rmdir()
+        well = command("doctor")
+
+    assert [5, 5, 5, 5, 0] == [one.code for one in (*found, well)], found
+    for one, where in zip(found, (check, check, partial, partial), strict=True):
+        assert str(where) in one.err.replace("\n", "")
+        assert "backup" not in one.err
 
 
 def test_a_folder_that_is_no_installation_is_not_found_and_not_made(nowhere):

@@ -100,6 +100,8 @@ def routes(installation: Installation) -> tuple[Route, ...]:
             findings = await (installation.store.check_in_place() if installation.alone else installation.store.check())
         except NoRoom as error:
             return own.refused(503, "no-room", f"{error}; stop the server, and the data is looked over in its place")
+        except BadBackup as error:
+            return own.refused(503, "check-failed", f"the copy that a check looks over cannot be put there: {error}")
         except ERRORS as error:
             return own.refused(503, "check-failed", str(error))
         product = await installation.store.product()

@@ -98,7 +98,7 @@ def _held(partial: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadBackup(f"another backup is being written to {shown(partial)}") from None
+            raise BadBackup(f"another process is writing to {shown(partial)}") from None
         yield
     finally:
         os.close(descriptor)
