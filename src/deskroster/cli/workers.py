@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -18,8 +19,8 @@ from deskroster.telemetry.lines import write_within
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STDOUT = 1
-START_SECONDS = 120.0  # for a worker to answer
 SHORT_LIFE = 5.0  # seconds: whoever ends sooner is not started again at once
+_PAUSE = 1.0  # seconds until a worker is started again that ended so soon, or could not be started
 _LAST_WORDS = 2.0  # seconds for standard error to take them
 
 Tell = Callable[[list[str]], None]
@@ -61,27 +62,34 @@ class Workers:
             signal.signal(signal.SIGHUP, self._stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes; if it were ignored, nobody could be waited for
         signal.set_wakeup_fd(self._woken[1], warn_on_full_buffer=False)
-        readers: list[int] = []
-        for number in range(self._count):
-            readers.append(self._spawn_and_listen(number, readers))
-        told = [_hear(reader) for reader in readers]
-        if not all(told) and not self._stopping:
+        told = _hear(self._spawn_all())
+        if not told and not self._stopping:
             self._stop()
-            return self._wait_for_all() or int(Exit.UNAVAILABLE)
+            if worst := self._wait_for_all():
+                return worst
+            raise Refused(Exit.UNAVAILABLE, "a worker was ended before it could serve")
         if not self._stopping:
-            self._unshown = self._ready(told[0])
+            self._unshown = self._ready(told)
         return self._watch()
 
     def _watch(self) -> int:
         due: dict[int, float] = {}  # when which worker is to be started again
+        said = False  # that none can be started
         while not self._stopping:
             self._wait(min(due.values(), default=None))
             now = time.monotonic()
             for worker, _ in self._reap():
-                due[worker.number] = now + (1 if now - worker.began < SHORT_LIFE else 0)
+                due[worker.number] = now + (_PAUSE if now - worker.began < SHORT_LIFE else 0)
             for number in [number for number, at in due.items() if at <= now]:
-                del due[number]
-                self._spawn(number, lambda told: None)
+                try:
+                    self._spawn(number, lambda told: None)
+                    del due[number]
+                    said = False
+                except OSError as error:  # too many processes, or too little memory
+                    due[number] = now + _PAUSE
+                    if not said:
+                        _log("worker not started", why=error.strerror)
+                    said = True
         self._wait_for_all()
         return int(Exit.OK)
 
@@ -106,6 +114,18 @@ class Workers:
             pass
         except OSError:
             self._unshown = b""  # it cannot be shown; the log says that the workers are ready
+
+    def _spawn_all(self) -> list[int]:
+        """Start all workers; return where each tells that it answers. Raises Refused."""
+        readers: list[int] = []
+        try:
+            for number in range(self._count):
+                readers.append(self._spawn_and_listen(number, readers))
+        except OSError as error:
+            self._stop()
+            self._wait_for_all()
+            raise Refused(Exit.UNAVAILABLE, f"{self._count} workers cannot be started: {error.strerror}") from None
+        return readers
 
     def _spawn_and_listen(self, number: int, readers: list[int]) -> int:
         """Start a worker; return where it tells that it answers. `readers` are those of workers before it."""
@@ -174,10 +194,10 @@ class Workers:
         return ended
 
     def _wait_for_all(self) -> int:
-        """Return the worst exit code of the workers that are left."""
+        """Return the worst exit code of the workers that are left, of those that ended by themselves; else 0."""
         worst = 0
         while True:
-            worst = max([worst, *(code for _, code in self._reap())])
+            worst = max([worst, *(code for _, code in self._reap() if code != Exit.INTERRUPTED)])
             if not self._workers:
                 return worst
             self._wait(None)
@@ -219,14 +239,28 @@ def _pipe_for_signals() -> tuple[int, int]:
     return ends
 
 
-def _hear(reader: int) -> list[str]:
-    """Wait for what a worker tells; nothing if it ends before."""
-    until, said = time.monotonic() + START_SECONDS, b""
-    with os.fdopen(reader, "rb", buffering=0) as pipe:
-        while not said.endswith(b"\n") and (left := until - time.monotonic()) > 0:
-            if select.select([pipe], [], [], left)[0]:
-                part = pipe.read(4096)
+def _hear(readers: list[int]) -> list[str]:
+    """Wait until every worker has told that it answers, however long it loads; nothing as soon as one ends before."""
+    said = dict.fromkeys(readers, b"")
+    waiting = select.poll()
+    for reader in readers:
+        waiting.register(reader, select.POLLIN)
+    try:
+        while not all(one.endswith(b"\n") for one in said.values()):
+            for reader, _ in waiting.poll():
+                part = os.read(reader, 65_536)
                 if not part:
                     return []
-                said += part
-    return msgspec.json.decode(said, type=list[str]) if said.endswith(b"\n") else []
+                said[reader] += part
+                if part.endswith(b"\n"):
+                    waiting.unregister(reader)
+    finally:
+        for reader in readers:
+            os.close(reader)
+    return msgspec.json.decode(said[readers[0]], type=list[str])
+
+
+def _log(event: str, **more: object) -> None:
+    """Write a line as the log has it, without the log's thread: no thread may run in a process that forks."""
+    line = msgspec.json.encode({**more, "event": event, "level": "warning", "timestamp": datetime.now(UTC)})
+    write_within(STDERR, msgspec.json.format(line, indent=0) + b"\n", _LAST_WORDS)
