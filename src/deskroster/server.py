@@ -39,7 +39,7 @@ async def run(
     """Serve until SIGTERM, SIGINT or cancellation; what is in flight is finished, within `settings.graceful_seconds`.
 
     The admin socket is bound by the caller, and so is that of the metrics, if they have an address of their own.
-    Raises CannotListen, or SSLError for a certificate or key that is none.
+    Raises CannotListen or BadCertificate.
     """
     for library in ("uvicorn", "asyncio"):
         app.telemetry.adopt(library)
@@ -53,7 +53,8 @@ async def run(
     asgi = cast("ASGI3Application", app)
     public = _Public(
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
-        lambda: ready(address_of(public_socket, tls is not None)),
+        started=lambda: ready(address_of(public_socket, tls is not None)),
+        ending=lambda: _end(beside),
     )
     public_socket = listen(settings.host, settings.port, settings.workers > 1)  # last: from here on it is closed
     serving = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in beside]
@@ -65,9 +66,13 @@ async def run(
         await answering
         raise
     finally:
-        for server, _ in beside:
-            server.should_exit = True
+        _end(beside)
         await asyncio.gather(*serving)
+
+
+def _end(servers: "list[tuple[_Server, socket.socket]]") -> None:
+    for server, _ in servers:
+        server.should_exit = True
 
 
 def _metrics_server(app: App, settings: Settings) -> "_Server":
@@ -85,6 +90,10 @@ class CannotListen(OSError):
         self.port = port
 
 
+class BadCertificate(Exception):
+    """The certificate or its key cannot be read, or is none."""
+
+
 class _Server(uvicorn.Server):
     """A server that leaves the signals to the one beside it."""
 
@@ -94,22 +103,32 @@ class _Server(uvicorn.Server):
 
 
 class _Public(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], None]) -> None:
+        """Call `started` when it answers, and `ending` when it takes no further request."""
         super().__init__(config)
         self._tell = started
+        self._ending = ending
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave SIGINT ignored where it was: a shell keeps Ctrl-C from what it runs in the background."""
+        """Leave SIGINT ignored where it was: a shell keeps Ctrl-C from what it runs in the background.
+
+        uvicorn would raise the signals that have stopped it once more when it has ended; they are answered by then.
+        """
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         with super().capture_signals():
             if ignored and threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
             yield
+            self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._tell()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()  # of those beside, at the same time: each may take as long
+        await super().shutdown(sockets)
 
 
 class _Proxies:
@@ -160,11 +179,14 @@ def _config(app: ASGI3Application, settings: Settings, http: Any = "httptools", 
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return how TLS is spoken. Raises OSError or SSLError where a file is not what it should be."""
+    """Return how TLS is spoken. Raises BadCertificate."""
     if settings.tls_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except OSError as error:  # SSLError is one
+        raise BadCertificate(error.strerror or str(error)) from None
     return context
 
 

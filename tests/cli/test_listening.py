@@ -1,5 +1,6 @@
 """Where a server listens: IPv6 and IPv4, and what it says of plain HTTP."""
 
+import io
 import json
 import socket
 import time
@@ -10,7 +11,11 @@ import httpx2
 import pytest
 
 from deskroster import server
+from deskroster.cli.serving import Addresses, _warn_of_plain_http
+from deskroster.core.records import Secret
 from deskroster.guards.room import plain
+from deskroster.settings import Settings
+from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients
 from tests.cli.program import Program
 from tests.cli.test_serving import self_signed, serving
@@ -101,6 +106,33 @@ def test_control_a_socket_for_ipv6_alone_is_noticed(monkeypatch):
 )
 def test_an_address_is_shown_as_its_family_writes_it(peer, shown):
     assert shown == plain(peer)
+
+
+API, METRICS = "http://0.0.0.0:8321", "http://0.0.0.0:9321"
+LOCAL, SECURE = "http://127.0.0.1:8321", "https://0.0.0.0:8321"
+
+
+@pytest.mark.parametrize(
+    ("at", "settings", "expected"),
+    [
+        (Addresses(API, None), {}, [(API, "--tls-cert")]),
+        (Addresses(API, METRICS), {}, [(API, "--tls-cert"), (METRICS, "--metrics-token-file")]),
+        (Addresses(SECURE, METRICS), {}, [(METRICS, "--metrics-token-file")]),
+        (Addresses(SECURE, METRICS), {"metrics_token": Secret("x")}, [(METRICS, "the token of the metrics")]),
+        (Addresses(API, METRICS), {"trusted_proxies": ("10.0.0.0/8",)}, [(METRICS, "--metrics-token-file")]),
+        (Addresses(LOCAL, METRICS), {"worker": 0}, [(METRICS, "--metrics-token-file")]),
+        (Addresses(API, METRICS), {"worker": 1}, []),
+        (Addresses(SECURE, "http://[::1]:9321"), {}, []),
+    ],
+)
+def test_each_address_that_others_can_reach_by_plain_http_is_warned_of(tmp_path, at, settings, expected):
+    log = io.StringIO()
+    with closing(Telemetry(stream=log)) as telemetry:
+        _warn_of_plain_http(at, Settings(data=tmp_path, **settings), telemetry)
+
+    said = warnings(log.getvalue())
+    assert [url for url, _ in expected] == [line["url"] for line in said]
+    assert all(advice in line["advice"] for (_, advice), line in zip(expected, said, strict=True))
 
 
 @pytest.mark.proof

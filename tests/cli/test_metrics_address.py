@@ -119,6 +119,7 @@ def test_a_metrics_address_in_use_is_said_to_be(command):
 
     assert 5 == refused.code
     assert f"port {port} is in use" in refused.err
+    assert "--metrics-port 0 takes a free one" in refused.err
     assert "Traceback" not in refused.err
 
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from deskroster.cli import streams
 from tests.cli.program import PATIENCE, environment
 
 pytestmark = pytest.mark.once
@@ -169,6 +170,24 @@ def test_the_real_program_escapes_what_ascii_has_not(command):
 @pytest.mark.parametrize(("arguments", "code"), [(("position", "rename", "99", "x"), 3), (("position", "nonsense"), 2)])
 def test_a_refusal_that_cannot_be_said_has_its_exit_code(command, stderr, arguments, code):
     assert code == run(command.data, f'"$@" {stderr}', *arguments)[0]
+
+
+def test_a_standard_error_that_takes_nothing_is_waited_for_once(monkeypatch):
+    def never(*text):
+        waited.append(text)
+        return False
+
+    waited = []
+    monkeypatch.setattr(streams, "write_within", never)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        monkeypatch.setattr(sys, "stderr", nowhere)
+        with streams.settled():
+            for line in ("one", "two"):
+                sys.stderr.write(line)
+        sys.excepthook(ValueError, ValueError("three"), None)
+
+    assert 1 == len(waited)
 
 
 @pytest.mark.proof

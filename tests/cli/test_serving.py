@@ -1,5 +1,6 @@
 """`serve`: a server in a process of its own, and commands that reach it by the socket in its folder."""
 
+import errno
 import json
 import signal
 import socket
@@ -18,6 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deskroster.admin import sockets
+from deskroster.cli.console import Refused
+from deskroster.cli.opening import refusing
+from deskroster.cli.serving import _worded
+from deskroster.server import CannotListen, _tls
+from deskroster.settings import Settings
 from deskroster.testing import Account, Clients
 from tests.cli.program import PATIENCE, Program, environment, finished, started
 
@@ -160,6 +166,29 @@ def test_a_port_in_use_is_said_to_be(nowhere, acme):
     assert 5 == refused.code
     assert "in use" in refused.err
     assert "Traceback" not in refused.err
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("host", "port", "option"),
+    [("127.0.0.1", 8321, "--port"), ("127.0.0.1", 9321, "--metrics-port"), ("192.0.2.1", 9321, "--port")],
+)
+def test_the_hint_at_a_port_in_use_names_its_option(tmp_path, host, port, option):
+    settings = Settings(data=tmp_path, host=host, metrics_host="127.0.0.1", metrics_port=9321)
+    with pytest.raises(Refused) as refused, _worded(settings):
+        raise CannotListen(errno.EADDRINUSE, "", host, port)
+
+    assert f"{option} 0 takes a free one." == refused.value.hint
+
+
+@pytest.mark.once
+def test_a_certificate_that_has_become_unreadable_is_not_taken_for_the_folder(tmp_path):
+    gone = Settings(data=tmp_path, tls_certificate=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+    with pytest.raises(Refused) as refused, refusing(tmp_path), _worded(gone):
+        _tls(gone)
+
+    assert "the certificate and its key cannot be used: No such file or directory" == refused.value.why
+    assert "" == refused.value.hint
 
 
 @pytest.mark.once

@@ -59,6 +59,17 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
         raise Refused(Exit.REFUSED, f"{shown(data)}: {error}") from None
 
 
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Turn what keeps a file from being read, which an option names, into Refused."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise Refused(Exit.NOT_FOUND, f"there is no file {shown(file)}") from None
+    except OSError as error:
+        raise Refused(Exit.REFUSED, f"{shown(file)}: {error.strerror}") from None
+
+
 def installation_of(app: App) -> Installation:
     """Return what the operator's calls work on."""
     return Installation(app.settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)

@@ -2,14 +2,14 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from deskroster.admin.installation import Installation
 from deskroster.cli import serving
 from deskroster.cli.console import Exit, Refused, json_line, said, say
-from deskroster.cli.opening import must_be_installation, refusing
+from deskroster.cli.opening import must_be_installation, reading, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
 from deskroster.core.records import Secret
 from deskroster.dialect import hosts
@@ -109,10 +109,13 @@ def serve(
         workers=workers,
         host=_address(host),
         port=port,
-        **_tls(tls_cert, tls_key),
+        tls_certificate=tls_cert,
+        tls_key=tls_key,
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         allowed_hosts=tuple(map(_host, allowed_host or ())),
-        **_metrics(metrics_host, metrics_port, metrics_token_file),
+        metrics_host=_address(metrics_host or "127.0.0.1"),
+        metrics_port=METRICS_PORT if metrics_port is None and metrics_host is not None else metrics_port,
+        metrics_token=_token(metrics_token_file),
         log_requests=log_requests,
     )
     serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
@@ -122,20 +125,12 @@ def _address(name: str) -> str:
     return "127.0.0.1" if name == "localhost" else name
 
 
-def _metrics(host: str | None, port: int | None, token: Path | None) -> dict[str, Any]:
-    """Return the settings of the metrics. Raises Refused."""
-    if port is None and host is not None:
-        port = METRICS_PORT
-    return {"metrics_host": _address(host or "127.0.0.1"), "metrics_port": port, "metrics_token": _token(token)}
-
-
 def _token(file: Path | None) -> Secret | None:
     """Read the token of the metrics. Raises Refused."""
     if file is None:
         return None
-    if not file.is_file():
-        raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
-    token = file.read_text("ascii", "replace").strip()
+    with reading(file):
+        token = file.read_text("ascii", "replace").strip()
     if len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token):
         hint = "Make one with: openssl rand -hex 32"
         raise Refused(Exit.USAGE, f"{file} must hold a token: {LEAST_TOKEN} visible ASCII characters or more", hint)
@@ -148,16 +143,14 @@ def _check(data: Path, database: str | None, workers: int, certificate: Path | N
     _check_workers(workers, data, database)
 
 
-def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
-    return {"tls_certificate": certificate, "tls_key": key}
-
-
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
     if (certificate is None) != (key is None):
         raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
     for file in filter(None, (certificate, key)):
-        if not file.is_file():
-            raise Refused(Exit.NOT_FOUND, f"there is no file {file}")
+        with reading(file):
+            if not file.is_file():  # it is read by every worker
+                raise FileNotFoundError
+            file.read_bytes()
 
 
 def _check_workers(workers: int, data: Path, database: str | None) -> None:

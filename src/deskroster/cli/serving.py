@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -38,6 +37,14 @@ SAVE_SECONDS = 1.0
 _ADVICE = (
     "whoever is on the way can read passwords and tokens: serve HTTPS (--tls-cert, --tls-key), "
     "or put a proxy in front of it and name it (--trusted-proxy)"
+)
+_ADVICE_FOR_METRICS = (
+    "whoever can reach this address can read the metrics: have them on this machine (--metrics-host 127.0.0.1), "
+    "or ask for a token (--metrics-token-file) in a network that nobody else can read"
+)
+_ADVICE_FOR_A_TOKEN = (
+    "whoever is on the way can read the token of the metrics: have them on this machine (--metrics-host 127.0.0.1), "
+    "or in a network that nobody else can read"
 )
 
 T = TypeVar("T")
@@ -138,7 +145,7 @@ def _serve_here(
 
     def tell(at: Addresses, prepared: T) -> None:
         signals.give_way()
-        _warn_of_plain_http(at.url, settings, telemetry)
+        _warn_of_plain_http(at, settings, telemetry)
         text = encoded(ready(at, prepared, telemetry))
         if text:
             shown.put(text.removesuffix(b"\n"))
@@ -162,13 +169,14 @@ def _serve_here(
 
 
 class _Signals:
-    """What a signal does while no server catches it: before one is ready it ends the process, afterwards nothing.
+    """What a signal does while no server catches it: before one is ready, and after it has ended.
 
-    While the loop runs, it cancels what the loop runs. An exception that is raised in the midst of the loop's own work,
-    or of a callback that nobody watches, may be lost, or leave a loop that cannot be closed. A second signal is raised
-    all the same: who sends it wants no more waiting.
+    Before: while the loop runs, it cancels what the loop runs. An exception that is raised in the midst of the loop's
+    own work, or of a callback that nobody watches, may be lost, or leave a loop that cannot be closed. A second signal
+    is raised all the same: who sends it wants no more waiting.
 
-    The server raises again, when it has stopped, the signal that stopped it; by then all that is left is to leave.
+    Afterwards requests are finished, and the data is being closed, which may hang. A signal then ends the process at
+    once, as `kill -9` does, and with exit code 130. Only a call that never returns to Python keeps it from doing so.
     """
 
     def __init__(self) -> None:
@@ -199,7 +207,7 @@ class _Signals:
 
     def _end(self, *_: object) -> None:
         if self._ready:
-            return
+            os._exit(Exit.INTERRUPTED)
         first, self._came = not self._came, True
         if not (self._looping and first):
             raise KeyboardInterrupt
@@ -227,7 +235,7 @@ async def _serve(
     telemetry: Telemetry,
     admin: socket.socket | None,
 ) -> None:
-    async with opened(settings, telemetry) as app, _saving(telemetry):
+    async with opened(settings, telemetry) as app, _saving(settings, telemetry):
         installation = installation_of(app)
         prepared = await prepare(installation)
         scraped = None
@@ -247,17 +255,28 @@ async def _serve(
                 sockets.unbind(listening, settings.data)
 
 
-def _warn_of_plain_http(url: str, settings: Settings, telemetry: Telemetry) -> None:
-    """Say in the log that passwords and tokens travel in the clear, unless a proxy or this machine is all there is."""
+def _warn_of_plain_http(at: Addresses, settings: Settings, telemetry: Telemetry) -> None:
+    """Say in the log what travels in the clear, unless a proxy or this machine is all there is. One worker says it."""
+    if settings.worker:  # the first is 0
+        return
+    if _in_the_clear(at.url) and not settings.trusted_proxies:
+        telemetry.log.warning("plain HTTP", url=at.url, advice=_ADVICE)
+    if at.metrics is not None and _in_the_clear(at.metrics):  # where no proxy is believed
+        advice = _ADVICE_FOR_METRICS if settings.metrics_token is None else _ADVICE_FOR_A_TOKEN
+        telemetry.log.warning("plain HTTP", url=at.metrics, advice=advice)
+
+
+def _in_the_clear(url: str) -> bool:
     at = urlsplit(url)
-    local = ipaddress.ip_address(at.hostname or "").is_loopback
-    if at.scheme == "http" and not (local or settings.trusted_proxies or settings.worker):  # the first worker is 0
-        telemetry.log.warning("plain HTTP", url=url, advice=_ADVICE)
+    return at.scheme == "http" and not ipaddress.ip_address(at.hostname or "").is_loopback
 
 
 @asynccontextmanager
-async def _saving(telemetry: Telemetry) -> AsyncIterator[None]:
+async def _saving(settings: Settings, telemetry: Telemetry) -> AsyncIterator[None]:
     """Let the other workers, if there are any, know from time to time what was counted here."""
+    if settings.worker is None:
+        yield
+        return
     saving = asyncio.create_task(_keep_saving(telemetry))
     try:
         yield
@@ -281,9 +300,10 @@ def _worded(settings: Settings) -> Iterator[None]:
         raise Refused(Exit.UNAVAILABLE, str(error), "A folder is served by one server.") from None
     except server.CannotListen as error:
         if error.errno == errno.EADDRINUSE:
-            hint = "--port 0 takes a free one."
+            of_metrics = (error.host, error.port) == (settings.metrics_host, settings.metrics_port)
+            hint = f"{'--metrics-port' if of_metrics else '--port'} 0 takes a free one."
             raise Refused(Exit.UNAVAILABLE, f"port {error.port} is in use", hint) from None
         why = f"cannot listen on {error.host}, port {error.port}: {error.strerror}"
         raise Refused(Exit.REFUSED, why) from None
-    except ssl.SSLError as error:
+    except server.BadCertificate as error:
         raise Refused(Exit.REFUSED, f"the certificate and its key cannot be used: {error}") from None

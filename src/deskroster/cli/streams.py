@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TextIO, cast
 
-from deskroster.telemetry import STDERR
 from deskroster.telemetry.lines import write_within
 
 _PATIENCE = 5.0  # seconds for standard error to take what is said there: its reader must not keep a command from ending
@@ -30,8 +29,9 @@ def settled() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.closed:
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = cast(TextIO, _Output(sys.stdout)), cast(TextIO, _Errors(sys.stderr))
-    sys.excepthook = _uncaught
+    errors = _Errors(sys.stderr)
+    sys.stdout, sys.stderr = cast(TextIO, _Output(sys.stdout)), cast(TextIO, errors)
+    sys.excepthook = errors.uncaught
     try:
         yield
     finally:
@@ -89,10 +89,11 @@ class _Output:
 
 
 class _Errors:
-    """Standard error without a buffer, which waits for its reader for a while only."""
+    """Standard error without a buffer, which waits for its reader for a while only, and drops all that comes then."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._given_up = False
         try:
             self._number: int | None = stream.fileno()
         except (OSError, ValueError):  # a test's
@@ -104,7 +105,9 @@ class _Errors:
     def write(self, text: str) -> int:
         if self._number is None:
             return self._stream.write(text)
-        write_within(self._number, text.encode(self._stream.encoding, "backslashreplace"), _PATIENCE)
+        if not self._given_up:
+            encoded = text.encode(self._stream.encoding, "backslashreplace")
+            self._given_up = not write_within(self._number, encoded, _PATIENCE)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -113,7 +116,6 @@ class _Errors:
     def flush(self) -> None:
         """Do nothing: nothing is kept."""
 
-
-def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    text = "".join(traceback.format_exception(kind, error, trace))
-    write_within(STDERR, text.encode("utf-8", "backslashreplace"), _PATIENCE)
+    def uncaught(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Write the traceback of an exception that nobody has caught."""
+        self.writelines(traceback.format_exception(kind, error, trace))

@@ -12,7 +12,7 @@ from rich.markup import escape
 from deskroster.admin.upkeep import Report, report
 from deskroster.cli.console import Exit, Refused, as_json, say
 from deskroster.cli.folder import Folder
-from deskroster.cli.opening import refusing
+from deskroster.cli.opening import reading, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.core import moments
 from deskroster.ledger import BadBackup, FolderInUse, Manifest, restore, verify
@@ -79,7 +79,7 @@ def restore_backup(
     """
     with refusing(data, "Say where a copy of it is: --key-file FILE, or the variable DESKROSTER_KEY."):
         try:
-            key = None if key_file is None else parse_key(key_file.read_text("ascii", "replace"))
+            key = None if key_file is None else _key_in(key_file)
             manifest = verify(backup) if check_only else restore(backup, data, key)
         except BadBackup as error:
             raise Refused(Exit.REFUSED, str(error)) from None
@@ -89,6 +89,12 @@ def restore_backup(
         as_json(manifest)
     else:
         say(f"{'Verified' if check_only else 'Restored'}: {_contents(manifest)}.")
+
+
+def _key_in(file: Path) -> bytes:
+    with reading(file):
+        text = file.read_text("ascii", "replace")
+    return parse_key(text)
 
 
 def doctor(data: Data, json: Json = False) -> None:
