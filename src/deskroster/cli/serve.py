@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -66,6 +66,21 @@ MetricsToken = Annotated[
 LogRequests = Annotated[bool, typer.Option("--log-requests", help="Log every request, without what is secret in it.")]
 
 
+class _Tls(TypedDict):
+    """Fields of Settings."""
+
+    tls_certificate: Path | None
+    tls_key: Path | None
+
+
+class _Metrics(TypedDict):
+    """Fields of Settings."""
+
+    metrics_host: str
+    metrics_port: int | None
+    metrics_token: Secret | None
+
+
 def serve(
     data: Data,
     host: Host = "127.0.0.1",
@@ -109,13 +124,10 @@ def serve(
         workers=workers,
         host=_address(host),
         port=port,
-        tls_certificate=tls_cert,
-        tls_key=tls_key,
+        **_Tls(tls_certificate=tls_cert, tls_key=tls_key),
         trusted_proxies=tuple(map(_network, trusted_proxy or ())),
         allowed_hosts=tuple(map(_host, allowed_host or ())),
-        metrics_host=_address(metrics_host or "127.0.0.1"),
-        metrics_port=METRICS_PORT if metrics_port is None and metrics_host is not None else metrics_port,
-        metrics_token=_token(metrics_token_file),
+        **_metrics(metrics_host, metrics_port, metrics_token_file),
         log_requests=log_requests,
     )
     serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
@@ -123,6 +135,13 @@ def serve(
 
 def _address(name: str) -> str:
     return "127.0.0.1" if name == "localhost" else name
+
+
+def _metrics(host: str | None, port: int | None, token: Path | None) -> _Metrics:
+    """Return the settings of the metrics. Raises Refused."""
+    if port is None and host is not None:
+        port = METRICS_PORT
+    return _Metrics(metrics_host=_address(host or "127.0.0.1"), metrics_port=port, metrics_token=_token(token))
 
 
 def _token(file: Path | None) -> Secret | None:
