@@ -12,7 +12,9 @@ import pytest
 
 from deskroster.ledger import BadBackup, advice, backup, paths
 from deskroster.ledger.engines.embedded import FILE
+from deskroster.testing import StillClock
 from tests.cli.program import PATIENCE, Program, finished
+from tests.served import Served
 
 NAMES = [
     b"#1", b"a?mode=memory", b"50%", b"%41%00", b" two  spaces ", b"'single' \"double\"", b"line\nbreak",
@@ -70,11 +72,25 @@ def test_what_is_advised_names_a_folder_as_a_shell_takes_it(folder, tmp_path):
     assert os.fsencode(folder) == shown.removesuffix(b"\n--data\nNEW_DIR\n")
 
 
+@pytest.mark.once
+def test_a_folder_of_any_name_is_served_and_its_server_reached(prepared, command, folder):
+    shutil.copytree(prepared, folder)
+    copy = folder.with_name(folder.name[:100] + "-copy")  # of at most 255 bytes
+
+    with Served(folder, StillClock()):
+        looked = command("doctor", "--data", str(folder))
+        made = command("backup", "--data", str(folder), "--json", "--", str(copy))
+
+    assert (0, 0) == (looked.code, made.code), (looked, made)
+    assert copy == paths.from_text(made.json["folder"])
+
+
 @pytest.mark.proof
 @pytest.mark.once
-def test_a_folder_of_any_name_is_served_and_its_server_reached(command, folder):
+@pytest.mark.parametrize("name", AT_ONCE, ids=["all at once", "long"])
+def test_the_program_serves_a_folder_of_any_name(command, tmp_path, name):
+    folder, copy = tmp_path / os.fsdecode(name), tmp_path / os.fsdecode(name[:100] + b"-copy")
     shutil.copytree(command.data, folder)
-    copy = folder.with_name(folder.name[:100] + "-copy")  # of at most 255 bytes
 
     with Program("serve", "--data", str(folder), "--port", "0", "--json"):
         looked = finished("doctor", "--data", str(folder))

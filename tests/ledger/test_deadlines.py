@@ -191,10 +191,10 @@ def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_
     asyncio.run(run())
 
 
-def test_who_has_founded_a_company_does_not_wait_for_others_that_are_loaded(tmp_path, monkeypatch):
+def test_who_has_founded_a_company_does_not_wait_for_ever_for_others_that_are_loaded(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, _):
-            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            monkeypatch.setattr(stores, "FOUNDING_SECONDS", SHORT)
             async with store._loading:
                 with pytest.raises(Unknown):
                     await asyncio.wait_for(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.measure import Server
-from tests.proofs.load.holding import RATE, WORK, Held, hold, serving, witnessing
+from tests.proofs.load.holding import RATE, WORK, Held, first_in_turn, hold, serving, witnessing
 
 pytestmark = pytest.mark.proof
 
@@ -34,7 +34,7 @@ def tries(server: Server, seconds: int) -> Iterator[Held]:
 
 
 def test_300_reads_and_30_writes_a_second_are_held(own_large_folder: Path) -> None:
-    with serving(own_large_folder) as server:
+    with first_in_turn(), serving(own_large_folder) as server:
         for held in tries(server, SECONDS):
             if not is_slow(held) and held.answered > 0.95 * RATE * SECONDS:
                 assert 0 == held.refused, held.sample
@@ -45,7 +45,7 @@ def test_300_reads_and_30_writes_a_second_are_held(own_large_folder: Path) -> No
 
 
 def test_control_a_server_that_is_held_up_and_leaks_is_noticed(own_large_folder: Path) -> None:
-    with serving(own_large_folder, "tests.proofs.load.spoiled") as server:
+    with first_in_turn(), serving(own_large_folder, "tests.proofs.load.spoiled") as server:
         for held in tries(server, SPOILED_SECONDS):
             if is_slow(held) and held.leaks:
                 break

@@ -52,7 +52,7 @@ from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
 from deskroster.ledger.upkeep import AGAIN_AT_ONCE, Reach, Upkeep
 from deskroster.ledger.vault import Vault
 
-FOUNDING_SECONDS = 120.0  # for a company that is founded with many records
+FOUNDING_SECONDS = 120.0  # to write a company that is founded with many records, and to load it
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
@@ -179,7 +179,7 @@ class Store:
         showing = asyncio.get_running_loop().create_task(self.load(company.id))
         self._showing.add(showing)
         showing.add_done_callback(self._shown)
-        await asyncio.wait([showing], timeout=PATIENCE)
+        await asyncio.wait([showing], timeout=FOUNDING_SECONDS)
         if not showing.done():
             raise Unknown  # it is founded, and shown later
         try:
