@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deskroster.ledger import Store
-from deskroster.ledger.calls import MINUTE, Minute, count
+from deskroster.ledger.calls import COUNT, MINUTE, Minute
 from deskroster.ledger.engines.session import Connection, Session
 from deskroster.ledger.place import engine_at
 from tests import world
@@ -34,6 +34,10 @@ class Listed:
             return max(1, ceil(self._seconds[0] + MINUTE - now))
         self._seconds.append(floor(now))
         return 0
+
+
+def count(session, company_id, limit):
+    return session.execute(COUNT, (company_id, limit)).fetchone()[0]
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def test_a_request_may_wait_for_a_connection_before_it_has_a_task(processes):
                 loop.call_soon(lambda: begun.set_result(eager.begun(loop, first())))
                 waiting = await begun
                 for lane in lanes:
-                    store._engine._give_back(lane)
+                    store._engine.give_back(lane)
                 await waiting
 
             assert [[1]] == found

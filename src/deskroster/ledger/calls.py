@@ -7,8 +7,6 @@ the same, and writes the same.
 
 from math import ceil, floor
 
-from deskroster.ledger.engines import Db
-
 MINUTE = 60  # seconds, and so many counts are kept
 
 
@@ -35,15 +33,7 @@ class Minute:
         return 0
 
 
-def count(db: Db, company_id: int, limit: int) -> int:
-    """Count a call in a database that is shared, by its clock; return the seconds until there is room, 0 if counted.
-
-    Where its clock was set back, all that was counted counts as if it were of this second: for a minute at most.
-    """
-    return int(db.execute(_COUNT, (company_id, limit)).fetchone()[0])
-
-
-_COUNT = f"""
+COUNT = f"""
 INSERT INTO call_counts AS c (company_id, second, counts, waits)
     VALUES (?, floor(extract(epoch FROM clock_timestamp()))::bigint, 1 || array_fill(0, ARRAY[{MINUTE - 1}]), 0)
 ON CONFLICT (company_id) DO UPDATE SET (second, counts, waits) = (
@@ -63,4 +53,8 @@ ON CONFLICT (company_id) DO UPDATE SET (second, counts, waits) = (
     ) AS judged
 )
 RETURNING waits"""
-"""`counts` begins with `second` and goes back from there. The clock is read after the row is locked."""
+"""Counts a call in a database that is shared, by its clock; gives the seconds until there is room, 0 if counted.
+
+Its values are the company and the limit. `counts` begins with `second` and goes back from there. The clock is read
+after the row is locked. Where it was set back, all that was counted counts as of this second: for a minute at most.
+"""

@@ -137,9 +137,10 @@ class Store:
         For data that other processes serve too: counts theirs, by the database's clock. Raises Busy.
         """
         try:
-            return await self._engine.note(lambda db: calls.count(db, company_id, limit), company_id)
+            (wait,) = await self._engine.note(calls.COUNT, (company_id, limit), company_id)
         except ERRORS as error:
             raise Busy from error
+        return int(wait)
 
     def companies(self) -> list[Company]:
         """Return the settings of every company, by id."""

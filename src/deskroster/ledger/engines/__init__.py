@@ -186,8 +186,11 @@ class Engine(Protocol):
         Gives up after `silence` seconds. Raises NotBegun where it surely is not done.
         """
 
-    async def note(self, job: Job[T], company_id: int) -> T:
-        """Run a job in a transaction of its own that need not outlive a loss of power, nor hold the right to write."""
+    async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
+        """Run a statement in a transaction of its own, and return its row. It need not outlive a loss of power.
+
+        The server never waits for this process in that transaction, so a process that stands still holds up no other.
+        """
 
     async def hold(self, company_id: int) -> Held:
         """Wait for the right to write for a company."""
@@ -242,7 +245,9 @@ async def ended(running: Future[T], patience: float | None, longer: float | None
 
 
 async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:
-    """Return what is waited for. Raises NotBegun after `patience` seconds; what is gotten for nobody is undone.
+    """Return what is waited for. Raises NotBegun after `patience` seconds.
+
+    `undo` is called with the result if the caller was cancelled before it could have that.
 
     `asyncio.timeout` needs a task around it, which a request has only from where it first waits.
     """
@@ -268,14 +273,14 @@ async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callab
 
 @asynccontextmanager
 async def within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Have a lock, waited for so many seconds at most. Raises Busy."""
-    if lock.locked():
-        try:
-            await in_time(lock.acquire(), patience, lambda _: lock.release())
-        except NotBegun as error:
-            raise Busy from error
-    else:
-        await lock.acquire()
+    """Have a lock, waited for so many seconds at most. Raises Busy.
+
+    A lock that is not locked may still have waiters, behind whom a new one waits: between its release and their waking.
+    """
+    try:
+        await in_time(lock.acquire(), patience, lambda _: lock.release())
+    except NotBegun as error:
+        raise Busy from error
     try:
         yield
     finally:

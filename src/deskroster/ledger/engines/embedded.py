@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -110,8 +110,8 @@ class Embedded:
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         return await ended(self.start_write(job), PATIENCE, silence)
 
-    async def note(self, job: Job[T], company_id: int) -> T:
-        return await self.write(job)
+    async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
+        return await self.write(lambda db: db.execute(statement, values).fetchone())
 
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
         return await self.run(lambda connection: _snapshot(connection, job), patience)

@@ -3,9 +3,11 @@
 import os
 import select
 import time
-from concurrent.futures import wait
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from threading import Event, Thread
+from threading import Thread
+from typing import TypeVar
 
 import psycopg
 
@@ -13,10 +15,12 @@ from deskroster.ledger.engines import FolderInUse
 from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
 from deskroster.ledger.engines.session import Primary, Session
 
+T = TypeVar("T")
+
 OPENED = 0x6465736B  # "desk": the advisory lock of processes that have the installation open
 LEAVE_SECONDS = 1.0  # in which the server notices that a process has gone
 LOOK_SECONDS = 10.0  # between two queries on an idle session: a proxy on the way may end one that says nothing
-TICK_SECONDS = 1.0  # after which a session is noticed that this process itself has thrown away
+TICK_SECONDS = 1.0  # after which it is noticed that this process has thrown a session away, or that a server is silent
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to make a session
 
 _NEVER_IDLE = """SELECT set_config(name, '0', false) FROM pg_settings
@@ -30,6 +34,7 @@ class Keeper(Lane):
         """Take the lock, shared. Raises Failed, or FolderInUse."""
         super().__init__(primary, self._keep)
         self._alone = False
+        self._long = False  # whether it is at a job that may wait long for the server
         self._over, self._open = os.pipe()  # nothing is written to it: it is closed in the end
         self._watching = Thread(target=self._watch_over, name="keeper", daemon=True)
         try:
@@ -43,7 +48,19 @@ class Keeper(Lane):
     def take_alone(self) -> None:
         """Take the lock so that nobody shares it. Raises FolderInUse."""
         self._alone = True
-        self.run_now(self._keep)
+        self._waited_for(self._thread.submit(self._do, self._keep))
+
+    def run_now(self, job: Callable[[Session], T]) -> T:
+        """Run a job that may wait long for the server, and wait for it."""
+
+        def long(session: Session) -> T:
+            self._long = True
+            try:
+                return job(session)
+            finally:
+                self._long = False
+
+        return self._waited_for(self._thread.submit(self._do, long))
 
     def close(self) -> None:
         self._end_watching()
@@ -72,20 +89,19 @@ class Keeper(Lane):
 
     def _look(self) -> None:
         """Say something on the session, or on a new one where it has ended. One whose server is silent is broken."""
-        looking = Event()
+        self._waited_for(self._thread.submit(self._do, lambda session: session.script("SELECT 1")))
 
-        def say(session: Session) -> None:
-            looking.set()
-            try:
-                session.script("SELECT 1")
-            finally:
-                looking.clear()
+    def _waited_for(self, running: "Future[T]") -> T:
+        """Wait for a job, and for what is done before it. A server that is silent is not waited for, but at long jobs.
 
-        saying = self._thread.submit(self._do, say)
-        while not wait([saying], timeout=SILENT_SECONDS).done:
-            if looking.is_set():  # else it is the job of somebody else, who knows how long it may take
-                self.end_silence(SILENT_SECONDS / 2)
-        saying.result()
+        Nothing else breaks a connection of the keeper: no loop may be running.
+        """
+        while not wait([running], timeout=TICK_SECONDS).done:
+            if self._must_end(0.0):
+                self._break()
+            elif not self._long:
+                self.end_silence(SILENT_SECONDS)
+        return running.result()
 
     def _must_end(self, seconds: float) -> bool:
         """Tell whether this process has nothing more to do with it, perhaps within some seconds."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import psycopg
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import Failed, Gone
+from deskroster.ledger.engines import Failed, Gone, NotBegun
 from deskroster.ledger.engines.session import Primary, Session, abort
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ class Lane:
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._session: Session | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._closing = False
 
     @property
     def pid(self) -> int | None:
@@ -45,6 +46,9 @@ class Lane:
         self._listen(silence)
         try:
             return await loop.run_in_executor(self._thread, self._do, job)
+        except asyncio.CancelledError:
+            self._break()  # the job would go on in its thread, and nobody watch it
+            raise
         finally:
             if deadline is not None:
                 deadline.cancel()
@@ -72,17 +76,29 @@ class Lane:
         return waited
 
     def abort(self) -> None:
-        """Break the connection: whatever waits for the server gets an error."""
+        """Break the connection, and try another host first: whatever waits for the server gets an error."""
         session = self._session
         if session is not None:
             self._primary.doubt(session.connection.pgconn)
             abort(session.connection)
 
     def close(self) -> None:
-        self._thread.submit(self._drop).result()
+        """Let go of the connection. A job that goes on is broken off, and one that has not begun never does."""
+        self._closing = True
+        dropping = self._thread.submit(self._drop)
+        while not wait([dropping], timeout=_LOOK).done:
+            self._break()
         self._thread.shutdown()
 
+    def _break(self) -> None:
+        """Break the connection, for a reason of our own: the server is not to blame."""
+        session = self._session
+        if session is not None:
+            abort(session.connection)
+
     def _do(self, job: Callable[[Session], T]) -> T:
+        if self._closing:
+            raise NotBegun
         self.waiting = True
         try:
             if self._session is not None and not self._session.in_transaction and self._is_over(self._session):

@@ -95,7 +95,7 @@ class PostgreSQL:
                 lane.run(lambda session: _glance(session, job, company_id, self.fence), within=patience)
             )
         finally:
-            self._give_back(lane)
+            self.give_back(lane)
 
     async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
         rooms = (self._long, self._slow)
@@ -105,19 +105,22 @@ class PostgreSQL:
                 lane.run(lambda session: _snapshot(session, job, company_id, self.fence), silence)
             )
         finally:
-            self._give_back(lane, rooms)
+            self.give_back(lane, rooms)
 
     async def copy(self, target: Path, otherwise: Job[None]) -> None:
         await self.read_long(otherwise, silence=LONG_SECONDS)
 
-    async def note(self, job: Job[T], company_id: int) -> T:
-        lane = await self._take((), PATIENCE)
+    async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
+        rooms = (self._slow,)
+        lane = await self._take(rooms, PATIENCE)
+        relief = asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve, lane)
         try:
             return await self._judged(
-                lane.run(lambda session: _noted(session, job, company_id, self.fence), within=PATIENCE)
+                lane.run(lambda session: _noted(session, statement, values, company_id, self.fence), within=PATIENCE)
             )
         finally:
-            self._give_back(lane)
+            relief.cancel()
+            self.give_back(lane, rooms)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
@@ -139,7 +142,7 @@ class PostgreSQL:
                 lane.run(lambda session: _locked(session, company_id, self.fence), HOLD_SECONDS)
             )
         except BaseException:
-            self._give_back(lane, rooms)
+            self.give_back(lane, rooms)
             raise
         finally:
             relief.cancel()
@@ -214,10 +217,6 @@ class PostgreSQL:
         for lane in (*self._lanes, self._keeper):
             lane.close()
 
-    def give_back(self, lane: Lane, rooms: Rooms) -> None:
-        """Let others have a lane."""
-        self._give_back(lane, rooms)
-
     async def _judged(self, running: Coroutine[Any, Any, T]) -> T:
         try:
             return await running
@@ -232,7 +231,7 @@ class PostgreSQL:
             for lane in reversed(self._lanes):
                 self._idle.put_nowait(lane)
         if self._idle.empty() or any(room.locked() for room in rooms):
-            return await in_time(self._taken(rooms), patience, lambda lane: self._give_back(lane, rooms))
+            return await in_time(self._taken(rooms), patience, lambda lane: self.give_back(lane, rooms))
         return await self._taken(rooms)
 
     async def _taken(self, rooms: Rooms) -> Lane:
@@ -248,7 +247,8 @@ class PostgreSQL:
                 room.release()
             raise
 
-    def _give_back(self, lane: Lane, rooms: Rooms = ()) -> None:
+    def give_back(self, lane: Lane, rooms: Rooms = ()) -> None:
+        """Let others have a lane, and the room that was taken for it."""
         assert self._idle is not None
         self._idle.put_nowait(lane)
         for room in rooms:
@@ -342,12 +342,15 @@ def _glance(session: Session, job: Callable[[Session], T], company_id: int, fenc
     return result
 
 
-def _noted(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
-    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}"
-    fence.check(dict(session.script(f"{begin}; {fence.question}")))
-    result = job(session)
-    session.script("COMMIT")
-    return result
+def _noted(session: Session, statement: str, values: Sequence[int], company_id: int, fence: Fence) -> Any:
+    """Run a statement in a transaction of its own, all of it in one message: no lock waits for this process.
+
+    Returns its row. Raises Outdated, though it may be done: it is of no worth then.
+    """
+    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}; {fence.question}"
+    *_, notes, rows, _ = session.results(f"{begin}; {session.written(statement, values)}; COMMIT")
+    fence.check(dict(notes))
+    return rows[0]
 
 
 def _locked(session: Session, company_id: int, fence: Fence) -> int | None:

@@ -4,18 +4,19 @@ import re
 import select
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import chain
+from itertools import chain, count
 from os import dup
 from typing import Any, Protocol, cast
 
 import psycopg
-from psycopg import Cursor, ServerCursor, pq
+from psycopg import ClientCursor, ServerCursor, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from deskroster.ledger.engines import LIMIT, Failed
+from deskroster.ledger.engines import LIMIT, Cursor, Failed
 
 CONNECT_SECONDS = 1.0  # for each host
 UNREPLICATED = "canceling wait for synchronous replication"  # what PostgreSQL warns of a commit that only it has
@@ -116,19 +117,30 @@ class Session:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._streams: list[ServerCursor[Any]] | None = None
+        self._streams: _Streams | None = None  # those that are open, by their names
+        self._streamed = count()
         self.unreplicated = False  # whether a commit was done without its replica
         self.ended = watched(connection)
         connection.add_notice_handler(self._notice)
 
-    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor[Any]:
+    def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor:
         text = cast("Any", in_postgresql(statement))
         if self._streams is None or not statement.startswith("SELECT") or LIMIT in statement:
             return self.connection.execute(text, values or None)
-        cursor = self.connection.cursor(f"streamed_{len(self._streams)}")
-        self._streams.append(cursor)
+        self._close_streams(self._streams, lambda stream: stream is None)
+        cursor = self.connection.cursor(f"streamed_{next(self._streamed)}")
         cursor.itersize = _STREAMED
-        return cast("Cursor[Any]", cursor.execute(text, values or None))
+        stream = _Stream(cursor)
+        self._streams[cursor.name] = (weakref.ref(stream), cursor)
+        cursor.execute(text, values or None)
+        return stream
+
+    def _close_streams(self, streams: "_Streams", over: Callable[["_Stream | None"], bool]) -> None:
+        """Close cursors on the server: each holds its place in a query there until then."""
+        for name, (stream, cursor) in list(streams.items()):
+            if over(stream()):
+                del streams[name]
+                cursor.close()
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
         left = list(rows)
@@ -143,14 +155,18 @@ class Session:
     @contextmanager
     def streaming(self) -> Iterator[None]:
         """Fetch rows as they are wanted, and not all at once."""
-        streams = self._streams = []
+        streams: _Streams = {}
+        self._streams = streams
         try:
             yield
         finally:
             self._streams = None
             with suppress(psycopg.Error):  # when it has ended, so have they
-                for cursor in streams:
-                    cursor.close()
+                self._close_streams(streams, lambda stream: True)
+
+    def written(self, statement: str, values: Sequence[Any]) -> str:
+        """Return a statement with its values in it, as a part of a script."""
+        return ClientCursor(self.connection).mogrify(cast("Any", in_postgresql(statement)), values)
 
     def script(self, text: str) -> list[Any]:
         """Run statements without values in one round trip; return the rows of the last."""
@@ -175,6 +191,28 @@ class Session:
     def _notice(self, notice: psycopg.errors.Diagnostic) -> None:
         if UNREPLICATED in (notice.message_primary or ""):
             self.unreplicated = True
+
+
+class _Stream:
+    """The rows of a cursor on the server, which is closed once nobody has this any more."""
+
+    def __init__(self, cursor: ServerCursor[Any]) -> None:
+        self._cursor = cursor
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._cursor
+
+    def fetchone(self) -> Any:
+        return self._cursor.fetchone()
+
+    def fetchmany(self, size: int, /) -> list[Any]:
+        return self._cursor.fetchmany(size)
+
+    def fetchall(self) -> list[Any]:
+        return self._cursor.fetchall()
+
+
+_Streams = dict[str, tuple["weakref.ref[_Stream]", ServerCursor[Any]]]
 
 
 class _Connected(Protocol):

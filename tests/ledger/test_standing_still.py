@@ -1,0 +1,266 @@
+"""On PostgreSQL nobody waits without end: for a server that is silent, for a process that stands still, for a job."""
+
+import asyncio
+import threading
+from contextlib import suppress
+
+import psycopg
+import pytest
+
+from deskroster.core.problems import Busy
+from deskroster.ledger.engines import Failed, Gone, NotBegun, keeper, within
+from deskroster.ledger.engines.keeper import Keeper
+from deskroster.ledger.engines.lanes import Lane
+from deskroster.ledger.engines.postgresql import LANES
+from deskroster.ledger.engines.session import Connection, Primary
+from tests.ledger.support import NOW, names, new_group, work
+
+pytestmark = pytest.mark.once
+
+SECONDS = 60.0  # for what happens at once on an idle machine
+SHORT = 0.05
+FOR_EVER = "SELECT pg_sleep(600)"
+
+
+def sleeping(raw):
+    return raw.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    ).fetchone()[0]
+
+
+async def until(found):
+    while not found():  # noqa: ASYNC110 - it is the server that it happens in
+        await asyncio.sleep(0.01)
+
+
+def hold_the_calls(raw):
+    """Hold the row of a company's calls, as a process does that stands still before its commit."""
+    raw.execute("BEGIN; SELECT set_config('deskroster.company', '1', true)")
+    raw.execute("SELECT 1 FROM call_counts WHERE company_id = 1 FOR UPDATE")
+
+
+# ── calls of a minute ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_counts_calls_and_stands_still_is_ended_by_who_waits(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            databases.set_clock(database, NOW)
+            assert 0 == await store.count_call(1, 3)
+            stuck = databases.connect(database)
+            hold_the_calls(stuck)
+
+            assert [0, 0] == await asyncio.gather(*(store.count_call(1, 3) for _ in range(2)))
+            with pytest.raises(psycopg.OperationalError):
+                stuck.execute("COMMIT")
+            stuck.close()
+
+    asyncio.run(run())
+
+
+def test_reads_and_writes_of_other_companies_go_on_while_calls_cannot_be_counted(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            await store.count_call(1, 3)
+            with databases.connect(database) as at_work:  # it is not stuck, only slow: nobody ends it
+                hold_the_calls(at_work)
+                asleep = asyncio.ensure_future(asyncio.to_thread(at_work.execute, "SELECT pg_sleep(2)"))
+                calls = [asyncio.ensure_future(store.count_call(1, 99)) for _ in range(3 * LANES)]
+                while store._engine._slow._value:  # noqa: ASYNC110 - until as many wait as may
+                    await asyncio.sleep(0.01)
+
+                assert [1] == await store.companies_with_email("zhaofeng@udesk.cn")
+                assert not any(call.done() for call in calls)
+                await asleep
+                at_work.execute("ROLLBACK")
+            assert {0} == set(await asyncio.gather(*calls))
+
+    asyncio.run(run())
+
+
+def test_a_call_is_counted_in_one_message_so_no_lock_waits_for_this_process(processes, monkeypatch):
+    waits, wait = [], Connection.wait
+
+    def counted(connection, *what, **how):
+        if threading.current_thread().name.startswith("ledger"):
+            waits.append(connection)
+        return wait(connection, *what, **how)
+
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            lane = await store._engine._take((), SECONDS)
+            store._engine.give_back(lane)
+            await store.count_call(1, 3)  # makes the connection
+            monkeypatch.setattr(Connection, "wait", counted)
+            await store.count_call(1, 3)
+
+            assert 1 == len([one for one in waits if one is lane._session.connection])
+
+    asyncio.run(run())
+
+
+# ── jobs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_closes_does_not_wait_for_a_job_that_goes_on(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            lane = Lane(store._engine._primary)
+            reading = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
+            behind = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
+            with databases.connect(database) as raw:
+                await until(lambda: sleeping(raw))
+            await asyncio.wait_for(asyncio.to_thread(lane.close), SECONDS)
+
+            with pytest.raises(NotBegun):
+                await behind
+            with pytest.raises(Gone):
+                await reading
+
+    asyncio.run(run())
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_broken_off(processes, databases, database):
+    async def run():
+        async with processes(1) as ([(store, ledger)], _):
+            engine = store._engine
+            reading = asyncio.ensure_future(engine.read_long(lambda db: db.execute(FOR_EVER).fetchall(), silence=600))
+            with databases.connect(database) as raw:
+                await until(lambda: sleeping(raw))
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            jobs = [engine.read(lambda db: db.execute("SELECT 1").fetchone(), patience=3 * SECONDS) for _ in range(9)]
+
+            assert [(1,)] * 9 == await asyncio.wait_for(asyncio.gather(*jobs), SECONDS)
+            assert b"1" == await ledger.submit(work(new_group("a")))
+            assert ["a"] == names(ledger)
+
+    asyncio.run(run())
+
+
+def test_a_long_job_has_no_more_cursors_open_than_it_reads_from(processes):
+    def job(db):
+        opened = []
+        for _ in range(20):
+            db.execute("SELECT company_id FROM companies").fetchone()
+            for _ in db.execute("SELECT company_id FROM companies"):
+                db.execute("SELECT company_id FROM companies").fetchall()
+            opened.append(db.execute("SELECT count(*) FROM pg_cursors LIMIT 1").fetchone()[0])
+        half_read = iter(db.execute("SELECT generate_series(1, 5000) AS n"))
+        assert next(half_read) == (1,)
+        db.execute("SELECT company_id FROM companies").fetchall()
+        assert [(n,) for n in range(2, 5001)] == list(half_read)
+        return max(opened)
+
+    async def run():
+        async with processes(1) as ([(store, _)], _):
+            assert await store._engine.read_long(job) <= 4  # of the loop, of the last look, and of the question itself
+
+    asyncio.run(run())
+
+
+# ── the session that says that the installation is open ──────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Take a server for silent at once."""
+    monkeypatch.setattr(keeper, "SILENT_SECONDS", SHORT)
+    monkeypatch.setattr(keeper, "TICK_SECONDS", SHORT)
+
+
+@pytest.fixture
+def kept(databases, database):
+    """Give a keeper, and end what it is at."""
+    made = Keeper(Primary(databases.url(database)))
+    yield made
+    made.close()
+
+
+def in_time(job):
+    """Run something in a thread; return what it raises. Fails where it does not end."""
+    raised = []
+
+    def run():
+        try:
+            job()
+            raised.append(None)
+        except Exception as error:  # noqa: BLE001 - told to the test
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    assert raised, "it does not end"
+    return raised[0]
+
+
+def test_a_job_beside_on_a_silent_server_is_given_up(kept, impatient):
+    kept.start(lambda session: session.connection.execute(FOR_EVER))
+
+    in_time(kept._look)
+    assert in_time(kept._look) is None
+
+
+def test_a_server_that_falls_silent_while_the_lock_is_taken_is_given_up(databases, database, impatient, monkeypatch):
+    monkeypatch.setattr(Keeper, "_keep", lambda keeper, session: session.connection.execute(FOR_EVER))
+
+    assert isinstance(in_time(lambda: Keeper(Primary(databases.url(database)))), Failed)
+
+
+def test_a_long_job_is_not_given_up(kept, impatient):
+    slow = "SELECT pg_sleep(0.5)"
+
+    assert [("",)] == kept.run_now(lambda session: session.connection.execute(slow).fetchall())
+
+
+def test_who_closes_does_not_wait_for_a_long_job(databases, database, impatient):
+    made, begun = Keeper(Primary(databases.url(database))), threading.Event()
+
+    def job(session):
+        begun.set()
+        session.connection.execute(FOR_EVER)
+
+    def run():
+        with suppress(Failed):
+            made.run_now(job)
+
+    waiting = threading.Thread(target=run, daemon=True)
+    waiting.start()
+    assert begun.wait(SECONDS)
+
+    assert in_time(made.close) is None
+    waiting.join(SECONDS)
+    assert not waiting.is_alive()
+
+
+# ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_comes_when_a_lock_is_given_from_one_to_the_next_waits_no_longer_than_the_patience():
+    async def run():
+        lock, end = asyncio.Lock(), asyncio.Event()
+        await lock.acquire()
+
+        async def next_one():
+            async with within(SECONDS, lock):
+                await end.wait()
+
+        waiting = asyncio.ensure_future(next_one())
+        while not lock._waiters:  # noqa: ASYNC110 - until it waits
+            await asyncio.sleep(0)
+        lock.release()
+        assert not lock.locked()  # and yet there is somebody before us
+
+        async def last_one():
+            async with within(SHORT, lock):
+                pass
+
+        with pytest.raises(Busy):
+            await asyncio.wait_for(last_one(), SECONDS)
+        end.set()
+        await waiting
+        async with within(SHORT, lock):
+            assert lock.locked()
+
+    asyncio.run(run())
