@@ -107,7 +107,7 @@ class InProcess:
 
     def roster(self, label: str = "demo") -> Roster:
         """Return what is durable of a company."""
-        company = next(one for one in self.app.store.companies() if one.label == label)
+        company = next(one for one in self.app.store.listed.all() if one.label == label)
         return self.run(self.app.store.load(company.id)).roster
 
     def refresh(self) -> None:
@@ -117,7 +117,7 @@ class InProcess:
 
     def operate(self, verb: Any, label: str = "demo") -> None:
         """Run a verb of the core as the operator of the installation: `desk.operate(lambda r, c: keys.revoke(…))`."""
-        company = next(one for one in self.app.store.companies() if one.label == label)
+        company = next(one for one in self.app.store.listed.all() if one.label == label)
         self._operated = getattr(self, "_operated", 0) + 1
         work = Work(None, Origin(None, "cli", "", f"operator {self._operated}"), verb, lambda roster, done: b"")
 

@@ -33,7 +33,7 @@ class Processes:
             (folder / "key").chmod(0o600)
         store = Store.open(folder, lambda: self.now, engine_at(self._url))
         self._stores.append(store)
-        if store.companies():
+        if store.listed.all():
             return store, await store.load(1)
         return store, await store.create_company(world.COMPANY, first_records(), origin())
 

@@ -50,7 +50,7 @@ async def opened(folder: Path, clock: Callable[[], float] = lambda: NOW):
     set_clock(folder, clock())
     store = open_store(folder, clock)
     try:
-        if store.companies():
+        if store.listed.all():
             yield store, await store.load(1)
         else:
             yield store, await store.create_company(Company(id=0, label="demo", name="Demo"), first_records(), origin())

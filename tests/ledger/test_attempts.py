@@ -85,7 +85,7 @@ def test_of_two_processes_that_found_a_company_at_once_none_takes_the_other_one_
             store, _ = await all_of_them.another()
 
             assert not [one for one in answers if not isinstance(one, Exception)]
-            assert ["demo", "theirs"] == [one.label for one in store.companies()]
+            assert ["demo", "theirs"] == [one.label for one in store.listed.all()]
 
     asyncio.run(run())
 

@@ -145,9 +145,9 @@ def test_whoever_needs_a_company_that_is_not_loaded_is_busy_in_time_and_it_is_lo
             async with kept_busy(store._engine):
                 for _ in range(2):
                     with pytest.raises(Busy):
-                        await desks.of_company(store.companies()[0], SHORT)
-            desk = await desks.of_company(store.companies()[0], LONG)
-            assert desk is await desks.of_company(store.companies()[0])
+                        await desks.of_company(store.listed.all()[0], SHORT)
+            desk = await desks.of_company(store.listed.all()[0], LONG)
+            assert desk is await desks.of_company(store.listed.all()[0])
             assert [1] == loaded
         finally:
             await store.close()
@@ -174,7 +174,7 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
                 founding = asyncio.ensure_future(store._write_first(made, [], origin()))
                 with pytest.raises(Busy):
                     await founding
-            assert [1] == [company.id for company in store.companies()]
+            assert [1] == [company.id for company in store.listed.all()]
             assert 1 == len(await store._engine.read(loading.companies))
 
     asyncio.run(run())

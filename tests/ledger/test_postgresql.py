@@ -368,12 +368,12 @@ def test_a_company_that_one_process_founds_or_renames_is_known_to_the_others(pro
             made = world.COMPANY.__class__(id=0, label="other", name="Other")
             await first.create_company(made, first_records(), origin())
             await second.fresh(other)
-            assert ["demo", "other"] == [one.label for one in second.companies()]
+            assert ["demo", "other"] == [one.label for one in second.listed.all()]
 
             renamed = company.CompanyFields(label="renamed")
             await (await first.load(2)).submit(work(lambda roster, caller: company.update(roster, caller, renamed)))
             await second.fresh(other)
-            assert ["demo", "renamed"] == [one.label for one in second.companies()]
+            assert ["demo", "renamed"] == [one.label for one in second.listed.all()]
 
     asyncio.run(run())
 

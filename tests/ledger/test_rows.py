@@ -78,7 +78,7 @@ def test_every_kind_of_record_is_read_as_it_was_written(tmp_path):
         async with opened(tmp_path) as (store, ledger):
             assert before == state(ledger.roster)
             assert ledger.roster.agents[1].starred is True
-            assert "en" == store.companies()[0].language
+            assert "en" == store.listed.all()[0].language
             assert [] == await store.check()
 
     asyncio.run(run())
@@ -301,7 +301,7 @@ def test_companies_share_nothing_but_the_file(tmp_path):
             with pytest.raises(Conflict):
                 await other.submit(work(lambda roster, caller: changed(roster.company, label="demo")))
             await ledger.submit(work(lambda roster, caller: changed(roster.company, label="renamed")))
-            assert ["renamed", "other"] == [each.label for each in store.companies()]
+            assert ["renamed", "other"] == [each.label for each in store.listed.all()]
         async with opened(tmp_path) as (store, ledger):
             assert ["ours"] == names(ledger)
             assert ["theirs"] == names(await store.load(2))

@@ -70,7 +70,7 @@ async def serve(given: dict[str, Any]) -> None:
     folder, chance = Path(given["folder"]), Random(given["seed"])
     store = await asyncio.to_thread(Store.open, folder, lambda: NOW, place.engine_at(given["url"]))
     try:
-        if store.companies():
+        if store.listed.all():
             ledger = await store.load(1)
         else:
             ledger = await store.create_company(world.COMPANY, world.records(), origin())

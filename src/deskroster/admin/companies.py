@@ -67,7 +67,7 @@ def routes(installation: Installation) -> tuple[Route, ...]:
     """Return the routes that have to do with companies."""
 
     def list_companies(request: Request, desk: Desk) -> Reply:
-        companies = [company_out(one) for one in installation.store.companies()]
+        companies = [company_out(one) for one in installation.store.listed.all()]
         return written(CompanyList(companies, len(companies)))
 
     async def create_company(request: Request, desk: Desk) -> Reply:

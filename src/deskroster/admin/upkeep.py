@@ -95,7 +95,7 @@ def routes(installation: Installation) -> tuple[Route, ...]:
             return own.refused(409 if isinstance(error, BadBackup) else 500, "backup-failed", str(error))
 
     async def check(request: Request, desk: Desk) -> Reply:
-        labels = {company.id: company.label for company in installation.store.companies()}
+        labels = {company.id: company.label for company in installation.store.listed.all()}
         try:
             findings = await (installation.store.check_in_place() if installation.alone else installation.store.check())
         except NoRoom as error:

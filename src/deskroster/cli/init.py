@@ -100,7 +100,7 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
             )
         async with opened(settings, telemetry) as app:
             installation = installation_of(app)
-            if installation.store.companies():
+            if installation.store.listed.all():
                 raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))
             if settings.database is not None:  # before there is anything to be found there
                 place.note(settings.data, settings.database)

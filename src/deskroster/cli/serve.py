@@ -181,7 +181,7 @@ def _check_workers(workers: int, data: Path, database: str | None) -> None:
 
 async def _loaded(installation: Installation) -> list[str]:
     """Load every company, so that the first request of none waits. Raises Refused where there is none."""
-    companies = installation.store.companies()
+    companies = installation.store.listed.all()
     if not companies:
         data = installation.settings.data
         hint = f"Found one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"

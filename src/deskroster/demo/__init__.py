@@ -62,7 +62,7 @@ async def prepared(installation: Installation, empty: bool, request_id: str) -> 
 
     Passwords and tokens follow from the installation key: the next start finds the same ones.
     """
-    labels = [one.label for one in installation.store.companies()]
+    labels = [one.label for one in installation.store.listed.all()]
     if not labels:
         steps = await (_empty_steps if empty else _steps)(installation)
         desk = await installation.found(SETTINGS, steps, request_id)

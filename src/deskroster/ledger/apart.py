@@ -13,7 +13,7 @@ import msgspec
 
 from deskroster.ledger import check
 from deskroster.ledger.check import Finding
-from deskroster.ledger.engines import LONG_SECONDS, Failed, Late
+from deskroster.ledger.engines import COPY_SECONDS, Failed, Late
 from deskroster.ledger.paths import as_text, from_text, read_only
 from deskroster.ledger.vault import Vault
 
@@ -30,14 +30,14 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 async def findings(file: Path, opened: Vault) -> list[Finding]:
-    """Return what is wrong with a copy that nobody writes to. Raises Failed, or Late after `LONG_SECONDS`."""
+    """Return what is wrong with a copy that nobody writes to. Raises Failed, or Late after `COPY_SECONDS`."""
     size = await asyncio.to_thread(os.path.getsize, file)
     if size <= SMALL:
         return await asyncio.to_thread(looked_over, file, opened)
     process = await asyncio.to_thread(_started)
     wanted = msgspec.json.encode(_Wanted(as_text(file), opened.reveal().hex()))
     try:
-        said, why = await asyncio.to_thread(process.communicate, wanted, LONG_SECONDS)
+        said, why = await asyncio.to_thread(process.communicate, wanted, COPY_SECONDS)
     except subprocess.TimeoutExpired:
         raise Late from None
     finally:

@@ -182,7 +182,8 @@ def backups(folder: Path) -> list[tuple[Path, Manifest]]:
 def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     """Make an installation of a backup in a folder that is absent or empty but for a key file.
 
-    `key` is the installation key if neither that file nor the environment has it. Raises BadBackup, WrongKey.
+    `key` is the installation key if neither that file nor the environment has it. Raises BadBackup, WrongKey,
+    FolderInUse; sqlite3.Error or OSError where the disk is full or cannot be read.
     """
     manifest = verify(backup)
     durable.make_folder(folder)

@@ -63,9 +63,8 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     signing.compare(vault, company_id, "company", (signed,), (checksum,))
     if not log.anchored(vault, company_id, (number, next_ids, head), anchor):
         raise Damaged(f"the end of the log of company {company_id} is not as it was written")
-    return Loaded(
-        Roster(_company(row), number, msgspec.json.decode(next_ids)), head
-    )  # of kinds that are not known here as well
+    ids = msgspec.json.decode(next_ids)  # of kinds that are not known here as well
+    return Loaded(Roster(_company(row), number, ids), head)
 
 
 @contextmanager

@@ -41,8 +41,8 @@ class Nonces:
     """Digests on file in the order of their use, and the same in memory to look them up.
 
     What is written to the map is the kernel's, and so outlives the process. The file is made anew when it is opened and
-    put in place by renaming, so it is never half there. Then it grows by a segment at a time, and a segment of which
-    every nonce may be used again is written again. It needs no secret: a nonce is none.
+    put in place by renaming, so it is never half there. Then it grows by a segment at a time. A segment whose nonces
+    have all expired is overwritten. It needs no secret: a nonce is none.
 
     Its seconds are of the steady clock. A process that opens the file in the same boot of the machine goes on by that
     clock; after another boot what is left of each is found by Unix time, and is a lifetime at most.

@@ -32,10 +32,11 @@ from deskroster.ledger import (
 from deskroster.ledger.check import Finding
 from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.engines import (
+    BEGIN_SECONDS,
     ERRORS,
     EVERY_COMPANY,
-    LONG_SECONDS,
     PATIENCE,
+    SCAN_SECONDS,
     Db,
     Engine,
     NotBegun,
@@ -142,10 +143,6 @@ class Store:
             raise Busy from error
         return int(wait)
 
-    def companies(self) -> list[Company]:
-        """Return the settings of every company, by id."""
-        return self.listed.all()
-
     def spend(self, company_id: int, nonce: str) -> bool:
         """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
         assert self._nonces is not None
@@ -209,7 +206,7 @@ class Store:
 
         Raises BadBackup, NoRoom, OSError, Busy.
         """
-        async with within(LONG_SECONDS, self._copying):
+        async with within(BEGIN_SECONDS, self._copying):
             with backup.begun(folder) as partial:
                 file = partial / FILE
                 await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
@@ -227,7 +224,7 @@ class Store:
         """
         if self.shared:
             return await self.check_in_place()
-        async with within(LONG_SECONDS, self._copying):
+        async with within(BEGIN_SECONDS, self._copying):
             with backup.begun(self._folder / CHECKED) as partial:
                 try:
                     await self._engine.copy(partial / FILE, lambda db: None)
@@ -241,7 +238,7 @@ class Store:
     async def check_in_place(self) -> list[Finding]:
         """Return the same where nobody is served: all others wait, and no copy needs room."""
         return self._judged(
-            await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=LONG_SECONDS)
+            await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=SCAN_SECONDS)
         )
 
     def _judged(self, found: list[Finding]) -> list[Finding]:

@@ -24,7 +24,9 @@ LIMIT = " LIMIT "
 """Before the number of rows that a query gives at most: its rows may be in memory at once."""
 PATIENCE = 5.0  # seconds that whoever was sent a request may wait for the database to begin with it
 COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
-LONG_SECONDS = 600.0  # for long work to begin, for a database that thinks about all it holds, and for a copy
+BEGIN_SECONDS = 600.0  # for long work to begin, behind other long work
+SCAN_SECONDS = 600.0  # for the next row, where the database reads all that it holds first
+COPY_SECONDS = 600.0  # for a copy of the database, and for a process that looks it over
 AHEAD = 300  # seconds that the clocks of processes may differ by
 EVERY_COMPANY = 0  # whose rows a job sees that is of no company
 

@@ -17,8 +17,8 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger import durable, paths, torn
 from deskroster.ledger.engines import (
     COMMIT_SECONDS,
+    COPY_SECONDS,
     EVERY_COMPANY,
-    LONG_SECONDS,
     PATIENCE,
     Asking,
     FolderInUse,
@@ -123,7 +123,7 @@ class Embedded:
 
     async def copy(self, target: Path, otherwise: Job[None]) -> None:
         """Copy the database to a file page by page, in slices. Of one moment, that of the last slice."""
-        until = asyncio.get_running_loop().time() + LONG_SECONDS
+        until = asyncio.get_running_loop().time() + COPY_SECONDS
         while True:
             copying = await self.run(lambda connection: self._begin_copying(connection, target))
             await self._finish(copying, target, until)
@@ -146,13 +146,13 @@ class Embedded:
             while not copying.done:
                 if asyncio.get_running_loop().time() > until:
                     raise Late
-                await self.run(lambda _: copying.step(), LONG_SECONDS)
+                await self.run(lambda _: copying.step(), COPY_SECONDS)
                 slices += 1
                 if slices % _SYNCED == 0:
                     await asyncio.to_thread(sync, target)
         finally:
             if not copying.done:
-                await self.run(lambda _: copying.stop(), LONG_SECONDS)
+                await self.run(lambda _: copying.stop(), COPY_SECONDS)
 
     async def settle(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
@@ -334,10 +334,8 @@ def connect(path: Path) -> sqlite3.Connection:
     name = paths.for_sqlite(path)
     if not path.exists():
         _make(path)
-    elif not path.stat().st_size:
-        raise _lost(
-            "the file is empty: it has 0 bytes"
-        )  # before SQLite takes it for a new one, and deletes what is in its log
+    elif not path.stat().st_size:  # SQLite would take it for a new one, and delete what is in its log
+        raise _lost("the file is empty: it has 0 bytes")
     connection = sqlite3.connect(name, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False)
     try:
         for pragma in _PRAGMAS:

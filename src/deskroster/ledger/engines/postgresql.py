@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
+    BEGIN_SECONDS,
     COMMIT_SECONDS,
     EVERY_COMPANY,
-    LONG_SECONDS,
     PATIENCE,
+    SCAN_SECONDS,
     Asking,
     Failed,
     InDoubt,
@@ -99,7 +100,7 @@ class PostgreSQL:
 
     async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
         rooms = (self._long, self._slow)
-        lane = await self._take(rooms, LONG_SECONDS)
+        lane = await self._take(rooms, BEGIN_SECONDS)
         try:
             return await self._judged(
                 lane.run(lambda session: _snapshot(session, job, company_id, self.fence), silence)
@@ -108,7 +109,7 @@ class PostgreSQL:
             self.give_back(lane, rooms)
 
     async def copy(self, target: Path, otherwise: Job[None]) -> None:
-        await self.read_long(otherwise, silence=LONG_SECONDS)
+        await self.read_long(otherwise, silence=SCAN_SECONDS)
 
     async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
         rooms = (self._slow,)
