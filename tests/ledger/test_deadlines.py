@@ -191,20 +191,60 @@ def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_
     asyncio.run(run())
 
 
-def test_who_has_founded_a_company_does_not_wait_for_ever_for_others_that_are_loaded(tmp_path, monkeypatch):
+@pytest.fixture
+def impatient_once_written(monkeypatch):
+    """Have no patience with a store from when it has written the first commit of a company."""
+
+    def impatient(store):
+        real = store._write_first
+
+        async def write_first(*what):
+            await real(*what)
+            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+
+        monkeypatch.setattr(store, "_write_first", write_first)
+
+    return impatient
+
+
+def test_who_has_founded_a_company_does_not_wait_for_others_that_are_loaded(tmp_path, impatient_once_written):
     async def run():
         async with opened(tmp_path) as (store, _):
-            monkeypatch.setattr(stores, "FOUNDING_SECONDS", SHORT)
+            impatient_once_written(store)
+            made = Company(id=0, label="other", name="Other")
             async with store._loading:
                 with pytest.raises(Unknown):
-                    await asyncio.wait_for(
-                        store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin()),
-                        LONG / 2,
-                    )
+                    await asyncio.wait_for(store.create_company(made, first_records(), origin()), LONG / 2)
                 assert [1, 2] == [company.id for company in store.listed.all()]
             await store.load(2)
 
             assert [1, 2] == sorted(store._ledgers)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("longest", [LONG, SHORT])
+def test_who_has_founded_a_large_company_waits_for_it_but_not_without_end(
+    tmp_path, monkeypatch, impatient_once_written, longest
+):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            impatient_once_written(store)
+            monkeypatch.setattr(stores, "FOUNDING_SECONDS", longest)
+            load, large = store._load, asyncio.Event()
+
+            async def slow(company_id):
+                asyncio.get_running_loop().call_later(4 * SHORT, large.set)
+                await large.wait()
+                return await load(company_id)
+
+            monkeypatch.setattr(store, "_load", slow)
+            founding = store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
+            if longest == LONG:
+                assert 2 == (await founding).roster.company.id
+            else:
+                with pytest.raises(Unknown):
+                    await founding
 
     asyncio.run(run())
 

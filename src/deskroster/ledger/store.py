@@ -42,6 +42,7 @@ from deskroster.ledger.engines import (
     NotBegun,
     Outdated,
     clash,
+    in_time,
     looks,
     within,
 )
@@ -85,7 +86,6 @@ class Store:
         self.upkeep = Upkeep(engine, vault, clock, self._forward, self._ledgers)
         self.listed = Companies(engine, self._ledgers)
         self._founding, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
-        self._showing: set[asyncio.Task[Ledger]] = set()  # what was founded, and is being loaded
         self._closed = False
 
     @classmethod
@@ -174,21 +174,10 @@ class Store:
             company = replace(company, id=self.listed.next_id())
             await self._write_first(company, [created(company), *map(created, records)], origin)
             self.listed.add(company)
-        showing = asyncio.get_running_loop().create_task(self.load(company.id))
-        self._showing.add(showing)
-        showing.add_done_callback(self._shown)
-        await asyncio.wait([showing], timeout=FOUNDING_SECONDS)
-        if not showing.done():
-            raise Unknown  # it is founded, and shown later
         try:
-            return showing.result()
-        except Busy:
-            raise Unknown from None  # it is founded, and cannot be shown
-
-    def _shown(self, showing: asyncio.Task[Ledger]) -> None:
-        self._showing.discard(showing)
-        if not showing.cancelled():
-            showing.exception()  # nobody may be waiting for it any more
+            return await in_time(self._load_in_time(company.id), FOUNDING_SECONDS, lambda ledger: None)
+        except (Busy, NotBegun):
+            raise Unknown from None  # it is founded, and cannot be shown yet
 
     async def load(self, company_id: int) -> Ledger:
         """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy.
@@ -196,10 +185,7 @@ class Store:
         It takes as long as the company is large.
         """
         async with self._loading:
-            if company_id not in self._ledgers:
-                self._ledgers[company_id] = await self._load(company_id)
-                self.listed.loaded(self._ledgers[company_id])
-        return self._ledgers[company_id]
+            return await self._loaded(company_id)
 
     async def backup(self, folder: Path) -> backup.Manifest:
         """Write a verified backup to `folder`, which must not exist, or nothing.
@@ -255,8 +241,6 @@ class Store:
         """Finish what is queued, save what was observed, and leave the folder to others."""
         self._closed = True
         try:
-            for task in self._showing:
-                task.cancel()
             for ledger in list(self._ledgers.values()):
                 await ledger.close()
             await self.upkeep.close()
@@ -276,6 +260,17 @@ class Store:
             return await self._engine.read(job, company_id, PATIENCE)
         except ERRORS as error:
             raise Busy from error
+
+    async def _load_in_time(self, company_id: int) -> Ledger:
+        """Do as `load`, and wait no longer for others that are loaded than the patience."""
+        async with within(PATIENCE, self._loading):
+            return await self._loaded(company_id)
+
+    async def _loaded(self, company_id: int) -> Ledger:
+        if company_id not in self._ledgers:
+            self._ledgers[company_id] = await self._load(company_id)
+            self.listed.loaded(self._ledgers[company_id])
+        return self._ledgers[company_id]
 
     async def _load(self, company_id: int) -> Ledger:
         now = self._clock()

@@ -256,7 +256,7 @@ async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callab
     task = asyncio.get_running_loop().create_task(waiting)
 
     def undone(done: asyncio.Task[T]) -> None:
-        if not done.cancelled():
+        if not done.cancelled() and done.exception() is None:
             undo(done.result())
 
     try:
