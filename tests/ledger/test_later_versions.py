@@ -26,7 +26,7 @@ from deskroster.ledger import (
 )
 from deskroster.ledger.vault import parse_key
 from tests.databases import beside
-from tests.ledger.support import NOW, new_group, open_store, opened, state, work
+from tests.ledger.support import NOW, names, new_group, open_store, opened, state, work
 
 MORE = (
     ("pin", Secret("1234")),
@@ -138,7 +138,8 @@ def _write_of_another_kind(store, ledger):
 
     def job(db):
         previous = ledger._head
-        hash = log._NOW + log._hash(log._NOW + previous, commit, told)
+        form = forms.mark(forms.COMMIT)
+        hash = form + log._hash(form + previous, commit, told)
         db.execute(log._INSERT_COMMIT, (*commit, previous, hash))
         db.executemany(log._INSERT_CHANGE, [(1, 2, at, *change) for at, change in enumerate(told)])
         log.move_head(
@@ -199,7 +200,7 @@ def test_the_log_tells_of_a_long_list_only_who_joined_and_who_left(tmp_path):
     asyncio.run(run())
 
 
-LATER_FORM = forms.mark(forms.FORM + 1)
+LATER_FORM = forms.mark(3)
 ROWS = {
     "a record": ("agents", "checksum", 0),
     "settings": ("companies", "checksum", 0),
@@ -240,6 +241,83 @@ def test_a_later_form_is_refused_by_a_sentence_and_is_no_damage(tmp_path, table,
     asyncio.run(run())
 
 
+@pytest.fixture
+def next_form(monkeypatch):
+    """Give what makes this program one that writes the next form of everything."""
+
+    def raise_all():
+        for kind in ("CHECKSUM", "COMMIT", "SEALED", "SCHEMA", "MANIFEST", "NONCES"):
+            monkeypatch.setattr(forms, kind, getattr(forms, kind) + 1)
+
+    return raise_all
+
+
+async def _write(ledger, name):
+    await ledger.submit(work(new_group(name), ledger.once("agent 1", name, b"body")))
+    ledger.key_used(1, "C", NOW)
+
+
+def test_what_form_2_has_written_is_read_and_written_on_once_there_is_a_form_3(tmp_path, next_form, monkeypatch):
+    async def run():
+        async with opened(tmp_path / "data") as (store, ledger):
+            await ledger.submit(give(1))
+            await _write(ledger, "old")
+            await store.backup(tmp_path / "backup")
+        next_form()
+        async with opened(tmp_path / "data") as (store, ledger):
+            assert MORE == ledger.roster.agents[1].more
+            assert [] == await store.check()
+            await _write(ledger, "old")  # its answer is kept, and opened
+            assert 1 == len(ledger.roster.groups)
+            await _write(ledger, "new")
+            assert [] == await store.check()
+            await store.backup(tmp_path / "later")
+        async with opened(tmp_path / "data") as (store, ledger):
+            assert ["old", "new"] == names(ledger)
+        assert (2, 3) == (verify(tmp_path / "backup").form, verify(tmp_path / "later").form)
+        key = parse_key((tmp_path / "data" / "key").read_text())
+        restore(tmp_path / "backup", tmp_path / "restored", key)
+        rotate_key(tmp_path / "restored")
+        async with opened(tmp_path / "restored") as (store, ledger):
+            assert MORE == ledger.roster.agents[1].more
+            assert [] == await store.check()
+        monkeypatch.undo()
+        with pytest.raises(NewerData, match="form 3, known: 1 to 2"):
+            open_store(tmp_path / "restored")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["CHECKSUM", "COMMIT", "SEALED", "SCHEMA"])
+def test_each_kind_of_thing_has_a_newest_form_of_its_own(tmp_path, monkeypatch, kind):
+    async def run():
+        monkeypatch.setattr(forms, kind, getattr(forms, kind) + 1)
+        async with opened(tmp_path) as (store, ledger):
+            await _write(ledger, "g")
+        store = open_store(tmp_path)
+        assert [] == await store.check()
+        await store.close()
+        monkeypatch.undo()
+        assert {"newer"} == {finding.what for finding in examine(tmp_path)}
+
+    asyncio.run(run())
+
+
+@pytest.mark.once
+def test_control_of_a_form_that_is_taken_for_another_nothing_is_right(tmp_path, next_form, monkeypatch):
+    async def run():
+        async with opened(tmp_path) as (_, ledger):
+            await _write(ledger, "g")
+        next_form()
+        for module in (log, signing):
+            monkeypatch.setattr(module, "form_of", lambda what, stored, first, newest: newest)
+        store = open_store(tmp_path)
+        assert {"checksum", "log"} <= {finding.what for finding in await store.check()}
+        await store.close()
+
+    asyncio.run(run())
+
+
 def test_a_process_that_meets_a_commit_of_a_later_form_says_so_and_ends(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path / "data") as (_, ledger):
@@ -249,7 +327,7 @@ def test_a_process_that_meets_a_commit_of_a_later_form_says_so_and_ends(tmp_path
             other = await asyncio.to_thread(open_store, second)
             there = await other.load(1)
             with monkeypatch.context() as patch:
-                patch.setattr(log, "_NOW", LATER_FORM)
+                patch.setattr(forms, "COMMIT", forms.COMMIT + 1)
                 await ledger.submit(work(new_group("g")))
             await other.fresh(there)
 
@@ -271,7 +349,7 @@ def test_a_later_form_of_what_stands_beside_the_tables_is_refused(tmp_path):
         verify(backup)
     key = (folder / "key").read_text()
     (folder / "key").write_text(f"form 2 {key}")
-    with pytest.raises(NewerData, match="later version"):
+    with pytest.raises(NewerData, match="form 2, known: 1"):
         open_store(folder)
     (folder / "key").write_text(key)
     store = open_store(folder)

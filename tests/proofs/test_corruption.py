@@ -11,7 +11,7 @@ import pytest
 from deskroster.core.changes import changed
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Secret
-from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, rotate_key
+from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, forms, rotate_key
 from deskroster.ledger.engines.embedded import FILE
 from deskroster.ledger.vault import new_key, write_key
 from tests.cli.program import finished
@@ -153,7 +153,8 @@ def test_start_up_refuses_credentials_and_roles_that_were_changed_from_outside(h
 
 def test_without_checksums_the_same_changes_go_unnoticed(tmp_path, monkeypatch):
     """The control: a vault that gives every row the same checksum."""
-    monkeypatch.setattr(Vault, "checksums", lambda vault, company_id, of: lambda row: b"same")
+    same = forms.mark(forms.CHECKSUM) + b"same"
+    monkeypatch.setattr(Vault, "checksums", lambda vault, company_id, of, form=None: lambda row: same)
     healthy = make_healthy(tmp_path / "healthy")
     for what in ("an agent's level", "an agent's roles", "whose a key is", "settings", "a password that is gone"):
         folder = shutil.copytree(healthy, tmp_path / what)

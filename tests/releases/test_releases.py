@@ -125,7 +125,7 @@ def test_a_backup_of_a_release_is_verified_and_restored(tmp_path, version):
         await store.close()
 
     asyncio.run(run())
-    assert forms.MANIFEST_FORM == verify(tmp_path / "again").form
+    assert forms.MANIFEST == verify(tmp_path / "again").form
 
 
 @every_release
@@ -140,7 +140,7 @@ def test_rotating_the_key_signs_data_of_a_release_in_our_form(tmp_path, version)
         assert company == make.told((await store.load(1)).roster)
         assert [] == await store.check()
         rows = store._engine.read_now(lambda db: db.execute("SELECT checksum FROM agents").fetchall())
-        assert {forms.mark(forms.FORM)} == {checksum[:1] for (checksum,) in rows}
+        assert {forms.mark(forms.CHECKSUM)} == {checksum[:1] for (checksum,) in rows}
         await store.close()
 
     asyncio.run(run())

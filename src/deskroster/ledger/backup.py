@@ -15,10 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from deskroster.core import moments
-from deskroster.ledger import check, durable, installation, loading, log, place, transfer, vault
+from deskroster.ledger import check, durable, forms, installation, loading, log, place, transfer, vault
 from deskroster.ledger.engines import Db
 from deskroster.ledger.engines.embedded import FILE, LOCK, lock
-from deskroster.ledger.forms import MANIFEST_FORM, NewerData
+from deskroster.ledger.forms import NewerData
 from deskroster.ledger.migrations import HEAD, core, migrate
 from deskroster.ledger.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
 from deskroster.ledger.vault import Vault, WrongKey
@@ -166,7 +166,7 @@ def read(folder: Path) -> Manifest:
     try:
         text = (folder / MANIFEST).read_bytes()
         form = msgspec.json.decode(text, type=_Form).form
-        if form > MANIFEST_FORM:
+        if form > forms.MANIFEST:
             raise BadBackup(f"{shown(folder)} was written by a later version of Deskroster (form {form})")
         return msgspec.json.decode(text, type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
@@ -254,7 +254,7 @@ def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> 
         if not check.broken(error):
             raise
         raise BadBackup(f"{shown(file)}: {error}") from None
-    return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, MANIFEST_FORM)
+    return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, forms.MANIFEST)
 
 
 @contextmanager

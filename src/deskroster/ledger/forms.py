@@ -1,13 +1,20 @@
 """Forms: what is stored says which version of its form it is; one that only a later version knows is refused.
 
-Form 1 is that of 0.1.0, which did not say it. It is known by its length, so no other form may be as long.
+Form 1 is that of 0.1.0, which did not say it. It is known by its length, so no other form may be as long. What is
+written has the newest form of its kind; what is read has any up to that, and is read as that form has it.
 """
 
 from deskroster.core.problems import Busy
 from deskroster.core.records import Kind
 
-FORM = 2  # of checksums, hashes of commits, sealed values, and the note of how the tables are declared
-MANIFEST_FORM = 2
+CHECKSUM = 2
+COMMIT = 2  # its hash
+SEALED = 2  # values and kept replies
+SCHEMA = 2  # the note of how the tables are declared
+MANIFEST = 2  # of a backup
+KEY = 1  # the file with the installation key
+NONCES = 2  # the file with the nonces
+"""The newest form of each kind of thing. A next one that is made in another way needs a branch where it is read."""
 _LAST = 15
 
 
@@ -26,15 +33,20 @@ def marked(first: int) -> int:
     return form if mark(form)[0] == first else 0
 
 
-def newer(what: str, form: int) -> NewerData:
+def newer(what: str, form: int, newest: int) -> NewerData:
     """Return the refusal of something of a later form."""
-    return NewerData(f"{what} was written by a later version of Deskroster (form {form}, known are 1 to {FORM})")
+    known = "1" if newest == 1 else f"1 to {newest}"
+    return NewerData(f"{what} was written by a later version of Deskroster (form {form}, known: {known})")
 
 
-def refuse_newer(what: str, stored: bytes) -> None:
-    """Raise NewerData if the first byte of what is stored, and not of form 1, says a later form."""
-    if stored and marked(stored[0]) > FORM:
-        raise newer(what, marked(stored[0]))
+def form_of(what: str, stored: bytes, first_length: int, newest: int) -> int:
+    """Return the form of what is stored, which is 1 if it has that length; 0 if it says none. Raises NewerData."""
+    if len(stored) == first_length:
+        return 1
+    form = marked(stored[0]) if stored else 0
+    if form > newest:
+        raise newer(what, form, newest)
+    return form if form > 1 else 0
 
 
 FIRST: dict[Kind, tuple[str, ...]] = {

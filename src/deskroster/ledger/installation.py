@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
-from deskroster.ledger import durable, loading, log, observations, place, tables, vault
+from deskroster.ledger import durable, forms, loading, log, observations, place, tables, vault
 from deskroster.ledger.engines import Db, Engine, FolderInUse, Job, fence, looks
 from deskroster.ledger.engines.embedded import lock
-from deskroster.ledger.forms import FORM, NewerData, newer
+from deskroster.ledger.forms import NewerData, newer
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
 from deskroster.ledger.paths import shown
 from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
@@ -177,9 +177,9 @@ def fingerprint(db: Db) -> str | None:
 def schema_is_ours(db: Db, opened: Vault) -> bool:
     """Tell whether the tables, indexes and triggers are declared as when the tables were made. Raises NewerData."""
     form, _, digest = (notes(db, _SCHEMA) or "").rpartition(" ")  # form 1 is the digest alone
-    if form.isdecimal() and int(form) > FORM:
-        raise newer("the note of how the tables are declared", int(form))
-    return form in ("", str(FORM)) and digest == _schema(db, opened)
+    if form.isdecimal() and int(form) > forms.SCHEMA:
+        raise newer("the note of how the tables are declared", int(form), forms.SCHEMA)
+    return form in ("", *map(str, range(2, forms.SCHEMA + 1))) and digest == _schema(db, opened)
 
 
 def must_be_ours(db: Db) -> None:
@@ -362,7 +362,7 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
 def _sign(db: Db, opened: Vault) -> str:
     declared = _schema(db, opened)
     db.execute(_PUT, (fence.KEY, opened.fingerprint))
-    db.execute(_PUT, (_SCHEMA, f"{FORM} {declared}"))
+    db.execute(_PUT, (_SCHEMA, f"{forms.SCHEMA} {declared}"))
     return opened.fingerprint
 
 

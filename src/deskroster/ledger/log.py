@@ -11,9 +11,9 @@ from sqlalchemy import bindparam, insert, select, tuple_, update
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
-from deskroster.ledger import fields, tables
+from deskroster.ledger import fields, forms, tables
 from deskroster.ledger.engines import Db
-from deskroster.ledger.forms import FORM, mark, refuse_newer
+from deskroster.ledger.forms import form_of, mark
 from deskroster.ledger.rows import FIRST_HASH, Row, as_json, limited, putting, sql
 from deskroster.ledger.vault import Vault
 
@@ -33,6 +33,7 @@ def append(
 
     `attempt` is of `new_attempt`, and of this transaction alone.
     """
+    form = mark(forms.COMMIT)
     commit_rows: list[Row] = []
     change_rows: list[Row] = []
     for number, at, origin, changes in commits:
@@ -40,7 +41,7 @@ def append(
         request = f"{origin.request_id}{_OF}{attempt}"
         facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, request, note)
         told = [_told(change) for change in changes]
-        hash = _NOW + _hash(_NOW + previous, facts, told)
+        hash = form + _hash(form + previous, facts, told)
         commit_rows.append((*facts, previous, hash))
         change_rows += [(company_id, number, ordinal, *change) for ordinal, change in enumerate(told)]
         previous = hash
@@ -210,10 +211,9 @@ def _mark(secret: object) -> dict[str, bool]:
 
 def _follows(previous: bytes, facts: Sequence[Any], told: Sequence[Row], hash: bytes) -> bool:
     """Tell whether a commit has the hash that it was written with, in its form. Raises NewerData."""
-    if len(hash) == len(FIRST_HASH):
-        return hash == _hash(previous, facts, told)
-    refuse_newer(f"commit {facts[1]} of company {facts[0]}", hash)
-    return hash == _NOW + _hash(_NOW + previous, facts, told)
+    form = form_of(f"commit {facts[1]} of company {facts[0]}", hash, len(FIRST_HASH), forms.COMMIT)
+    said = b"" if form == 1 else mark(form)  # from form 2 on, what changed is told by `fields`
+    return form > 0 and hash == said + _hash(said + previous, facts, told)
 
 
 def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
@@ -222,8 +222,6 @@ def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
 
 _ATTEMPT_BYTES = 12
 _OF = "/"  # between the id of a request and the attempt to write what it led to
-_NOW = mark(FORM)
-"""What the hash of a commit begins with, from form 2 on: what changed is told by `fields`."""
 _ANCHOR = "anchor"
 _ENCODER = msgspec.json.Encoder(enc_hook=_mark)
 _commits, _changes, _companies = tables.commits.c, tables.changes.c, tables.companies.c

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
-from deskroster.ledger import durable
+from deskroster.ledger import durable, forms
 from deskroster.ledger.engines import Db
 from deskroster.ledger.forms import newer
 from deskroster.ledger.paths import shown
@@ -28,8 +28,7 @@ _FAR = 86_400  # seconds: a nonce that is kept for longer was spent by a clock t
 _SEGMENT = 1 << 14  # entries by which the file grows
 _FORGOTTEN_AT_ONCE = 8  # expired entries for each nonce that is spent, so that none of them waits for all
 _HEADER = struct.Struct("<8s8sq8x")  # what file this is; which boot; Unix time less the steady clock, as last known
-_MARK = b"drnonce2"  # the last of it is its form
-_OLD_MARK = b"drnonce1"  # its header holds no more, and its seconds are Unix time
+_MARK = b"drnonce%d" % forms.NONCES
 _ENTRY = struct.Struct("<16sQ")  # digest, and the second (of the steady clock) from which it may be used again; 0: free
 
 
@@ -175,14 +174,15 @@ def _live(path: Path, clock: Clock) -> dict[bytes, int]:
             f"{shown(path)} is empty, so signed requests of the last {LIFETIME // 60} minutes could be sent again;"
             " when it is older than that, remove it and start"
         )
-    later = re.match(rb"drnonce(\d)", content)
-    if later is not None and content[:8] > _MARK:
-        raise newer(shown(path), int(later[1]))
-    if len(content) < _HEADER.size or content[:8] not in (_MARK, _OLD_MARK):
+    said = re.match(rb"drnonce(\d)", content)
+    form = int(said[1]) if said else 0
+    if form > forms.NONCES:
+        raise newer(shown(path), form, forms.NONCES)
+    if len(content) < _HEADER.size or not form:
         return {}
-    mark, boot, offset = _HEADER.unpack_from(content)
+    _, boot, offset = _HEADER.unpack_from(content)
     now = floor(clock.steady())
-    if mark == _OLD_MARK:
+    if form == 1:  # its header holds no more, and its seconds are Unix time
         shift = -_offset(clock)
     elif boot == _boot(clock) and any(boot):
         shift = 0

@@ -12,8 +12,9 @@ import msgspec
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Kind
+from deskroster.ledger import forms
 from deskroster.ledger.fields import DEFAULTS, NONE_MORE
-from deskroster.ledger.forms import FIRST, refuse_newer
+from deskroster.ledger.forms import FIRST, form_of, mark
 from deskroster.ledger.tables import STORED
 from deskroster.ledger.vault import CHECKSUM_BYTES, Vault
 
@@ -49,23 +50,24 @@ def signed(arrange: Arrange | None, row: Row, unknown: Pairs) -> Row:
 
 def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], written: Sequence[bytes]) -> None:
     """Compare what is signed of records with their checksums, in the form of each. Raises Damaged, NewerData."""
-    now, first, length = (
-        vault.checksums(company_id, kind),
-        vault.first_checksums(company_id, kind),
-        1 + len(FIRST[kind]),
-    )
-    if len(written[0]) != CHECKSUM_BYTES and tuple(map(now, rows)) == written:
-        return  # all of form 2, as most are
+    now = vault.checksums(company_id, kind)
+    if written[0][:1] == mark(forms.CHECKSUM) and tuple(map(now, rows)) == written:
+        return  # all of the newest form, as most are
+    of_form: dict[int, Callable[[Row], bytes]] = {}
     for row, checksum in zip(rows, written, strict=True):
-        if len(checksum) == CHECKSUM_BYTES:
-            found = first(row[:length]) if row[length:] == (NONE_MORE,) else b""
-        else:
-            found = now(row)
-        if found != checksum:
-            where = f"company {company_id}, {kind} {row[0]}"
-            if len(checksum) != CHECKSUM_BYTES:
-                refuse_newer(where, checksum)
+        where = f"company {company_id}, {kind} {row[0]}"
+        form = form_of(where, checksum, CHECKSUM_BYTES, forms.CHECKSUM)
+        if form not in of_form:
+            of_form[form] = vault.checksums(company_id, kind, form)
+        signed = _first(kind, row) if form == 1 else row
+        if not form or signed is None or of_form[form](signed) != checksum:
             raise Damaged(f"{where}: not as it was written")
+
+
+def _first(kind: Kind, row: Row) -> Row | None:
+    """Return what form 1 has signed of a record; None if it has what that did not know."""
+    length = 1 + len(FIRST[kind])
+    return row[:length] if row[length:] == (NONE_MORE,) else None
 
 
 def _default(kind: Kind, name: str) -> Any:

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from deskroster.ledger import durable
-from deskroster.ledger.forms import FORM, mark, marked, newer, refuse_newer
+from deskroster.ledger import durable, forms
+from deskroster.ledger.forms import form_of, mark, marked, newer
 from deskroster.ledger.paths import shown
 
 VARIABLE = "DESKROSTER_KEY"
@@ -28,9 +28,6 @@ CHECKSUM_BYTES = 16  # and a byte before them that says their form, from form 2 
 _SEALED = b"drs"  # what a sealed value begins with, from form 2 on; then comes its form
 _KEY_FORM = re.compile(r"form (\d{1,3})\b")
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D): random, so a key is good for 2^32 sealings
-
-
-_SEALED_NOW = _SEALED + mark(FORM)
 
 
 class WrongKey(Exception):
@@ -53,8 +50,8 @@ class Vault:
         return self._key
 
     def seal(self, value: bytes, bound: str) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return _SEALED_NOW + nonce + self._cipher.encrypt(nonce, value, _SEALED_NOW + bound.encode())
+        nonce, head = os.urandom(_NONCE_BYTES), _SEALED + mark(forms.SEALED)
+        return head + nonce + self._cipher.encrypt(nonce, value, head + bound.encode())
 
     def open(self, sealed: bytes, bound: str) -> bytes:
         """Return the value. Raises WrongKey if it was sealed with another key, for another place, or was altered.
@@ -63,12 +60,13 @@ class Vault:
         """
         says = marked(sealed[len(_SEALED)]) if sealed[: len(_SEALED)] == _SEALED and len(sealed) > len(_SEALED) else 1
         with suppress(InvalidTag, ValueError):
-            if says == FORM:
-                return self._decrypted(sealed[len(_SEALED_NOW) :], _SEALED_NOW + bound.encode())
+            if 1 < says <= forms.SEALED:
+                head = _SEALED + mark(says)
+                return self._decrypted(sealed[len(head) :], head + bound.encode())
         with suppress(InvalidTag, ValueError):
             return self._decrypted(sealed, bound.encode())  # form 1, which begins with anything
-        if says > FORM:
-            raise newer(f"the sealed value {bound}", says)
+        if says > forms.SEALED:
+            raise newer(f"the sealed value {bound}", says, forms.SEALED)
         raise WrongKey(f"the sealed value {bound} cannot be opened")
 
     def _decrypted(self, sealed: bytes, bound: bytes) -> bytes:
@@ -82,25 +80,20 @@ class Vault:
             message += len(data).to_bytes(8, "big") + data
         return hmac.digest(self._digest_key, message, hashlib.sha256)
 
-    def checksums(self, company_id: int, of: str) -> Callable[[tuple[Any, ...]], bytes]:
-        """Return what gives a row its checksum: keyed BLAKE2b (RFC 7693), so only this installation can make one."""
-        form = mark(FORM)
-        key, encode = self.digest("row", form, str(company_id), of), msgspec.msgpack.encode
-        return lambda row: form + hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
+    def checksums(self, company_id: int, of: str, form: int | None = None) -> Callable[[tuple[Any, ...]], bytes]:
+        """Return what gives a row its checksum: keyed BLAKE2b (RFC 7693), so only this installation can make one.
 
-    def first_checksums(self, company_id: int, of: str) -> Callable[[tuple[Any, ...]], bytes]:
-        """Return what gave a row its checksum in form 1, which did not say so."""
-        key, encode = self.digest("row", str(company_id), of), msgspec.msgpack.encode
-        return lambda row: hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
+        In the newest form, unless another one is asked for.
+        """
+        form = form or forms.CHECKSUM
+        said = () if form == 1 else (mark(form),)
+        key, head, encode = self.digest("row", *said, str(company_id), of), b"".join(said), msgspec.msgpack.encode
+        return lambda row: head + hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
 
     def agrees(self, company_id: int, of: str, row: tuple[Any, ...], written: bytes) -> bool:
-        """Tell whether a row that is the same in both forms has its checksum. Raises NewerData for a later form."""
-        if self.checksums(company_id, of)(row) == written:
-            return True
-        if len(written) == CHECKSUM_BYTES:
-            return self.first_checksums(company_id, of)(row) == written
-        refuse_newer(f"the checksum of the {of} of company {company_id}", written)
-        return False
+        """Tell whether a row that is the same in every form has its checksum. Raises NewerData for a later form."""
+        form = form_of(f"the checksum of the {of} of company {company_id}", written, CHECKSUM_BYTES, forms.CHECKSUM)
+        return form > 0 and self.checksums(company_id, of, form)(row) == written
 
     def derive(self, purpose: str, length: int) -> bytes:
         """Return `length` bytes that follow from the installation key and the purpose (HKDF, RFC 5869)."""
@@ -117,8 +110,8 @@ def parse_key(text: str) -> bytes:
     """Return the key written as 64 hex digits or as base64. Raises WrongKey, or NewerData for a later form."""
     text = text.strip()
     later = _KEY_FORM.match(text)  # form 1 has no space in it
-    if later is not None:
-        raise newer("the installation key", int(later[1]))
+    if later is not None and int(later[1]) > forms.KEY:
+        raise newer("the installation key", int(later[1]), forms.KEY)
     try:
         key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
