@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deskroster.ledger import store
+from deskroster.ledger.engines import asking, postgresql
 from deskroster.testing import StillClock
 from tests import world
 from tests.databases import Databases, for_every_folder, running
@@ -20,6 +22,12 @@ from tests.served import Served
 
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
+DEADLINES = [
+    *((asking, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
+    (postgresql, "HOLD_SECONDS"),
+    (store, "PATIENCE_WITH_OTHERS"),
+]
+"""After which PostgreSQL is given up. What is about them opens a database of its own, in a run for SQLite."""
 
 _numbers = itertools.count()
 
@@ -63,11 +71,13 @@ def database(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _engine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have the data of every folder in the database that the run is for."""
+    """Have the data of every folder in the database that the run is for. On a busy machine it may take its time."""
     if request.config.getoption("--engine") != POSTGRESQL:
         yield
         return
-    with for_every_folder(request.getfixturevalue("databases")):
+    with for_every_folder(request.getfixturevalue("databases")), pytest.MonkeyPatch.context() as patch:
+        for module, name in DEADLINES:
+            patch.setattr(module, name, 60.0)
         yield
 
 

@@ -167,7 +167,7 @@ def test_of_two_backups_to_one_place_at_once_the_second_is_refused(command, tmp_
         refused = command("backup", str(tmp_path / "copy"))
 
     assert 4 == refused.code
-    assert "another backup" in refused.err
+    assert "another process is writing" in refused.err
     assert 0 == command("backup", str(tmp_path / "copy")).code
 
 

@@ -32,6 +32,7 @@ def test_a_backup_leaves_what_is_there_alone(command, tmp_path):
     assert 1 == command("restore", str(tmp_path / "backup"), "--data", str(command.data)).code
 
 
+@pytest.mark.once
 def test_a_backup_without_room_on_the_disk_is_surely_not_done_and_leaves_nothing(command, tmp_path, monkeypatch):
     monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.ROOM))
 
