@@ -97,6 +97,14 @@ def test_a_gitignore_of_ones_own_is_kept(command):
     assert 0o600 == (command.data / "key").stat().st_mode & 0o777
 
 
+def test_a_gitignore_that_is_empty_is_written(command):
+    (command.data / ".gitignore").write_text("")
+
+    command("position", "list")
+
+    assert "*\n" == (command.data / ".gitignore").read_text()
+
+
 def test_a_folder_that_takes_no_more_files_can_still_be_opened(command, monkeypatch):
     (command.data / ".gitignore").unlink()
     real = os.open

@@ -6,9 +6,9 @@ from errno import EEXIST, EMLINK, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from hashlib import sha256
 from pathlib import Path
 
-PARTIAL = ".partial"  # what the names end in of what is not finished; it may be removed
-_NO_LINKS = {EPERM, ENOSYS, ENOTSUP, EOPNOTSUPP, EMLINK}  # what `link` says where there are none
-_LONGEST = 200  # bytes of a name that gets that ending; most file systems allow 255
+PARTIAL = ".partial"  # the suffix of files that are not finished; they may be removed
+_NO_LINKS = {EPERM, ENOSYS, ENOTSUP, EOPNOTSUPP, EMLINK}  # what link(2) fails with where there are no hard links
+_LONGEST = 200  # bytes of a name before that suffix; most file systems allow 255
 
 
 def put(path: Path, content: bytes) -> None:
@@ -51,7 +51,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def aside(path: Path) -> Path:
-    """Return where something is written until it gets its name: in the same folder, and always at the same place."""
+    """Return the path that a file is written to before it is renamed: in the same folder, always the same one."""
     name = os.fsencode(path.name)
     if len(name) > _LONGEST:
         name = name[:_LONGEST] + b"-" + sha256(name).hexdigest()[:16].encode()

@@ -1,6 +1,6 @@
 """Fields: a record by the names of its fields, as the log and the column `more` have it, unknown ones included.
 
-A field that came after 0.1.0 is left out where it is its default: who does not know the field cannot know that either.
+A field that came after 0.1.0 is left out where it has its default, as an older program would leave it out.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from deskroster.ledger.tables import STORED
 
 MEMBERS: dict[Kind, str] = {"agent": "group_ids", "group": "member_ids"}
 LISTS = frozenset({*MEMBERS.values(), *STORED["agent"].links})
-"""Tuples of ids of which the log tells what joined and what left. Any other field is told whole."""
+"""Tuples of ids: the log has which ids joined and which left. Of any other field it has the whole value."""
 NONE_MORE = "{}"
 
 Said = dict[str, Raw]
@@ -37,7 +37,7 @@ LOOSE: dict[Kind, tuple[str, ...]] = {
 }
 """Those of them that stand in the column `more`."""
 SECRET = '{"secret":true}'
-"""What the log tells of a secret. No field has such a value."""
+"""Stands in the log for a secret. No field has such a value."""
 
 
 def column(record: AnyRecord) -> str:
@@ -65,12 +65,12 @@ def from_column(kind: Kind, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def unknown_secrets(record: AnyRecord) -> list[tuple[str, Secret]]:
-    """Return the secrets of a record that stand in fields that are not known here."""
+    """Return the secrets of a record in fields that this version does not know."""
     return [one for one in record.more if isinstance(one[1], Secret)] if record.more else []
 
 
 def whole(record: AnyRecord) -> dict[str, Any]:
-    """Return all that there is to tell of a record."""
+    """Return all fields of a record, for the log."""
     said = asdict(record)
     del said["more"]
     for name in LATER[record.kind]:
@@ -116,12 +116,12 @@ def _told(value: str | Secret) -> Raw | Secret:
 
 
 def read(text: str | None) -> Said:
-    """Return what the log tells of one side of a change."""
+    """Return one side of a change (before or after) from the log."""
     return {} if text is None else _SAID.decode(text)
 
 
 def made(kind: Kind, text: str) -> AnyRecord:
-    """Return a record that the log tells whole. A secret in it is empty."""
+    """Return a record that the log has whole. A secret in it is empty."""
     record = _READERS[kind].decode(text)
     said = _SAID.decode(text)
     unknown = said.keys() - TYPES[kind].keys()
@@ -129,7 +129,7 @@ def made(kind: Kind, text: str) -> AnyRecord:
 
 
 def changed(record: AnyRecord, before: Said, after: Said) -> AnyRecord:
-    """Return what a record has become by a change that the log tells. A secret that changed is empty."""
+    """Return a record after a change of the log. A secret that changed is empty."""
     kind = record.kind
     types, default = TYPES[kind], DEFAULTS[kind]
     new: dict[str, Any] = {}
@@ -178,7 +178,7 @@ def as_field(kind: Kind, name: str, value: Raw) -> Any:
 
 
 def marked(said: Said) -> list[str]:
-    """Return the fields of which is told that they hold a secret."""
+    """Return the names of the fields that hold a secret."""
     return [name for name, value in said.items() if bytes(value) == SECRET.encode()]
 
 

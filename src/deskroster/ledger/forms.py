@@ -1,7 +1,7 @@
-"""Forms: what is stored says which version of its form it is; one that only a later version knows is refused.
+"""Forms: the version of the format of each stored thing. A later form than is known here is refused.
 
 Form 1 is that of 0.1.0, which did not say it. It is known by its length, so no other form may be as long. What is
-written has the newest form of its kind; what is read has any up to that, and is read as that form has it.
+written has the newest form of its kind; what is read may have any form up to that, and is read in that form.
 """
 
 from deskroster.core.problems import Busy
@@ -19,7 +19,7 @@ _LAST = 15
 
 
 class NewerData(Busy):
-    """A later version of Deskroster has written this. Its text is the operator's."""
+    """A later version of Deskroster has written this. The text is shown to the operator."""
 
 
 def mark(form: int) -> bytes:

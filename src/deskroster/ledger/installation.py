@@ -22,13 +22,11 @@ from deskroster.ledger.vault import Vault, WrongKey, bound
 
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
-"""SQLite's codes for a broken file. The last: what our own statements name is not there."""
-ARRIVED = (
-    "arrived"  # noted in a copy that has become the data: the names of the moves that brought it here, the last last
-)
+"""SQLite's codes for a broken file. The last one: a table or column of our own statements is missing."""
+ARRIVED = "arrived"  # noted in a copy that has become the data: the names of the moves that brought it here, in order
 _SCHEMA = "schema"
-_ARRIVALS_KEPT = 20  # names; whoever writes reads all notes
-_LOCK_SECONDS, _PAUSE = 5.0, 0.05  # that the lock of a folder is waited for, and between two tries
+_ARRIVALS_KEPT = 20  # names: every write reads all notes
+_LOCK_SECONDS, _PAUSE = 5.0, 0.05  # to wait for the lock of a folder, and between two tries
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:
@@ -83,9 +81,9 @@ def _first_key(folder: Path, engine: Engine) -> bytes:
 
 @contextmanager
 def _locked(folder: Path, engine: Engine) -> Iterator[None]:
-    """Have the lock of a folder, which every process holds that writes or removes a key there. Raises FolderInUse.
+    """Hold the lock of a folder, as every process does that writes or removes a key in it. Raises FolderInUse.
 
-    An engine with its data in the folder has it already.
+    An engine with its data in the folder holds it already.
     """
     if engine.folder is not None:
         yield
@@ -106,7 +104,7 @@ def _locked(folder: Path, engine: Engine) -> Iterator[None]:
 
 
 def fence_in(engine: Engine, opened: Vault) -> None:
-    """Let nothing be read or written any more, from now on, once key, place or tables are no longer these."""
+    """Refuse all reads and writes from now on as soon as the key, the place or the tables have changed."""
     engine.fence.keep_to(opened.fingerprint, HEAD)
 
 
@@ -119,7 +117,7 @@ def prepare(engine: Engine) -> None:
 
 
 def _usable_version(engine: Engine) -> str | None:
-    """Return the version of the tables, which this program can use or bring to its own; None of an empty database."""
+    """Return the version of the tables, None for an empty database. Raises NewerData, Damaged if it cannot be used."""
     at = engine.read_now(version)
     if at is None and not engine.read_now(looks.is_empty):
         raise Damaged("the database does not tell its version")
@@ -131,7 +129,7 @@ def _usable_version(engine: Engine) -> str | None:
 
 
 def _migrate(engine: Engine, sign: Job[object]) -> None:
-    """Bring the tables to this version and sign them, all at once: who opens them meanwhile finds either."""
+    """Bring the tables to this version and sign them in one transaction."""
 
     def note_and_sign(db: Db) -> None:
         note_whom_it_serves(db)
@@ -156,13 +154,13 @@ def _check_quickly(engine: Engine) -> None:
 
 
 def serves_us(db: Db) -> bool:
-    """Tell whether this program can work with the tables: they may be of a later version that still lets it."""
+    """Tell whether this program can work with the tables: of its version, or of a later one that still serves it."""
     at = version(db)
     return at == HEAD or (at is not None and at > HEAD and (notes(db, fence.SERVES) or at) <= HEAD)
 
 
 def version(db: Db) -> str | None:
-    """Return the version of the tables; None of an empty database."""
+    """Return the version of the tables; None for an empty database."""
     if not looks.has_table(db, "alembic_version"):
         return None
     row = db.execute("SELECT version_num FROM alembic_version").fetchone()
@@ -170,7 +168,7 @@ def version(db: Db) -> str | None:
 
 
 def fingerprint(db: Db) -> str | None:
-    """Return that of the key that sealed what is in the tables; None if nothing ever was."""
+    """Return the fingerprint of the key that sealed the data; None if no key was used yet."""
     return notes(db, fence.KEY)
 
 
@@ -183,7 +181,7 @@ def schema_is_ours(db: Db, opened: Vault) -> bool:
 
 
 def must_be_ours(db: Db) -> None:
-    """Raise NewerData if the tables are of a later version: who copies or signs all of them must know all of them."""
+    """Raise NewerData if the tables are of a later version: to copy or sign all rows, all tables must be known."""
     at = version(db)
     if at is not None and at > HEAD:
         raise NewerData(f"the tables are of version {at}, this program is of {HEAD}: use the version that made them")
@@ -203,12 +201,12 @@ def changes_counted(db: Db) -> int:
 
 
 def note_whom_it_serves(db: Db) -> None:
-    """Note for programs of other versions who can go on with the tables, once they are brought to this one."""
+    """Note which versions of the program can go on with the tables once they are migrated to this one."""
     note(db, fence.SERVES, SERVES)
 
 
 def strange_notes(db: Db) -> Iterator[str]:
-    """Yield the names of notes that no program of this version writes; nothing where the tables are of a later one."""
+    """Yield the names of notes that this version does not write; none if the tables are of a later version."""
     if version(db) != HEAD:
         return
     for name, value in db.execute(fence.NOTES).fetchall():
@@ -218,18 +216,18 @@ def strange_notes(db: Db) -> Iterator[str]:
 
 
 def note(db: Db, name: str, value: str) -> None:
-    """Note something of the installation."""
+    """Write a note of the installation."""
     db.execute(_PUT, (name, value))
 
 
 def notes(db: Db, name: str) -> str | None:
-    """Return what was noted."""
+    """Return the value of a note, or None."""
     row = db.execute(_GET, (name,)).fetchone()
     return None if row is None else str(row[0])
 
 
 def noted(db: Db, name: str) -> str | None:
-    """Return what was noted; None too of a database that has no tables yet."""
+    """Return the value of a note, or None; also for a database that has no tables yet."""
     return notes(db, name) if looks.has_table(db, tables.installation.name) else None
 
 
@@ -251,7 +249,7 @@ def forget(db: Db, name: str) -> None:
 
 
 def sign_again(db: Db, opened: Vault) -> None:
-    """Sign the tables of a database that has just been filled, which declares them in its own words."""
+    """Sign the tables of a database that has just been filled: each engine declares them in another way."""
     _sign(db, opened)
 
 
@@ -271,7 +269,7 @@ def rotate_key(folder: Path) -> Vault:
 
 
 def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
-    """Seal all data with a new key, which stands in the file `key` afterwards, whatever happens in between.
+    """Seal all data with a new key and put that into the file `key`. After a kill, the next opening finishes it.
 
     Raises WrongKey if the key comes from the environment: then it is not ours to change. Raises Damaged.
     """
@@ -285,7 +283,7 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
         if vault.read_key(folder, NEXT_KEY) != key:  # the last look before the commit
             raise WrongKey(f"{shown(folder / NEXT_KEY)} was removed or changed meanwhile; give the command again")
 
-    with _locked(folder, engine):  # whoever opens the folder leaves the file alone until this process has ended
+    with _locked(folder, engine):  # other processes do not touch NEXT_KEY meanwhile
         vault.write_key(folder, key, NEXT_KEY)
         engine.write_now(job)
         finish_rekey(folder, new.fingerprint)
@@ -325,7 +323,7 @@ def finish_rekey(folder: Path, known: str | None) -> None:
 
 
 def _unfinished(folder: Path) -> list[Path]:
-    """Return where a killed process may have left a key that was not written to its end."""
+    """Return the paths at which a killed process may have left a key file that is not complete."""
     return [durable.aside(folder / name) for name in (vault.FILE, NEXT_KEY)]
 
 
@@ -341,12 +339,12 @@ def _next_key(folder: Path, known: str | None) -> bytes | None:
 
 
 def has_companies(db: Db) -> bool:
-    """Tell whether anything is in the tables."""
+    """Tell whether there is any company."""
     return db.execute(_COMPANIES).fetchone() is not None
 
 
 def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
-    """Give every row of a company its checksum by the new key, once it was found to have that by the old one."""
+    """Verify the checksum of every row of a company with the old key, and write it anew with the new one."""
     roster, head = loading.settings(db, old, company_id)
     seen, verified = observations.load(db, old, company_id), log.verified(db, old, company_id)
     with loading.legible(f"company {company_id}"):

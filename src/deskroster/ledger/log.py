@@ -57,17 +57,17 @@ def move_head(connection: Db, vault: Vault, company_id: int, end: Row) -> None:
 
 
 def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
-    """Return the checksum of where the log ends, so that one that was cut off is noticed."""
+    """Return the checksum of the end of the log, so that a truncated log is noticed."""
     return vault.checksums(company_id, _ANCHOR)(end)
 
 
 def anchored(vault: Vault, company_id: int, end: Row, written: bytes) -> bool:
-    """Tell whether the log ends where that was written. Raises NewerData."""
+    """Tell whether the checksum of the end of the log is right. Raises NewerData."""
     return vault.agrees(company_id, _ANCHOR, end, written)
 
 
 def new_attempt() -> str:
-    """Return a name for an attempt to write that no other attempt has, of whichever process."""
+    """Return a unique name for an attempt to write, different in every process."""
     return token_hex(_ATTEMPT_BYTES)
 
 
@@ -92,7 +92,7 @@ class Broken(Damaged):
 
 
 class Told(NamedTuple):
-    """A commit as the log tells it: its changes without their secrets, and of a record only what has changed."""
+    """A commit as the log has it: without secrets, and of a record only the fields that changed."""
 
     number: int
     at: int

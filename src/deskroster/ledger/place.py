@@ -18,7 +18,7 @@ VARIABLE = "DESKROSTER_DATABASE"
 
 
 class NoDatabase(Exception):
-    """A place where no database can be: the address is none, or another one is in charge. Says why."""
+    """The address is invalid, or the database there is not in charge of the data. Says why."""
 
 
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
@@ -51,7 +51,7 @@ def noted_in(folder: Path) -> str | None:
 
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:
-    """Return what opens a database. It raises NoDatabase, FolderInUse, Damaged or Failed."""
+    """Return a function that opens a database. It raises NoDatabase, FolderInUse, Damaged or Failed."""
     if url is None:
         return Embedded
 
@@ -72,12 +72,12 @@ def is_installation(folder: Path) -> bool:
 
 
 def has_lost_its_database(folder: Path) -> bool:
-    """Tell whether a folder holds only what an installation keeps beside its database."""
+    """Tell whether a folder has files that belong to a database, but no database and no address of one."""
     return not is_installation(folder) and (folder / nonces.FILE).exists()
 
 
 def hide_from_git(folder: Path) -> None:
-    """Have git leave a data folder alone: `git add .` around it would take the installation key.
+    """Have git ignore a data folder: `git add .` above it would add the installation key.
 
     A `.gitignore` that says anything is left as it is; an empty one is written. If it cannot be written, nothing else
     is affected.

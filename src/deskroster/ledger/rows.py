@@ -17,14 +17,14 @@ from deskroster.ledger.engines import DIALECT, LIMIT, Db
 from deskroster.ledger.tables import STORED, Stored
 from deskroster.ledger.vault import Vault, bound
 
-FIRST_HASH = bytes(32)  # what the first commit of a company follows
+FIRST_HASH = bytes(32)  # stands for the hash before the first commit of a company
 
 Row = tuple[Any, ...]
 Checksum = Callable[[Row], bytes]
 
 
 class Step(IntEnum):
-    """In which order statements run: what is unique is given up before it is taken."""
+    """The order of statements: a unique value is released before another row takes it."""
 
     REMOVE = 0
     CHANGE = 1
@@ -47,7 +47,7 @@ class Rows:
 
 
 def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:
-    """Return what brings the tables from before these changes to after them."""
+    """Return the rows to write for these changes."""
     rows = Rows()
     net: dict[tuple[Kind, int], tuple[AnyRecord | None, AnyRecord | None]] = {}
     members: dict[tuple[int, int], bool] = {}  # (agent, group): whether the agent is in it in the end
@@ -70,7 +70,7 @@ def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:
 
 
 def sign(vault: Vault, company_id: int, records: Iterable[AnyRecord]) -> Rows:
-    """Return what gives records that stand in the tables their checksums by the key of this vault."""
+    """Return the rows that give stored records their checksums with the key of this vault."""
     rows = Rows()
     for record in records:
         plan, key = PLANS[record.kind], _key(company_id, record.kind, record.id)
@@ -220,7 +220,7 @@ def _revealed(secret: Secret | None) -> str | None:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as the tables keep it where it is no column."""
+    """Return a value as JSON text, as the tables keep it."""
     return msgspec.json.encode(value).decode()
 
 

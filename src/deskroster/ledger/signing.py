@@ -1,4 +1,4 @@
-"""Signing: what of a record is under its checksum, and whether it has the checksum that it was written with.
+"""Signing: which values of a record its checksum covers, and whether the stored checksum is right.
 
 The fields of 0.1.0 count by their place. Any other counts by its name, and only where it is not its default; so a field
 that is added changes no checksum of a record that does not have it.
@@ -24,7 +24,7 @@ Arrange = Callable[[Row, Pairs], Row]
 
 
 def arrangement(kind: Kind) -> Arrange | None:
-    """Return what puts the values of a record in the order in which they are signed; None if they stand so already.
+    """Return a function that puts the values of a record into the order of the checksum; None if they are in it.
 
     The values: id, columns, links, secrets and at last `more`, as `STORED` has them. The pairs: secrets in fields that
     are not known here.
@@ -42,14 +42,14 @@ def arrangement(kind: Kind) -> Arrange | None:
 
 
 def signed(arrange: Arrange | None, row: Row, unknown: Pairs) -> Row:
-    """Return what is under the checksum of a record, given its values."""
+    """Return the values that the checksum of a record covers."""
     if arrange is not None:
         return arrange(row, unknown)
     return (*row, *chain.from_iterable(sorted(unknown))) if unknown else row
 
 
 def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], written: Sequence[bytes]) -> None:
-    """Compare what is signed of records with their checksums, in the form of each. Raises Damaged, NewerData."""
+    """Compare records with their checksums, each in its form. Raises Damaged, NewerData."""
     now = vault.checksums(company_id, kind)
     if written[0][:1] == mark(forms.CHECKSUM) and tuple(map(now, rows)) == written:
         return  # all of the newest form, as most are
@@ -65,13 +65,13 @@ def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], writ
 
 
 def _first(kind: Kind, row: Row) -> Row | None:
-    """Return what form 1 has signed of a record; None if it has what that did not know."""
+    """Return the values that a checksum of form 1 covers; None if the record has fields that form 1 did not have."""
     length = 1 + len(FIRST[kind])
     return row[:length] if row[length:] == (NONE_MORE,) else None
 
 
 def _default(kind: Kind, name: str) -> Any:
-    """Return the default of a field as its column has it; of a secret None, which it always is."""
+    """Return the default of a field as its column stores it; None for a secret."""
     table, default = STORED[kind].table, DEFAULTS[kind].get(name)
     info = table.c[name].info if name in table.c else {}
     if info.get("json"):

@@ -35,7 +35,7 @@ class WrongKey(Exception):
 
 
 class Vault:
-    """Seals with AES-256-GCM. What a value is bound to must be said again, the same, to open it."""
+    """Seals with AES-256-GCM. To open a value, the same `bound` must be given as when it was sealed."""
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
@@ -46,7 +46,7 @@ class Vault:
         self.fingerprint = self.derive("fingerprint", 8).hex()
 
     def reveal(self) -> bytes:
-        """Return the installation key, for a process of ours that is to open what this one does."""
+        """Return the installation key, to hand it to a process that this one starts."""
         return self._key
 
     def seal(self, value: bytes, bound: str) -> bytes:
@@ -81,7 +81,7 @@ class Vault:
         return hmac.digest(self._digest_key, message, hashlib.sha256)
 
     def checksums(self, company_id: int, of: str, form: int | None = None) -> Callable[[tuple[Any, ...]], bytes]:
-        """Return what gives a row its checksum: keyed BLAKE2b (RFC 7693), so only this installation can make one.
+        """Return a function that computes the checksum of a row: keyed BLAKE2b (RFC 7693), so nobody else can make one.
 
         In the newest form, unless another one is asked for.
         """
@@ -102,7 +102,7 @@ class Vault:
 
 
 def bound(company_id: int, kind: str, id: int | str, field: str) -> str:
-    """Return what a sealed value of a record is bound to."""
+    """Return the place of a sealed value, to which it is bound: company, kind, record and field."""
     return f"{company_id}/{kind}/{id}/{field}"
 
 
@@ -149,5 +149,5 @@ def write_key(folder: Path, key: bytes, name: str = FILE) -> None:
 
 
 def as_file(key: bytes) -> bytes:
-    """Return a key as its file has it."""
+    """Return the content of a key file."""
     return key.hex().encode() + b"\n"
