@@ -31,6 +31,7 @@ def test_every_case_that_is_made_from_a_document_is_answered_as_it_says(dialect)
     assert len(answers) >= KINDS
 
 
+@pytest.mark.once
 def test_a_document_that_is_not_true_is_noticed():
     untrue = [replace(dialect, refuses_in_success=False) for dialect in DIALECTS]
     with pytest.MonkeyPatch.context() as patch:
@@ -39,6 +40,7 @@ def test_a_document_that_is_not_true_is_noticed():
             runs.schema("udesk", SECONDS_OF_THE_CONTROL)
 
 
+@pytest.mark.once
 def test_a_failure_of_the_server_is_noticed():
     def fails(*_: object) -> None:
         raise ZeroDivisionError
@@ -49,6 +51,7 @@ def test_a_failure_of_the_server_is_noticed():
             runs.schema("kf5", SECONDS_OF_THE_CONTROL)
 
 
+@pytest.mark.once
 def test_a_reader_that_reads_wrongly_is_noticed():
     """The standard library's decoder as it comes: most often within seconds, and else in one of several attempts."""
 
@@ -60,6 +63,7 @@ def test_a_reader_that_reads_wrongly_is_noticed():
         attempts()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("target", runs.TARGETS)
 def test_what_reads_strangers_bytes_reads_them_as_plainly_as_can_be(target):
     inputs = runs.coverage(target, SECONDS_OF_A_READER)
