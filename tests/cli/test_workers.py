@@ -291,7 +291,7 @@ def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, shared_acme):
 def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder_and_no_data(
     nowhere, shared_acme, databases
 ):
-    assert {"database", "key", ".gitignore"} == {path.name for path in nowhere.data.iterdir()}
+    assert {"database", "key", "lock", ".gitignore"} == {path.name for path in nowhere.data.iterdir()}
     assert 0o600 == (nowhere.data / place.ELSEWHERE).stat().st_mode & 0o777
     assert 0 == nowhere("doctor").code
 
