@@ -13,7 +13,7 @@ from deskroster.ledger.engines.keeper import Keeper
 from deskroster.ledger.engines.lanes import Lane
 from deskroster.ledger.engines.postgresql import LANES
 from deskroster.ledger.engines.session import Connection, Primary
-from tests.ledger.support import NOW, names, new_group, work
+from tests.ledger.support import NOW
 
 pytestmark = pytest.mark.once
 
@@ -29,8 +29,9 @@ def sleeping(raw):
 
 
 async def until(found):
-    while not found():  # noqa: ASYNC110 - it is the server that it happens in
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(SECONDS):
+        while not found():  # noqa: ASYNC110 - it is the server that it happens in
+            await asyncio.sleep(0.01)
 
 
 def hold_the_calls(raw):
@@ -66,8 +67,7 @@ def test_reads_and_writes_of_other_companies_go_on_while_calls_cannot_be_counted
                 hold_the_calls(at_work)
                 asleep = asyncio.ensure_future(asyncio.to_thread(at_work.execute, "SELECT pg_sleep(2)"))
                 calls = [asyncio.ensure_future(store.count_call(1, 99)) for _ in range(3 * LANES)]
-                while store._engine._slow._value:  # noqa: ASYNC110 - until as many wait as may
-                    await asyncio.sleep(0.01)
+                await until(lambda: not store._engine._slow._value)  # as many wait as may
 
                 assert [1] == await store.companies_with_email("zhaofeng@udesk.cn")
                 assert not any(call.done() for call in calls)
@@ -122,18 +122,20 @@ def test_who_closes_does_not_wait_for_a_job_that_goes_on(processes, databases, d
 
 def test_a_job_that_nobody_waits_for_any_more_is_broken_off(processes, databases, database):
     async def run():
-        async with processes(1) as ([(store, ledger)], _):
-            engine = store._engine
-            reading = asyncio.ensure_future(engine.read_long(lambda db: db.execute(FOR_EVER).fetchall(), silence=600))
-            with databases.connect(database) as raw:
-                await until(lambda: sleeping(raw))
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-            jobs = [engine.read(lambda db: db.execute("SELECT 1").fetchone(), patience=3 * SECONDS) for _ in range(9)]
+        async with processes(1) as ([(store, _)], _):
+            lane = Lane(store._engine._primary)
+            try:
+                running = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
+                with databases.connect(database) as raw:
+                    await until(lambda: sleeping(raw))
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                next_one = lane.run(lambda session: session.script("SELECT 1"), 600)
 
-            assert [(1,)] * 9 == await asyncio.wait_for(asyncio.gather(*jobs), SECONDS)
-            assert b"1" == await ledger.submit(work(new_group("a")))
-            assert ["a"] == names(ledger)
+                assert [(1,)] == await asyncio.wait_for(next_one, SECONDS)
+            finally:
+                lane.abort()
+                lane.close()
 
     asyncio.run(run())
 
@@ -257,7 +259,8 @@ def test_who_comes_when_a_lock_is_given_from_one_to_the_next_waits_no_longer_tha
                 pass
 
         with pytest.raises(Busy):
-            await asyncio.wait_for(last_one(), SECONDS)
+            async with asyncio.timeout(SECONDS):
+                await last_one()  # at once: in a task of its own it would come later
         end.set()
         await waiting
         async with within(SHORT, lock):
