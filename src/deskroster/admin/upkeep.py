@@ -89,10 +89,8 @@ def routes(installation: Installation) -> tuple[Route, ...]:
             raise Invalid("folder", Rule.FORM)
         try:
             return written(BackupOut(as_text(folder), await installation.store.backup(folder)))
-        except NoRoom as error:
-            return own.refused(503, "no-room", str(error))
-        except (BadBackup, *ERRORS) as error:
-            return own.refused(409 if isinstance(error, BadBackup) else 500, "backup-failed", str(error))
+        except (BadBackup, NoRoom, *ERRORS) as error:
+            return own.refused(409 if isinstance(error, BadBackup) else 503, "backup-failed", str(error))
 
     async def check(request: Request, desk: Desk) -> Reply:
         labels = {company.id: company.label for company in installation.store.listed.all()}
