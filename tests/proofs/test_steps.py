@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 _names = itertools.count()
 ON_THE_SERVER_ALONE = {"company add on PostgreSQL", "upgrade on PostgreSQL"}  # they write nothing in the folder
 EVERY = [
-    pytest.param(12, id="some steps", marks=pytest.mark.proof),
+    pytest.param(24, id="some steps", marks=pytest.mark.proof),
     pytest.param(1, id="every step", marks=pytest.mark.torture),
 ]
 
