@@ -75,6 +75,7 @@ METHODS = {
     "uvicorn.Server.__init__": "(self, config: 'Config') -> 'None'",
     "uvicorn.Server.capture_signals": "(self) -> 'Generator[None, None, None]'",
     "uvicorn.Server.serve": "(self, sockets: 'list[socket.socket] | None' = None) -> 'None'",
+    "uvicorn.Server.shutdown": "(self, sockets: 'list[socket.socket] | None' = None) -> 'None'",
     "uvicorn.Server.startup": "(self, sockets: 'list[socket.socket] | None' = None) -> 'None'",
 }
 
@@ -103,6 +104,7 @@ ATTRIBUTES = {
     "RequestResponseCycle.response_started",
     "RequestResponseCycle.scope",
     "ServerState.default_headers",
+    "uvicorn.Server._captured_signals",
     "uvicorn.Server.should_exit",
 }
 
@@ -112,9 +114,11 @@ CALLED_BY_THEM = {
     "HttpToolsProtocol._unset_keepalive_if_required": ("on_response_complete",),
     "HttpToolsProtocol.timeout_keep_alive_handler": ("on_response_complete",),
     "uvicorn.Server.capture_signals": ("serve",),
+    "uvicorn.Server.shutdown": ("_serve",),
     "uvicorn.Server.startup": ("_serve",),
+    "uvicorn.Server._captured_signals": ("capture_signals", "handle_exit"),
 }
-"""Methods that we replace or rely on, and where the library calls them: elsewhere ours would never be asked."""
+"""What we replace or rely on, and where the library uses it: elsewhere ours would never be asked."""
 
 NOT_PRIVATE = {
     "os._exit",  # documented
