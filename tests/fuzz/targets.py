@@ -163,14 +163,17 @@ def signatures(sent: bytes) -> None:
     assert _is_signed(dialect, query, body), (query, body)
 
 
-_SIGNING = {"email", "timestamp", "sign", "nonce", "sign_version"}
+_SIGNING = {
+    "udesk": {"email", "timestamp", "sign", "nonce", "sign_version"},
+    "servicego": {"email", "timestamp", "sign"},  # it has no nonce: one that is sent is any other parameter
+}
 
 
 def _is_signed(dialect: str, query: bytes, body: bytes) -> bool:
-    given = _parameters(query)
-    if dialect == "udesk" and given.keys() != _SIGNING:
+    given = _parameters(dialect, query)
+    if dialect == "udesk" and given.keys() != _SIGNING["udesk"]:
         for name, value in (json.loads(body) if body else {}).items():
-            if name in _SIGNING and type(value) in (int, str):
+            if name in _SIGNING[dialect] and type(value) in (int, str):
                 given.setdefault(name, str(value))
     signs = [EMAIL, TOKEN, given["timestamp"]]
     if dialect == "udesk" and "sign_version" in given:
@@ -185,12 +188,12 @@ def _is_signed(dialect: str, query: bytes, body: bytes) -> bool:
     )
 
 
-def _parameters(query: bytes) -> dict[str, str]:
+def _parameters(dialect: str, query: bytes) -> dict[str, str]:
     given: dict[str, str] = {}
     for pair in query.split(b"&"):
         raw, _, value = pair.partition(b"=")
         name = unquote_to_bytes(raw).decode("utf-8", "replace")
-        if name in _SIGNING:
+        if name in _SIGNING[dialect]:
             assert name not in given
             given[name] = unquote_to_bytes(value).decode("utf-8", "replace")
     return given
@@ -277,7 +280,7 @@ TARGETS = {
     "signatures": Target(signatures, [
         prefix + query
         for prefix in (b"\x20", b"\x01", b"\x50")
-        for query in (_A, _C, _S, b"\0" + _BODY, _A + b"&page=1", b"")
+        for query in (_A, _C, _S, b"\0" + _BODY, _A + b"&page=1", _S + b"&nonce=n&nonce=n", b"")
     ]),
     "basic": Target(basic, [
         prefix + header
