@@ -31,6 +31,19 @@ def key_in_place() -> None:
     vault.write_key, vault.read_key = write_key, read_key
 
 
+def key_first() -> None:
+    """Put the new key in its place before the data is sealed with it."""
+
+    def change_key(folder, engine, old):
+        key = vault.new_key()
+        new = vault.Vault(key)
+        durable.put(folder / vault.FILE, vault.as_file(key))
+        engine.write_now(lambda db: installation.rekey(db, old, new))
+        return new
+
+    installation.change_key = change_key
+
+
 def place_first() -> None:
     """Note the new place of a move before the old one is marked, and let both be used."""
 

@@ -163,7 +163,7 @@ def test_a_command_that_a_full_disk_stops_leaves_nothing_in_the_way(ground, name
 @pytest.mark.parametrize(
     ("name", "altered"),
     [
-        ("rotate", "key_in_place"),
+        ("rotate", "key_first"),
         ("init", "key_in_place"),
         ("init on PostgreSQL", "note_last"),
         ("move to PostgreSQL", "place_first"),
