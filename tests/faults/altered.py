@@ -14,14 +14,16 @@ LATER = "9000"
 
 
 def key_in_place() -> None:
-    """Make the key file first and fill it afterwards, and a 0-byte database file too."""
+    """Make the key file first and fill it afterwards, in so many steps that one more or less elsewhere hides none."""
 
     def write_key(folder: Path, key: bytes, name: str = vault.FILE) -> None:
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        durable.sync_folder(folder)
         with os.fdopen(descriptor, "w") as file:
-            file.write(key.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            for part in (key.hex()[:8], key.hex()[8:], "\n"):
+                file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
         durable.sync_folder(folder)
 
     def read_key(folder: Path, name: str = vault.FILE) -> bytes | None:
