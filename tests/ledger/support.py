@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from deskroster.core import groups
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import Ledger, Once, Store, Work, place
+from deskroster.ledger import Ledger, Once, Store, Work, moving, place
 from deskroster.ledger.engines import postgresql
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.engines.postgresql import PostgreSQL
@@ -72,6 +73,18 @@ def new_group(name: str, member_ids: tuple[int, ...] = ()) -> Verb:
         return groups.create(roster, caller, name, member_ids, NOW)
 
     return verb
+
+
+def before_the_mark(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something done, once, when a move has copied the data and not yet marked the old place."""
+    real, done = moving._hand_over, []
+
+    def hand_over(*arguments: Any) -> None:
+        if not done:
+            done.append(act())
+        real(*arguments)
+
+    monkeypatch.setattr(moving, "_hand_over", hand_over)
 
 
 def names(ledger: Ledger) -> list[str]:

@@ -13,7 +13,7 @@ from deskroster.ledger import FolderInUse, Store, installation, moving, place, r
 from deskroster.ledger.engines import fence, keeper, postgresql
 from deskroster.ledger.engines.embedded import Embedded
 from deskroster.ledger.place import engine_at
-from tests.ledger.support import NOW, names, new_group, opened, work
+from tests.ledger.support import NOW, before_the_mark, names, new_group, opened, work
 
 pytestmark = pytest.mark.once
 
@@ -151,16 +151,10 @@ def test_of_what_is_written_while_the_key_or_the_place_changes_nothing_that_was_
 
 def between_copy_and_mark(monkeypatch, ledger, loop, name):
     """Let a process write when its data has been copied, and before it is told that it was moved."""
-    real, written = moving._hand_over, []
-
-    def hand_over(*arguments):
-        if not written:
-            written.append(
-                asyncio.run_coroutine_threadsafe(ledger.submit(work(new_group(name))), loop).result(PATIENCE)
-            )
-        return real(*arguments)
-
-    monkeypatch.setattr(moving, "_hand_over", hand_over)
+    written = work(new_group(name))
+    before_the_mark(
+        monkeypatch, lambda: asyncio.run_coroutine_threadsafe(ledger.submit(written), loop).result(PATIENCE)
+    )
 
 
 def test_a_move_beside_a_write_after_its_copy_is_refused_and_can_be_given_again(

@@ -7,7 +7,7 @@ import pytest
 
 from deskroster.ledger import FolderInUse, WrongKey, installation, moving, place, rotate_key
 from deskroster.ledger.place import engine_at
-from tests.ledger.support import new_group, work
+from tests.ledger.support import before_the_mark, new_group, work
 from tests.ledger.test_fence import copied, durable, moved, rotated, there
 
 pytestmark = pytest.mark.once
@@ -102,14 +102,7 @@ def test_control_a_change_of_the_key_without_the_lock_of_the_folder_loses_it(
 
 def rotated_between_copy_and_mark(monkeypatch, url, other):
     """Let the key be changed in another folder when the data has been copied, and before it is marked as moved."""
-    real, done = moving._hand_over, []
-
-    def hand_over(*arguments):
-        if not done:
-            done.append(rotate_key(there(other, url)))
-        return real(*arguments)
-
-    monkeypatch.setattr(moving, "_hand_over", hand_over)
+    before_the_mark(monkeypatch, lambda: rotate_key(there(other, url)))
 
 
 def test_a_move_beside_a_change_of_the_key_is_refused_and_can_be_given_again(
