@@ -386,7 +386,7 @@ class Company(RuleBasedStateMachine):
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(30, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.proof)])
 def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepared, tmp_path_factory, examples):
     class Prepared(Company):
         pass

@@ -17,6 +17,7 @@ from tests.proofs.durability.served import SERVER, Served
 from tests.proofs.durability.writers import Lost
 
 CONTROL_ROUNDS = 8  # within which a broken promise must be noticed
+ATTEMPTS = 4
 ALTERED = ("-m", "tests.proofs.durability.altered")
 SECTOR = 512  # bytes that a disk writes at once
 
@@ -44,15 +45,22 @@ def test_nothing_acknowledged_is_lost_by_kill_9_and_nothing_is_half_there(rounds
 @pytest.mark.parametrize(
     ("way", "notice"),
     [
-        ("early", "lacks|the same key got"),
+        ("early", "lacks"),
         pytest.param("halved", "the log and the tables differ", marks=pytest.mark.once),
         pytest.param("unsynced", "lacks", marks=pytest.mark.once),
         pytest.param("forgetful", "a nonce that was used before", marks=pytest.mark.once),
     ],
 )
 def test_control_a_server_that_breaks_its_word_is_noticed(way, notice, prepared, tmp_path, library):
-    with pytest.raises(Lost, match=notice):
-        crashes.run(prepared, tmp_path, library, CONTROL_ROUNDS, 1, (*ALTERED, way))
+    told = ""
+    for attempt in range(ATTEMPTS):  # what is broken may be noticed in another way first, as the kill falls
+        (folder := tmp_path / f"{attempt}").mkdir()
+        with pytest.raises(Lost) as lost:
+            crashes.run(prepared, folder, library, CONTROL_ROUNDS, 1 + attempt, (*ALTERED, way))
+        told = str(lost.value)
+        if notice in told:
+            break
+    assert notice in told
 
 
 def syncs_of_writes(server: Served, disk: Disk, count: int) -> int:
