@@ -41,8 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run more tests at once than there are cores: many wait for a process or a deadline."""
-    return max(2, (os.cpu_count() or 1) * 3 // 2)
+    """Run more tests at once than there are cores: many wait for a process, the disk or a deadline."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

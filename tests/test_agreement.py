@@ -386,7 +386,10 @@ class Company(RuleBasedStateMachine):
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [5, pytest.param(60, marks=pytest.mark.proof)])
+MANY = [pytest.param(15, id=f"15-{part}", marks=pytest.mark.proof) for part in range(4)]  # at once, on many cores
+
+
+@pytest.mark.parametrize("examples", [5, *MANY])
 def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepared, tmp_path_factory, examples):
     class Prepared(Company):
         pass

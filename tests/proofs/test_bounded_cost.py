@@ -74,6 +74,7 @@ def test_every_route_has_a_worst_case() -> None:
     assert set(worst.WORST) == {name_of(dialect, route) for dialect, route in ROUTES}
 
 
+@pytest.mark.once
 def test_no_request_holds_the_process(large: InProcess) -> None:
     measured: Measured = {}
     for dialect, route in ROUTES:
