@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -10,8 +11,9 @@ import pytest
 
 from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
-from deskroster.ledger import Store, log
+from deskroster.ledger import Store, WrongKey, log
 from deskroster.ledger.engines import Gone, asking, postgresql
+from deskroster.ledger.engines.keeper import OPENED
 from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
@@ -379,10 +381,6 @@ def test_a_company_that_one_process_founds_or_renames_is_known_to_the_others(pro
 
 
 def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, database, tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
-    from deskroster.ledger import WrongKey
-
     def opened(name):
         try:
             return Store.open(tmp_path / name, lambda: NOW, engine_at(databases.url(database)))
@@ -396,6 +394,29 @@ def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, dat
     assert 1 == len({store.vault.fingerprint for store in stores})
     for store in stores:
         asyncio.run(store.close())
+
+
+def test_who_opens_an_empty_database_waits_for_whoever_makes_its_tables(databases, database, tmp_path, monkeypatch):
+    """However long that takes: the limit of a migration is for what verbs wait behind, and nobody waits behind this."""
+    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT", "50ms")
+    with databases.connect(database) as other:
+        other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({OPENED}, 1)")
+        with ThreadPoolExecutor(1) as thread:
+            opening = thread.submit(Store.open, tmp_path / "a", lambda: NOW, engine_at(databases.url(database)))
+            while not (opening.done() or waiting_for_advisory_locks(other)):
+                pass
+            other.execute("SELECT pg_sleep(0.2)")
+            waited = not opening.done()
+            other.execute("COMMIT")
+            store = opening.result()
+    asyncio.run(store.close())
+
+    assert waited
+
+
+def waiting_for_advisory_locks(db):
+    waiting = "SELECT 1 FROM pg_locks JOIN pg_database ON oid = database WHERE locktype = 'advisory' AND NOT granted"
+    return db.execute(f"{waiting} AND datname = current_database()").fetchone()
 
 
 def test_calls_are_limited_for_all_processes_together(processes, databases, database):

@@ -38,7 +38,8 @@ LONG = 2  # of them, for what may take minutes: loading, checking, backups, foun
 SLOW = LANES - 1  # of them, for that and for writing, which waits for locks and disks: a short read finds the last one
 STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
-LOCK_TIMEOUT = "2s"  # of a migration: whoever comes meanwhile waits behind it, and no verb waits for 4 s
+TURN_TIMEOUT = "120s"  # of a migration for another one, or for a company that is founded: no verb waits behind it
+LOCK_TIMEOUT = "2s"  # of a migration for a table: whoever comes meanwhile waits behind it, and no verb waits for 4 s
 ALONE_TIMEOUT = "10s"  # for the writes of others to end, where the key or the place is changed
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 
@@ -192,10 +193,9 @@ class PostgreSQL:
         engine = create_engine("postgresql+psycopg://", creator=lambda: plain, poolclass=StaticPool)
         try:
             with engine.connect() as connection:
-                connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-                connection.execute(
-                    text(f"SELECT pg_advisory_xact_lock({OPENED}, 1), pg_advisory_xact_lock({OPENED}, 2)")
-                )
+                turn = f"SELECT pg_advisory_xact_lock({OPENED}, 1), pg_advisory_xact_lock({OPENED}, 2)"
+                for statement in (f"SET lock_timeout = '{TURN_TIMEOUT}'", turn, f"SET lock_timeout = '{LOCK_TIMEOUT}'"):
+                    connection.execute(text(statement))
                 steps(connection)
                 job(Session(plain))
                 connection.commit()
