@@ -44,7 +44,6 @@ def test_300_reads_and_30_writes_a_second_are_held(own_large_folder: Path) -> No
             pytest.fail(str(held))
 
 
-@pytest.mark.once
 def test_control_a_server_that_is_held_up_and_leaks_is_noticed(own_large_folder: Path) -> None:
     with first_in_turn(), serving(own_large_folder, "tests.proofs.load.spoiled") as server:
         for held in tries(server, SPOILED_SECONDS):

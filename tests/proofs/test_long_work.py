@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.proof, pytest.mark.once]  # on PostgreSQL others read 
 
 LIMIT = 1.0  # seconds that a write may wait, beyond the longest of those that were made just before
 QUIET = 5.0  # seconds
-PAUSE = 0.03  # seconds between the calls of one client, of which there are three
 ALTERED = ("-m", "tests.proofs.durability.altered", "in_place")
 
 
@@ -104,7 +103,7 @@ def go_on(server: Served, kind: str, waits: Waits, ended: threading.Event) -> No
             status = read(client) if kind == "read" else write(client, kind)
             (waits.reads if kind == "read" else waits.writes).append(time.perf_counter() - began)
             waits.statuses[status] += 1
-            time.sleep(PAUSE)
+            time.sleep(0.01)
 
 
 def read(client: httpx2.Client) -> int:

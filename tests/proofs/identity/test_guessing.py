@@ -60,7 +60,6 @@ def watched_desk(tmp_path, monkeypatch):
 
 
 @pytest.mark.proof
-@pytest.mark.once
 def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk):
     wait = hash_many(watched_desk)
 
@@ -70,7 +69,6 @@ def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk)
 
 
 @pytest.mark.proof
-@pytest.mark.once
 def test_control_hashing_in_more_threads_or_on_the_loop_is_noticed(watched_desk, monkeypatch):
     passwords = watched_desk.app.passwords
     with ThreadPoolExecutor(8) as crowd, monkeypatch.context() as patch:
