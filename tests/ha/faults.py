@@ -11,7 +11,7 @@ from tests.ha.machines import send, wait
 
 SECONDS = 30.0  # in which a process acknowledges writes again
 PLANNED_SECONDS = 5.0
-WRITES_SECONDS = 60.0
+WRITES_SECONDS = 30.0
 LAG = 2.0  # seconds of writes that a primary without synchronous standbys takes with it
 
 Seen = Callable[[], object]

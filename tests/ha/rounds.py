@@ -21,7 +21,7 @@ BEFORE = 30  # writes of each process before anything breaks
 AFTER = 30  # reads and writes together, when it works again
 CONSEQUENCE_SECONDS = 60.0
 PATIENCE = 60.0  # seconds in which it must work again; what is promised is compared with what was measured
-READY_SECONDS = 60.0  # from the healthy cluster to processes that say they are ready; nothing is promised of it
+READY_SECONDS = 15.0  # from the healthy cluster to processes that say they are ready
 
 
 class Report(NamedTuple):
