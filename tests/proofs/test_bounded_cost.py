@@ -74,7 +74,6 @@ def test_every_route_has_a_worst_case() -> None:
     assert set(worst.WORST) == {name_of(dialect, route) for dialect, route in ROUTES}
 
 
-@pytest.mark.once
 def test_no_request_holds_the_process(large: InProcess) -> None:
     measured: Measured = {}
     for dialect, route in ROUTES:
@@ -165,6 +164,7 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
     assert [200] * MISSES == statuses  # however often it is measured
 
 
+@pytest.mark.once
 def test_what_is_measured_again_has_as_much_to_do_again() -> None:
     assert {"name": "Other 2", "x": {"label": "l 2"}} == _renamed({"name": "Other", "x": {"label": "l"}}, 2)
     used_up = [case for name, cases in worst.WORST.items() if " DELETE " in name for case in cases if case.again]
@@ -180,6 +180,7 @@ CHARACTERS = 4_000_000  # in all of a company's names
 SLACK = 1.6
 
 
+@pytest.mark.once
 def test_a_search_costs_what_there_is_to_read() -> None:
     """Names that are nearly what is sought, at each place: each character is read once, however long the names."""
 
@@ -191,12 +192,14 @@ def test_a_search_costs_what_there_is_to_read() -> None:
     assert _is_linear(costs)
 
 
+@pytest.mark.once
 def test_control_a_search_that_reads_again_and_again_is_noticed() -> None:
     few, many = LENGTHS[0], LENGTHS[-1]
 
     assert any(_search_cost(many, _searched_each) > _search_cost(few, _searched_each) * SLACK for _ in range(MISSES))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("character", ["a", "中", "😀", "ΐ", "ß"])
 def test_a_search_among_the_longest_names_holds_nobody(character: str) -> None:
     rosters = {size: _named(character * 255, size) for size in (25_000, 50_000, 100_000)}
@@ -219,6 +222,7 @@ def test_a_search_among_the_longest_names_holds_nobody(character: str) -> None:
     assert min(longest) < LIMIT
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("character", ["a", " ", "\u3000", "中", "\u0301", "ΐ"])
 def test_a_name_costs_as_much_as_it_is_long(character: str) -> None:
     names = {size: character * size + "\x07" for size in (100_000, 200_000, 400_000)}
