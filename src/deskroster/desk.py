@@ -168,15 +168,15 @@ class Desk:
             return self._store.count_call(self.roster.company.id, limit)
         return self._calls.count(self._clock.steady(), limit)
 
-    async def submit(
+    def submit(
         self, identity: Identity | None, origin: Origin, verb: Verb, shape: Shape, once: Keyed | None = None
-    ) -> bytes:
+    ) -> Coroutine[Any, Any, bytes]:
         """Run a verb and return its reply, shaped on the roster as the verb left it, once it is durable.
 
         Without an identity it is the operator's. Raises the verb's Problem, Busy or Unknown.
         """
         kept = None if once is None else self._ledger.once(*once)
-        return await self._ledger.submit(Work(identity, origin, verb, shape, kept))
+        return self._ledger.submit(Work(identity, origin, verb, shape, kept))
 
     def last_logins(self, agent_ids: Iterable[int]) -> dict[int, int]:
         """Return when those of the agents that ever did last logged in by password, in Unix seconds."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from deskroster.core.answers import Answers
 from deskroster.core.ids import Ids
-from deskroster.core.records import KINDS, Agent, AnyRecord, Group, Kind
+from deskroster.core.records import KINDS, AnyRecord, Kind
 
 if TYPE_CHECKING:
     from deskroster.core.changes import Change
@@ -84,20 +84,18 @@ class Pieces:
 
     def drop_around(self, change: "Change") -> None:
         """Drop the pieces of the changed record and of every record one step along the indexes."""
-        roster, kind, id = self._roster, change.kind, change.id
+        roster, (kind, id, before, after) = self._roster, change
         self._drop(kind, (id,))
-        if (
-            kind != "group" or change.before is None or change.after is None
-        ):  # groups are listed by nothing but their id
+        if kind != "group" or before is None or after is None:  # groups are listed by nothing but their id
             self.answers.touch_lists(kind)
         match kind:
             case "company":
                 self.clear()
             case "agent":
-                self._drop("group", _ids(change, Agent, "group_ids"))
+                self._drop("group", _either(before, after, "group_ids"))
                 self._drop("profile_record", roster.mentions.get((kind, id), ()))
             case "group":
-                self._drop("agent", _ids(change, Group, "member_ids"))
+                self._drop("agent", _either(before, after, "member_ids"))
             case "profile_field":
                 self._forget("profile_record")
             case "profile_record":
@@ -108,6 +106,8 @@ class Pieces:
                 pass
 
     def _drop(self, kind: Kind, ids: Collection[int] | Ids) -> None:
+        if not ids:
+            return
         self.answers.touch(kind, ids)
         for known in self._kinds[kind].values():
             for i in ids:
@@ -122,5 +122,7 @@ class Pieces:
             known.clear()
 
 
-def _ids(change: "Change", of: type[AnyRecord], field: str) -> set[int]:
-    return {i for record in (change.before, change.after) if isinstance(record, of) for i in getattr(record, field)}
+def _either(before: AnyRecord | None, after: AnyRecord | None, field: str) -> Collection[int]:
+    """Return the ids that a field has before a change or after it."""
+    old, new = getattr(before, field, ()), getattr(after, field, ())
+    return old if old == new else {*old, *new}

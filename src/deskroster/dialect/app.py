@@ -26,7 +26,7 @@ from deskroster.dialect.problems import (
     TooMany,
     UnknownCompany,
 )
-from deskroster.dialect.request import Headers, Receive, Reply, Request, Scope, Send
+from deskroster.dialect.request import WHOLE, Headers, Receive, Reply, Request, Scope, Send
 from deskroster.dialect.routing import Router
 from deskroster.passwords import TooManyGuesses
 from deskroster.settings import Settings
@@ -51,7 +51,7 @@ class DialectApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
-        request: Request = scope.get(_BEGUN) or self._read(scope)
+        request: Request = scope.pop(_BEGUN, None) or self._read(scope)
         try:
             reply = await (request.pending or self._answer(request, receive))
         except ClientGone:
@@ -59,6 +59,9 @@ class DialectApp:
         except Exception as error:  # noqa: BLE001 - the edge: the caller gets its shape, whatever it was
             reply = self._worded(request, error)
         self._telemetry.answered(self._dialect.name, request.method, request.path, reply.status, perf_counter() - began)
+        whole = scope.pop(WHOLE, None)
+        if whole is not None and whole(reply):
+            return
         headers = [
             (b"content-type", reply.media),
             (b"content-length", b"%d" % len(reply.body)),

@@ -1,7 +1,7 @@
 """Request and Reply: one call, as a dialect's code reads and answers it."""
 
+import os
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 T = TypeVar("T")
+
+WHOLE = "deskroster.whole"
+"""In a scope: a function that sends a Reply in one step; it returns False if it did not."""
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -67,6 +70,8 @@ class Request:
     once: Keyed | None = None
     shown: Shown = ()  # the records in the answer, where it may be kept
     pending: Awaitable["Reply"] | None = None  # the answer, where it was begun and has to wait
+    _id = ""
+    _json: dict[str, Any] | None = None
 
     def __init__(self, scope: Scope, dialect: str = "") -> None:
         self.scope = scope
@@ -88,9 +93,14 @@ class Request:
         """The media type of the body; one that is not said is JSON."""
         return (self.header(b"content-type") or JSON).partition(";")[0].strip().lower()
 
-    @cached_property
+    @property
     def json(self) -> dict[str, Any]:
         """The body as data. Raises Malformed; an empty one is, where the route needs one; TooLarge."""
+        if self._json is None:
+            self._json = self._decoded()
+        return self._json
+
+    def _decoded(self) -> dict[str, Any]:
         if not self.body and self.route.empty_body:
             return {}
         if self.media == FORM:
@@ -125,10 +135,12 @@ class Request:
             self.desk.roster.company.language if self.desk else self.company_language
         )
 
-    @cached_property
+    @property
     def id(self) -> str:
         """A name that no other request has: in the log, and in the commit that it leads to."""
-        return secrets.token_hex(_ID_BYTES)
+        if not self._id:
+            self._id = os.urandom(_ID_BYTES).hex()
+        return self._id
 
     def path_id(self, kind: Kind, name: str = "id") -> int:
         """Return the id in the path. Raises NotFound, with what was sent (64 characters at most), if it is none."""
@@ -148,7 +160,7 @@ class Request:
             if type(value) is not dict:
                 raise Invalid(inside, Rule.TYPE)
         found = converted(value, shape)
-        del self.json  # which takes many times as much memory as its bytes, while the handler may wait
+        self._json = None  # which takes many times as much memory as its bytes, while the handler may wait
         return found
 
     async def submit(

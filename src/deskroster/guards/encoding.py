@@ -6,10 +6,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from deskroster.dialect import Reply
 
+CLOSE = (b"connection", b"close")
+"""The header of an answer after which the connection ends."""
+
 
 def encoded(reply: Reply, without_body: bool = False) -> bytes:
     """Return a whole answer, after which the connection ends."""
-    return head(reply, [(b"connection", b"close")]) + (b"" if without_body else reply.body)
+    return head(reply, [CLOSE]) + (b"" if without_body else reply.body)
 
 
 def head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -7,10 +7,9 @@ trailers are dropped, and no other protocol is changed to.
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -18,10 +17,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from deskroster.core.problems import Busy
 from deskroster.dialect import Reply
-from deskroster.dialect.problems import BadHost, Malformed, MethodNotAllowed, Rejection, TooLarge, TooSlow
-from deskroster.dialect.request import Headers
+from deskroster.dialect.problems import Malformed, MethodNotAllowed, Rejection, TooLarge, TooSlow
+from deskroster.dialect.request import WHOLE, Headers
+from deskroster.guards import heads
 from deskroster.guards.eager import begun
-from deskroster.guards.encoding import encoded, head
+from deskroster.guards.encoding import CLOSE, encoded, head
 from deskroster.guards.room import Room, plain
 
 Stage = Literal["idle", "head", "body"]
@@ -35,7 +35,6 @@ AtOnce = Callable[[Any], Reply | None]
 _AT_ONCE = 0.005  # seconds for the requests of one packet that are answered so: others wait meanwhile
 _NO_BODY = {b"content-length", b"transfer-encoding", b"expect"}  # headers of which none may be there for it
 _LINGER = 1.0  # seconds between the last answer and the end of the connection: for the client to read it
-_REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(/[!-~]{0,8192})")
 _SLASH = ord("/")
 _HELD = "deskroster.held"  # bytes of a request's body that are counted, in the state of its scope
 
@@ -153,9 +152,9 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         url = self.url
         if self._began + self._since > self._small:
-            self._judge_size(url)
+            self._refuse_if(heads.too_large(self.parser.get_method(), url, self.headers, self._limits))
         if url[0] != _SLASH or b"#" in url:
-            self._judge_target(url)
+            self._refuse_if(heads.bad_target(url, self.headers))
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._refuse(MethodNotAllowed(""))
@@ -228,31 +227,34 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._asked, self._task = cycle, None
+        cast("Any", cycle.scope)[WHOLE] = self._send_whole
         if self._reading:
             self._unbegun = cycle, app
         else:
             self._keep_task(self.loop.create_task(cycle.run_asgi(app)))
+
+    def _send_whole(self, reply: Reply) -> bool:
+        """Answer what was asked last, in one write; False where its client has left or has to read first."""
+        cycle = self._asked
+        if cycle is None or cycle.disconnected or cycle.response_started or self.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        more = [*self.server_state.default_headers, *([] if cycle.keep_alive else [CLOSE])]
+        self.transport.writelines((head(reply, more), b"" if cycle.scope["method"] == "HEAD" else reply.body))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+        return True
 
     def _keep_task(self, task: asyncio.Task[None]) -> None:
         self._task = task
         task.add_done_callback(self.tasks.discard)
         self.tasks.add(task)
 
-    def _judge_target(self, url: bytes) -> None:
-        """Allow no fragment, and of targets that are no path `*`, and one with the host that `Host` names."""
-        if b"#" in url:
-            self._refuse(Malformed("HTTP"))
-        if url != b"*":
-            authority = url.partition(b"://")[2].partition(b"/")[0].partition(b"?")[0]
-            if any(name == b"host" and value.lower() != authority.lower() for name, value in self.headers):
-                self._refuse(BadHost())
-
-    def _judge_size(self, url: bytes) -> None:
-        line = len(self.parser.get_method()) + len(url) + 14
-        if line + sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.head_bytes:
-            self._refuse(TooLarge("head"))
-        if len(url.partition(b"?")[2]) > self._limits.query_bytes:
-            self._refuse(TooLarge("query"))
+    def _refuse_if(self, fault: Fault | None) -> None:
+        if fault is not None:
+            self._refuse(fault)
 
     def _refuse(self, fault: Fault) -> NoReturn:
         """Stop the parser."""
@@ -373,10 +375,7 @@ class Guarded(HttpToolsProtocol):
         if url:
             path = url[url.find(b"/", url.find(b"://") + 3) :] if url[0] != _SLASH else url
             return self.parser.get_method().decode("ascii"), path.partition(b"?")[0]
-        line = _REQUEST_LINE.match(data.lstrip(b"\r\n"))
-        if line is None:
-            return "GET", b"/"
-        return line[1].decode("ascii"), line[2].partition(b"?")[0]
+        return heads.request_line(data)
 
     def _end(self) -> None:
         """Say what is left to say, and close when the client has had time to read it."""

@@ -190,12 +190,15 @@ def _signer(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
     arrange, links, secrets = signing.arrangement(kind), STORED[kind].links, STORED[kind].secrets
 
     def signed(record: AnyRecord, values: Row) -> Row:
-        beside = (
-            *(getattr(record, field) for field in links),
-            *(_revealed(getattr(record, field)) for field in secrets),
-        )
+        row = (record.id, *values)
+        if links or secrets:
+            beside = [getattr(record, field) for field in links]
+            beside += [_revealed(getattr(record, field)) for field in secrets]
+            row = (*row[:-1], *beside, row[-1])
+        if arrange is None and not record.more:
+            return row
         unknown = [(name, secret.reveal()) for name, secret in fields.unknown_secrets(record)]
-        return signing.signed(arrange, (record.id, *values[:-1], *beside, values[-1]), unknown)
+        return signing.signed(arrange, row, unknown)
 
     return signed
 
