@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 
@@ -16,7 +17,7 @@ from deskroster.core.roster import Roster
 from deskroster.ledger import Work
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
-from deskroster.testing import Account, Clients, StillClock
+from deskroster.testing import Account, Clients, ServiceGoSignature, StillClock, UdeskSignature
 from tests import databases
 from tests.world import ADMIN
 
@@ -44,7 +45,7 @@ class InProcess:
     def run(self, what: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the installation's loop. A database shows the same time as our clock."""
         databases.set_clock(self.folder, self.clock() + self.database_ahead)
-        return self._runner.run(what)
+        return self._runner.get_loop().run_until_complete(what)  # `Runner.run` sets SIGINT anew each time
 
     def together(self, *requests: httpx2.Request) -> list[httpx2.Response]:
         """Send requests at the same time. Make them by `signed`."""
@@ -135,6 +136,22 @@ class InProcess:
 def signed(client: httpx2.Client, method: str, url: str, **how: Any) -> httpx2.Request:
     """Return a request that the client has signed and not sent."""
     return next(client.auth.auth_flow(client.build_request(method, url, **how)))
+
+
+def repeated(client: httpx2.Client, path: str) -> Callable[[], httpx2.Request]:
+    """Return what signs a GET of a path anew each time: it is built once, which takes longer than to answer it."""
+    built = client.build_request("GET", path)
+    auth = client.auth
+    if not isinstance(auth, UdeskSignature | ServiceGoSignature):
+        whole = next(auth.auth_flow(built))
+        return lambda: whole
+    target = built.url.raw_path + (b"&" if built.url.query else b"?")
+
+    def made() -> httpx2.Request:
+        built.extensions["target"] = target + urlencode(auth.parameters()).encode()
+        return built
+
+    return made
 
 
 class Transport(httpx2.BaseTransport):

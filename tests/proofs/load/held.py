@@ -10,6 +10,7 @@ import httpx2
 
 from tests.in_process import InProcess
 
+LIMIT = 0.100  # seconds
 NOMINAL = 0.002  # seconds that the control takes on the core that the limit is meant for
 _TEXTS = [f"agent{i}@example.com" for i in range(10_000)]
 
@@ -45,9 +46,12 @@ def control() -> float:
     return time.thread_time() - began
 
 
-def at_speed(seconds: float, control: float) -> float:
-    """Return what a measured time would be on the core that the limit is meant for, if this one is slower."""
-    return seconds * min(1.0, NOMINAL / control)
+def at_speed(seconds: float) -> float:
+    """Return what a time that was measured just now would be on the core that the limit is meant for, if it is slower.
+
+    What is within the limit here is so there, and is told as it is: the control takes longer than most requests.
+    """
+    return seconds if seconds <= LIMIT else seconds * min(1.0, NOMINAL / min(control() for _ in range(2)))
 
 
 class Answered(NamedTuple):
@@ -80,8 +84,7 @@ def asked(desk: InProcess, request: httpx2.Request) -> Answered:
     async def call() -> None:
         await desk.app(scope, receive, send)
 
-    before = control()
     with watched() as hold:
         desk.run(call())
     content = messages[1]["body"]
-    return Answered(messages[0]["status"], len(content), at_speed(hold.longest, min(before, control())))
+    return Answered(messages[0]["status"], len(content), at_speed(hold.longest))
