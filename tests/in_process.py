@@ -25,20 +25,20 @@ from tests.world import ADMIN
 class InProcess:
     """An open installation. `desk.udesk`, `desk.kf5` and `desk.servicego` sign as its administrator."""
 
-    def __init__(self, folder: Path, clock: StillClock, **settings: Any) -> None:
+    def __init__(self, folder: Path, clock: StillClock, *, log_requests: bool = True, **settings: Any) -> None:
         self.folder = folder
         self.clock = clock
         self._log = io.StringIO()
         self.address = "127.0.0.1"  # of the clients
         self.database_ahead = 0.0  # seconds by which the clock of a database differs from ours
-        self._settings = Settings(data=folder, **settings)
+        self._settings = Settings(data=folder, log_requests=log_requests, **settings)
         self._runner = asyncio.Runner()
         self._clients: dict[tuple[str, Account], Clients] = {}
         self.app: App
         self._open()
 
     def _open(self) -> None:
-        telemetry = Telemetry(log_requests=True, stream=self._log)
+        telemetry = Telemetry(log_requests=self._settings.log_requests, stream=self._log)
         self._context = opened(self._settings, telemetry, self.clock)
         self.app = self.run(self._context.__aenter__())
 

@@ -57,7 +57,7 @@ def records(hashed: Callable[[str], Secret]) -> list[AnyRecord]:
 
 def opened(folder: Path, hashed: Callable[[str], Secret]) -> Iterator[InProcess]:
     """Give an installation with the company of look-alikes."""
-    desk = InProcess(folder / "data", StillClock(NOW))
+    desk = InProcess(folder / "data", StillClock(NOW), log_requests=False)
     desk.add_company(Company(id=1, label="demo", name="x", language="en"), records(hashed))
     yield desk
     desk.close()
