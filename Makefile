@@ -97,10 +97,8 @@ MAKE_VENV = $(call FIND_PYTHON); $(call NEED_VENV); "$$python" -m venv --clear .
 INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable
 endif
 
-HAVE_VENV = $(BIN)/python -c '' 2>/dev/null $(if $(UV),,&& $(BIN)/python -m pip --version >/dev/null 2>&1) || { echo 'Making .venv' >&2; $(MAKE_VENV); }
-
 .venv/.ready: pyproject.toml constraints.txt
-	@$(HAVE_VENV)
+	@$(BIN)/python -c '' 2>/dev/null $(if $(UV),,&& $(BIN)/python -m pip --version >/dev/null 2>&1) || { echo 'Making .venv' >&2; $(MAKE_VENV); }
 	@echo 'Installing Deskroster into .venv' >&2
 	@$(INSTALL) .
 	@touch $@
@@ -109,14 +107,6 @@ HAVE_VENV = $(BIN)/python -c '' 2>/dev/null $(if $(UV),,&& $(BIN)/python -m pip 
 	@echo 'Installing what "$*" needs into .venv' >&2
 	@$(INSTALL) '.[$*$(if $(CC_THERE),,$(COMPILER_$*))]'
 	@touch $@
-
-# What CI needs, at once: each installation by itself takes some ten seconds more.
-.venv/.ready-ci: pyproject.toml constraints.txt
-	@$(HAVE_VENV)
-	@echo 'Installing what CI needs into .venv' >&2
-	@$(INSTALL) '.[check,test,ha$(if $(CC_THERE),,$(COMPILER_test))]'
-	@touch .venv/.ready
-	@touch .venv/.ready-check .venv/.ready-test .venv/.ready-ha $@
 
 # The tests of a failing disk compile a few lines of C: where there is no compiler, by one from a package.
 CC_THERE := $(shell command -v cc)
