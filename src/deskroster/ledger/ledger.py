@@ -138,7 +138,8 @@ class Ledger:
                         await self._settle(self._take(), held)
                 finally:
                     await held.release()
-                await asyncio.sleep(0)  # for others, where nothing had to be written
+                if self._queue:
+                    await asyncio.sleep(0)  # for others, where nothing had to be written
         finally:
             self._runner = None
 
@@ -236,7 +237,9 @@ class Ledger:
 
     def _count_ids(self, next_ids: Mapping[Kind, int]) -> None:
         mine = self.roster.next_ids
-        mine.update({kind: max(mine.get(kind, 1), id) for kind, id in next_ids.items()})
+        for kind, id in next_ids.items():
+            if id > mine.get(kind, 1):
+                mine[kind] = id
 
     def _take(self) -> list[Entry]:
         batch = [self._queue.popleft()]

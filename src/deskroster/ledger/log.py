@@ -1,8 +1,8 @@
 """The log: every commit with what was before and after, and the hash of the commit before it. It holds no secret."""
 
+import os
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from secrets import token_hex
 from typing import Any, NamedTuple
 
 import msgspec
@@ -68,7 +68,7 @@ def anchored(vault: Vault, company_id: int, end: Row, written: bytes) -> bool:
 
 def new_attempt() -> str:
     """Return a unique name for an attempt to write, different in every process."""
-    return token_hex(_ATTEMPT_BYTES)
+    return os.urandom(_ATTEMPT_BYTES).hex()
 
 
 def find(connection: Db, company_id: int, number: int, attempt: str) -> bytes | None:

@@ -86,7 +86,7 @@ class Observations:
 def load(db: Db, vault: Vault, company_id: int) -> Seen:
     """Return what was saved of a company. Raises Damaged."""
     seen: Seen = {}
-    checksum = vault.checksums(company_id, "observation")  # derives a key: once for all rows
+    checksum = vault.checksums(company_id, "observation")
     for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
         row = (kind, id, at, form)
         if checksum(row) != written and not vault.agrees(company_id, "observation", row, written):

@@ -35,15 +35,18 @@ class Rows:
     """The rows of one transaction by statement."""
 
     def __init__(self) -> None:
-        self._steps: dict[Step, defaultdict[str, list[Row]]] = {step: defaultdict(list) for step in Step}
+        self._of: defaultdict[tuple[Step, str], list[Row]] = defaultdict(list)
 
     def add(self, step: Step, statement: str, row: Row) -> None:
-        self._steps[step][statement].append(row)
+        self._of[step, statement].append(row)
 
     def execute(self, connection: Db) -> None:
-        for statements in self._steps.values():
-            for statement, rows in statements.items():
-                connection.executemany(statement, rows)
+        for (_, statement), rows in sorted(self._of.items(), key=_by_step):
+            connection.executemany(statement, rows)
+
+
+def _by_step(statement: tuple[tuple[Step, str], list[Row]]) -> Step:
+    return statement[0][0]
 
 
 def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:

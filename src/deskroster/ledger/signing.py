@@ -53,14 +53,11 @@ def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], writ
     now = vault.checksums(company_id, kind)
     if written[0][:1] == mark(forms.CHECKSUM) and tuple(map(now, rows)) == written:
         return  # all of the newest form, as most are
-    of_form: dict[int, Callable[[Row], bytes]] = {}
     for row, checksum in zip(rows, written, strict=True):
         where = f"company {company_id}, {kind} {row[0]}"
         form = form_of(where, checksum, CHECKSUM_BYTES, forms.CHECKSUM)
-        if form not in of_form:
-            of_form[form] = vault.checksums(company_id, kind, form)
         signed = _first(kind, row) if form == 1 else row
-        if not form or signed is None or of_form[form](signed) != checksum:
+        if not form or signed is None or vault.checksums(company_id, kind, form)(signed) != checksum:
             raise Damaged(f"{where}: not as it was written")
 
 

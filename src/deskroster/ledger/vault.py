@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ KEY_BYTES = 32
 CHECKSUM_BYTES = 16  # and a byte before them that says their form, from form 2 on
 _SEALED = b"drs"  # what a sealed value begins with, from form 2 on; then comes its form
 _KEY_FORM = re.compile(r"form (\d{1,3})\b")
+_DERIVED = 1_024  # keys of checksums that are kept
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D): random, so a key is good for 2^32 sealings
 
 
@@ -44,6 +46,7 @@ class Vault:
         self._cipher = AESGCM(self.derive("seal", 32))
         self._digest_key = self.derive("digest", 32)
         self.fingerprint = self.derive("fingerprint", 8).hex()
+        self._checksums = lru_cache(_DERIVED)(self._derived)  # to derive one takes an HMAC
 
     def reveal(self) -> bytes:
         """Return the installation key, to hand it to a process that this one starts."""
@@ -85,7 +88,9 @@ class Vault:
 
         In the newest form, unless another one is asked for.
         """
-        form = form or forms.CHECKSUM
+        return self._checksums(company_id, of, form or forms.CHECKSUM)
+
+    def _derived(self, company_id: int, of: str, form: int) -> Callable[[tuple[Any, ...]], bytes]:
         said = () if form == 1 else (mark(form),)
         key, head, encode = self.digest("row", *said, str(company_id), of), b"".join(said), msgspec.msgpack.encode
         return lambda row: head + hashlib.blake2b(encode(row), digest_size=CHECKSUM_BYTES, key=key).digest()
