@@ -1,26 +1,29 @@
 """The loop stands still for a write only where writes are done in a moment."""
 
-from concurrent.futures import Future
 from typing import ClassVar
 
 import pytest
 
 from deskroster.ledger.engines.embedded import Moments
+from deskroster.ledger.engines.worker import Running
 
 pytestmark = pytest.mark.once
 
 MOST = 64  # writes after one that took longer for which nobody stands still
 
 
-class Writing(Future[None]):
+class Writing(Running[None]):
     """A write that says for how long it was waited for; that takes no time here."""
 
     waits: ClassVar[list[float]] = []
 
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        assert timeout is not None
-        self.waits.append(timeout)
-        return super().exception(0)
+    def __init__(self) -> None:
+        super().__init__(lambda: None)
+
+    def wait(self, seconds: float = -1) -> bool:
+        assert seconds > 0
+        self.waits.append(seconds)
+        return super().wait(0)
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +33,9 @@ def waits() -> list[float]:
     return Writing.waits
 
 
-def done() -> Future[None]:
+def done() -> Writing:
     finished = Writing()
-    finished.set_result(None)
+    finished.run()
     return finished
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
@@ -223,27 +222,6 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of everything."""
-
-
-async def ended(running: Future[T], patience: float | None, longer: float | None = 0) -> T:
-    """Wait for a job of a thread: `patience` seconds, and once it has begun `longer`; None is as long as it takes.
-
-    Raises NotBegun for a job that was still in the queue; it is taken out, and is never done. Raises Late for one that
-    goes on.
-    """
-    if not running.done():
-        waiting = asyncio.wrap_future(running)
-        try:
-            await asyncio.wait([waiting], timeout=patience)
-            if not running.done() and not running.cancel() and longer != 0:
-                await asyncio.wait([waiting], timeout=longer)
-        finally:
-            waiting.cancel()  # takes it out of the queue if nobody waits any more
-    if running.cancelled():
-        raise NotBegun
-    if not running.done():
-        raise Late
-    return running.result()
 
 
 async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:

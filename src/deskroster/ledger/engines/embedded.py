@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +24,10 @@ from deskroster.ledger.engines import (
     Job,
     Late,
     NoRoom,
-    ended,
 )
 from deskroster.ledger.engines.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.fence import Fence
+from deskroster.ledger.engines.worker import Running, Worker
 from deskroster.ledger.migrations import core
 from deskroster.ledger.paths import shown
 
@@ -80,7 +79,7 @@ class Embedded:
         if torn.hides_transactions(log):
             os.close(self._lock)
             raise Damaged(f"{shown(log)}: durable transactions stand behind a broken one")
-        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._thread = Worker("ledger")
         self._connection: sqlite3.Connection | None = None
         self._moments = Moments()
         self._copying: Copying | None = None
@@ -108,7 +107,7 @@ class Embedded:
         return Turn(self)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        return await ended(self.start_write(job), PATIENCE, silence)
+        return await self.start_write(job).ended(PATIENCE, silence)
 
     async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
         return await self.write(lambda db: db.execute(statement, values).fetchone())
@@ -118,8 +117,8 @@ class Embedded:
 
     async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
         """Run a job on one snapshot. Every other job waits until it ends."""
-        running = self._thread.submit(self._do, lambda connection: _snapshot(connection, job))
-        return await ended(running, PATIENCE, None)
+        running = self._submit(lambda connection: _snapshot(connection, job))
+        return await running.ended(PATIENCE, None)
 
     async def copy(self, target: Path, otherwise: Job[None]) -> None:
         """Copy the database to a file page by page, in slices. Of one moment, that of the last slice."""
@@ -174,11 +173,11 @@ class Embedded:
 
     async def run(self, job: Callable[[sqlite3.Connection], T], patience: float = PATIENCE) -> T:
         """Run a job outside any transaction. Raises NotBegun, Late, Damaged, or what the job raises."""
-        return await ended(self._thread.submit(self._do, job), patience)
+        return await self._submit(job).ended(patience)
 
-    def start_write(self, job: Job[T]) -> Future[T]:
+    def start_write(self, job: Job[T]) -> Running[T]:
         """Begin a write, and wait for it for a moment where that mostly suffices."""
-        running = self._thread.submit(self._do, lambda connection: self._transaction(connection, job))
+        running = self._submit(lambda connection: self._transaction(connection, job))
         self._moments.suffice(running)
         return running
 
@@ -206,12 +205,18 @@ class Embedded:
         pass
 
     def _run_now(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        return self._thread.submit(self._do, job).result()
+        running = self._submit(job)
+        running.wait()
+        return running.result()
 
     def close(self) -> None:
-        self._thread.submit(self._drop).result()
-        self._thread.shutdown()
+        dropped = self._thread.submit(self._drop)
+        self._thread.close()
+        dropped.result()
         os.close(self._lock)
+
+    def _submit(self, job: Callable[[sqlite3.Connection], T]) -> Running[T]:
+        return self._thread.submit(lambda: self._do(job))
 
     def _do(self, job: Callable[[sqlite3.Connection], T]) -> T:
         try:
@@ -268,14 +273,14 @@ class Turn:
 
     def __init__(self, engine: Embedded) -> None:
         self._engine = engine
-        self._commit: Future[Any] | None = None
+        self._commit: Running[Any] | None = None
 
     async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
         return await self._engine.read(job, patience=patience)
 
     async def commit(self, job: Job[T], patience: float | None = None) -> T:
         self._commit = commit = self._engine.start_write(job)
-        return await ended(commit, patience)
+        return await commit.ended(patience)
 
     def withdraw(self) -> bool:
         return self._commit is not None and self._commit.cancel()
@@ -298,14 +303,12 @@ class Moments:
         self._misses = 0
         self._left_out = 0
 
-    def suffice(self, writing: Future[Any]) -> bool:
+    def suffice(self, writing: Running[Any]) -> bool:
         """Wait for a moment, unless that was in vain of late; tell whether the write is done."""
         if self._left_out:
             self._left_out -= 1
             return False
-        try:
-            writing.exception(_MOMENT)  # half the CPU time of `concurrent.futures.wait`
-        except TimeoutError:
+        if not writing.wait(_MOMENT):
             self._misses += 1
             self._left_out = min(1 << self._misses, _LEFT_OUT)
             return False
