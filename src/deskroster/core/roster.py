@@ -1,7 +1,7 @@
 """Roster: one company in memory, with the indexes that queries need. It applies changes and takes them back."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, TypeVar, cast
 
@@ -190,6 +190,13 @@ class Roster:
     def next_id(self, kind: Kind) -> int:
         """Return the id that the next record of this kind gets; `apply` moves it on."""
         return self.next_ids[kind]
+
+    def count_ids(self, next_ids: Mapping[Kind, int]) -> None:
+        """Move the next ids on to these, none of them back."""
+        mine = self.next_ids
+        for kind, id in next_ids.items():
+            if id > mine.get(kind, 1):
+                mine[kind] = id
 
     def advance(self, commit: Commit) -> None:
         """Apply a durable commit, once: an older number is skipped. Raises RuntimeError at a gap."""

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
-from deskroster.core.records import Kind
 from deskroster.ledger import catchup, installation, log, replies
 from deskroster.ledger.engines import (
     ERRORS,
@@ -233,13 +232,7 @@ class Ledger:
                 self._advance(unseen.followed(self.roster, commit))
                 self._head = commit.hash
                 await asyncio.sleep(0)
-        self._count_ids(unseen.next_ids)
-
-    def _count_ids(self, next_ids: Mapping[Kind, int]) -> None:
-        mine = self.roster.next_ids
-        for kind, id in next_ids.items():
-            if id > mine.get(kind, 1):
-                mine[kind] = id
+        self.roster.count_ids(unseen.next_ids)
 
     def _take(self) -> list[Entry]:
         batch = [self._queue.popleft()]
@@ -375,7 +368,7 @@ class Ledger:
     def _publish(self, trial: Trial) -> None:
         for commit in trial.commits:
             self._advance(commit)
-        self._count_ids(trial.next_ids)
+        self.roster.count_ids(trial.next_ids)
 
     def _advance(self, commit: Commit) -> None:
         before = self.roster.company
