@@ -1,9 +1,9 @@
 """The command as it is, but for one thing: every write is a commit of its own."""
 
 from deskroster.cli import main
-from deskroster.ledger import ledger
+from deskroster.ledger import queue
 
-ledger.MAX_VERBS = 1
+queue.MAX_VERBS = 1
 
 if __name__ == "__main__":
     main()

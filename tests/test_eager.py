@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deskroster.guards.eager import begun
+from deskroster.eager import begun
 
 pytestmark = pytest.mark.once
 
@@ -78,6 +78,25 @@ def test_what_does_not_wait_is_done_at_once():
         assert ["done"] == seen
 
     asyncio.run(begin())
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), SystemExit("enough"), asyncio.CancelledError()], ids=repr)
+def test_what_fails_before_it_waits_fails_in_a_task_and_not_where_it_was_begun(error):
+    async def failing() -> None:
+        raise error
+
+    begun_here = []
+
+    async def begin() -> None:
+        task = begun(asyncio.get_running_loop(), failing())
+        begun_here.append(task)
+        assert task is not None
+        await task
+
+    with pytest.raises(type(error)) as raised:
+        asyncio.run(begin())
+    assert str(error) == str(raised.value)
+    assert 1 == len(begun_here)
 
 
 def test_what_is_given_up_is_closed():

@@ -87,6 +87,12 @@ def before_the_mark(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) 
     monkeypatch.setattr(moving, "_hand_over", hand_over)
 
 
+def expect_many(ledger: Ledger) -> Ledger:
+    """Have what is submitted in the next turn of the loop share a batch, as where verbs have come together before."""
+    ledger._queue.crowd = 2
+    return ledger
+
+
 def names(ledger: Ledger) -> list[str]:
     return [group.name for group in ledger.roster.groups]
 

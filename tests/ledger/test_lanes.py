@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from deskroster import eager
 from deskroster.core.records import Company
-from deskroster.guards import eager
 from deskroster.ledger.engines import NotBegun, postgresql
 from deskroster.ledger.engines.postgresql import LANES, LONG
 from tests.ledger.support import first_records, names, new_group, origin, work

@@ -11,7 +11,7 @@ from deskroster.core.access import Identity
 from deskroster.core.changes import changed
 from deskroster.core.problems import Busy, Conflict, Damaged, NotFound, Reason, Unauthenticated, Unknown
 from tests.databases import set_clock
-from tests.ledger.support import NOW, names, new_group, opened, state, work
+from tests.ledger.support import NOW, expect_many, names, new_group, opened, state, work
 
 
 def test_a_group_is_there_after_a_restart(tmp_path):
@@ -65,7 +65,7 @@ def test_when_a_batch_fails_each_of_its_verbs_is_tried_alone(tmp_path):
     async def run():
         async with opened(tmp_path) as (_, ledger):
             works = [work(new_group("a")), work(pointing_nowhere), work(new_group("b")), work(new_group("c"))]
-            answers = await asyncio.gather(*map(ledger.submit, works), return_exceptions=True)
+            answers = await asyncio.gather(*map(expect_many(ledger).submit, works), return_exceptions=True)
 
             assert [bytes, Busy, bytes, bytes] == [type(answer) for answer in answers]
             assert ["a", "b", "c"] == names(ledger)
@@ -81,7 +81,7 @@ def test_a_batch_whose_transaction_breaks_is_whole_in_the_end(tmp_path, fault):
     async def run():
         async with opened(tmp_path) as (store, ledger):
             store._engine.faults = [fault]
-            await asyncio.gather(*(ledger.submit(work(new_group(name))) for name in "abcde"))
+            await asyncio.gather(*(expect_many(ledger).submit(work(new_group(name))) for name in "abcde"))
         async with opened(tmp_path) as (_, ledger):
             assert list("abcde") == names(ledger)
 
@@ -178,7 +178,7 @@ def test_a_refusal_leaves_with_its_batch_and_changes_nothing(tmp_path):
                 work(lambda roster, caller: 1 // 0),
                 work(new_group("b")),
             ]
-            answers = await asyncio.gather(*map(ledger.submit, works), return_exceptions=True)
+            answers = await asyncio.gather(*map(expect_many(ledger).submit, works), return_exceptions=True)
 
             assert [bytes, NotFound, bytes, ZeroDivisionError, bytes] == [type(answer) for answer in answers]
             assert ["b"] == names(ledger)
@@ -235,7 +235,7 @@ def test_the_same_key_gets_the_first_answer_even_at_once_and_after_a_restart(tmp
     async def run():
         async with opened(tmp_path) as (_, ledger):
             once = ledger.once("agent 1", "order-7", b"/user_groups {}")
-            answers = await asyncio.gather(*(ledger.submit(work(new_group("a"), once)) for _ in range(3)))
+            answers = await asyncio.gather(*(expect_many(ledger).submit(work(new_group("a"), once)) for _ in range(3)))
             assert [b"1"] * 3 == answers
             with pytest.raises(Conflict) as refused:
                 await ledger.submit(work(new_group("a"), ledger.once("agent 1", "order-7", b"another body")))
@@ -282,7 +282,7 @@ def test_the_first_answer_is_found_after_a_doubt(tmp_path):
 def test_a_client_that_leaves_before_its_turn_writes_nothing(tmp_path):
     async def run():
         async with opened(tmp_path) as (_, ledger):
-            gone = asyncio.ensure_future(ledger.submit(work(new_group("gone"))))
+            gone = asyncio.ensure_future(expect_many(ledger).submit(work(new_group("gone"))))
             await asyncio.sleep(0)
             gone.cancel()
             await asyncio.gather(gone, return_exceptions=True)
@@ -307,7 +307,7 @@ def test_no_batch_holds_more_than_ten_thousand_changes(tmp_path):
     async def run():
         async with opened(tmp_path) as (_, ledger):
             ledger._patience = 60
-            await asyncio.gather(*(ledger.submit(work(many(3_400))) for _ in range(3)))
+            await asyncio.gather(*(expect_many(ledger).submit(work(many(3_400))) for _ in range(3)))
             assert 10_200 == len(ledger.roster.groups)
             before = state(ledger.roster)
         async with opened(tmp_path) as (_, ledger):
@@ -324,6 +324,6 @@ def test_the_reply_is_shaped_on_the_roster_that_its_own_verb_left(tmp_path):
         async with opened(tmp_path) as (_, ledger):
             works = [work(new_group(name))._replace(shape=shape) for name in "abc"]
 
-            assert [b"1", b"2", b"3"] == await asyncio.gather(*map(ledger.submit, works))
+            assert [b"1", b"2", b"3"] == await asyncio.gather(*map(expect_many(ledger).submit, works))
 
     asyncio.run(run())

@@ -18,7 +18,7 @@ from deskroster.ledger.engines.session import Primary
 from deskroster.ledger.nonces import LIFETIME
 from deskroster.ledger.place import engine_at
 from tests import random_verbs, world
-from tests.ledger.support import NOW, first_records, names, new_group, origin, state, work
+from tests.ledger.support import NOW, expect_many, first_records, names, new_group, origin, state, work
 
 pytestmark = pytest.mark.once
 
@@ -205,7 +205,7 @@ def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, when):
                 return done
 
             one._engine.committed = breaking
-            answers = await asyncio.gather(*(one.submit(work(new_group(name))) for name in "abc"))
+            answers = await asyncio.gather(*(expect_many(one).submit(work(new_group(name))) for name in "abc"))
             await store.fresh(other)
 
             assert [b"1", b"2", b"3"] == answers

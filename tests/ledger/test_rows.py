@@ -32,6 +32,7 @@ from tests.ledger.support import (
     NOW,
     PASSWORD_HASH,
     TOKEN,
+    expect_many,
     first_records,
     names,
     new_group,
@@ -123,7 +124,8 @@ def _verb(name, one, ids):
 
 
 _BATCHES = st.lists(
-    st.tuples(st.lists(_VERBS, min_size=1, max_size=6), st.sampled_from(["", "before", "after"])), max_size=6
+    st.tuples(st.lists(_VERBS, min_size=1, max_size=6), st.sampled_from(["", "before", "after"]), st.booleans()),
+    max_size=6,
 )
 
 
@@ -131,8 +133,10 @@ _BATCHES = st.lists(
 def test_whatever_is_done_a_restart_finds_the_same_roster(tmp_path_factory, examples):
     async def run(folder, batches):
         async with opened(folder) as (store, ledger):
-            for verbs, fault in batches:
+            for verbs, fault, many in batches:
                 store._engine.faults = [fault]
+                if many:
+                    expect_many(ledger)
                 works = [work(_verb(*verb)) for verb in verbs]
                 answers = await asyncio.gather(*map(ledger.submit, works), return_exceptions=True)
                 assert all(isinstance(answer, bytes | Refusal) for answer in answers)

@@ -19,8 +19,8 @@ from deskroster.core.problems import Busy
 from deskroster.dialect import Reply
 from deskroster.dialect.problems import Malformed, MethodNotAllowed, Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import WHOLE, Headers
+from deskroster.eager import begun
 from deskroster.guards import heads
-from deskroster.guards.eager import begun
 from deskroster.guards.encoding import CLOSE, encoded, head
 from deskroster.guards.room import Room, plain
 

@@ -1,12 +1,12 @@
 """Ledger: makes a company's changes durable. Verbs queue; a batch is rehearsed, written, and only then shown."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
+from deskroster.eager import begun
 from deskroster.ledger import catchup, installation, log, replies
 from deskroster.ledger.engines import (
     ERRORS,
@@ -26,13 +26,12 @@ from deskroster.ledger.engines import (
 from deskroster.ledger.forms import NewerData
 from deskroster.ledger.loading import Loaded
 from deskroster.ledger.observations import Observations, Seen
+from deskroster.ledger.queue import Queue
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
 from deskroster.ledger.replies import Kept, Once
 from deskroster.ledger.rows import rows_of
 from deskroster.ledger.vault import Vault
 
-MAX_VERBS = 256  # of one batch
-MAX_QUEUE = 4_096  # waiting verbs; above it, Busy
 _FEW = 8  # commits of others that are read at once
 _PAUSE = 0.1  # seconds between attempts to get the right to write
 _LOST_AFTER = 10.0  # seconds that a database may be behind: a primary that was cut off is, until it knows
@@ -52,11 +51,11 @@ class Ledger:
         self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
         self._engine, self._vault, self._patience = engine, vault, patience
         self._clock, self._forward = clock, forward  # by the second, which only goes forward, first answers are kept
-        self._queue: deque[Entry] = deque()
+        self._queue = Queue()
+        self._alone = True  # no verb has begun in this turn of the loop
         self._runner: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None  # catches up, for all who wait for that
         self._lost_since: float | None = None  # since when the database has less than it had
-        self._expiry: asyncio.TimerHandle | None = None
 
     @property
     def damage(self) -> str:
@@ -72,15 +71,25 @@ class Ledger:
         """Run a verb and return its reply once it is durable. Raises its Problem, Busy (surely not done) or Unknown."""
         if self.damage:
             raise Damaged(self.damage)
-        if not self.writable or len(self._queue) >= MAX_QUEUE:
+        if not self.writable or self._queue.full:
             raise Busy
         loop = asyncio.get_running_loop()
         entry = Entry(work, loop.create_future(), loop.time() + self._patience)
-        self._queue.append(entry)
-        self._watch()
+        self._queue.add(entry)
         if self._runner is None:
-            self._runner = loop.create_task(self._run())
+            self._runner = self._begin(loop)
         return await entry.answer
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
+        """Decide what is queued: at once if verbs have come one by one, else with what still comes in this turn."""
+        if not self._alone or self._queue.crowd > 1:
+            return loop.create_task(self._run())
+        self._alone = False
+        loop.call_soon(self._end_turn)
+        return begun(loop, self._run())
+
+    def _end_turn(self) -> None:
+        self._alone = True
 
     async def fresh(self, nonce: bytes | None = None) -> Durable:
         """Have all that was durable when this was called, where others may write; spend a nonce with the question.
@@ -134,7 +143,7 @@ class Ledger:
                     break
                 try:
                     if self._queue:
-                        await self._settle(self._take(), held)
+                        await self._settle(self._queue.take(), held)
                 finally:
                     await held.release()
                 if self._queue:
@@ -149,9 +158,9 @@ class Ledger:
                 held = await self._engine.hold(self.roster.company.id)
             except Damaged as error:
                 self._note_damage(error)
-                self._refuse_queue(error)
+                self._queue.refuse(error)
             except Outdated:
-                self._refuse_queue(Busy())
+                self._queue.refuse(Busy())
             except Exception:  # noqa: BLE001 - nothing was sent yet, so nothing is lost by trying again
                 await asyncio.sleep(_PAUSE)
             else:
@@ -234,30 +243,6 @@ class Ledger:
                 await asyncio.sleep(0)
         self.roster.count_ids(unseen.next_ids)
 
-    def _take(self) -> list[Entry]:
-        batch = [self._queue.popleft()]
-        while self._queue and len(batch) < MAX_VERBS and not (batch[0].alone or self._queue[0].alone):
-            batch.append(self._queue.popleft())
-        return batch
-
-    def _put_back(self, entries: list[Entry]) -> None:
-        self._queue.extendleft(reversed(entries))
-        self._watch()
-
-    def _refuse_queue(self, problem: Damaged | Busy) -> None:
-        while self._queue:
-            _answer(self._queue.popleft(), problem)
-
-    def _watch(self) -> None:
-        if self._expiry is None and self._queue:
-            self._expiry = asyncio.get_running_loop().call_at(self._queue[0].until, self._expire)
-
-    def _expire(self) -> None:
-        self._expiry = None
-        while self._queue and self._queue[0].until <= asyncio.get_running_loop().time():
-            _answer(self._queue.popleft(), Busy())
-        self._watch()
-
     async def _settle(self, batch: list[Entry], held: Held) -> None:
         """Decide a batch: answer each of it, or put it back into the queue."""
         try:
@@ -267,7 +252,7 @@ class Ledger:
             _answer_all(batch, Busy)
             return
         trial = rehearse(self.roster, batch, kept, int(self._clock()))
-        self._put_back(trial.left)
+        self._queue.put_back(trial.left)
         if trial.commits:
             entries = [entry for entry, _ in trial.answers]
             doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, held)
@@ -286,7 +271,7 @@ class Ledger:
         elif kept and not await self._as_durable_as_said(held, self._left(batch)):
             _answer_all(batch, Busy)
         for entry, answer in trial.answers:
-            _answer(entry, answer)
+            entry.settle(answer)
 
     def _left(self, entries: list[Entry]) -> float:
         """Return for how many seconds the outcome of these may stay open: whoever has waited long waits little more."""
@@ -309,11 +294,11 @@ class Ledger:
         """
         gone = isinstance(failure, Gone)
         if len(entries) == 1 and not (gone and asyncio.get_running_loop().time() < entries[0].until):
-            _answer(entries[0], clash(failure) or Busy())
+            entries[0].settle(clash(failure) or Busy())
             return
         for entry in entries:
             entry.alone = True
-        self._put_back([entry for entry in entries if not entry.answer.done()])
+        self._queue.put_back([entry for entry in entries if not entry.answer.done()])
 
     def _note_damage(self, error: Exception) -> None:
         if isinstance(error, Damaged):
@@ -377,15 +362,6 @@ class Ledger:
             self.settings_changed()
 
 
-def _answer(entry: Entry, answer: bytes | Exception) -> None:
-    if entry.answer.done():
-        return
-    if isinstance(answer, bytes):
-        entry.answer.set_result(answer)
-    else:
-        entry.answer.set_exception(answer)
-
-
 def _give_up(entries: list[Entry], held: Held) -> None:
     """Answer verbs whose commit takes too long: Unknown only where it was begun."""
     _answer_all(entries, Busy if held.withdraw() else Unknown)
@@ -393,4 +369,4 @@ def _give_up(entries: list[Entry], held: Held) -> None:
 
 def _answer_all(entries: list[Entry], problem: type[Busy] | type[Unknown]) -> None:
     for entry in entries:
-        _answer(entry, problem())
+        entry.settle(problem())

@@ -41,6 +41,15 @@ class Entry(Struct, eq=False):
     until: float
     alone: bool = False  # a batch with it has failed, so it gets one of its own
 
+    def settle(self, answer: "Answer") -> None:
+        """Give the answer, unless there is one."""
+        if self.answer.done():
+            return
+        if isinstance(answer, bytes):
+            self.answer.set_result(answer)
+        else:
+            self.answer.set_exception(answer)
+
 
 class Trial(NamedTuple):
     """What a rehearsal gave: an answer for each entry, the commits to write and what is written with them."""

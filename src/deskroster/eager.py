@@ -10,13 +10,20 @@ _NOTHING = object()
 def begun(loop: asyncio.AbstractEventLoop, whole: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
     """Run a coroutine until it waits; return the task that goes on with it, None if it has ended.
 
-    What runs before that has no current task. (From Python 3.12 on, `asyncio.eager_task_factory` gives it one.)
+    What runs before that has no task of its own. (From Python 3.12 on, `asyncio.eager_task_factory` gives it one.) What
+    it raises is a task's all the same: nothing is raised here, where somebody may catch what is to end the process.
     """
     try:
         awaited = whole.send(None)
     except StopIteration:
         return None
+    except BaseException as error:  # noqa: BLE001 - raised again
+        return loop.create_task(_raise(error))
     return loop.create_task(_Rest(whole, awaited))
+
+
+async def _raise(error: BaseException) -> None:
+    raise error
 
 
 class _Rest(Coroutine[Any, Any, None]):
