@@ -76,7 +76,7 @@ class Ledger:
         loop = asyncio.get_running_loop()
         entry = Entry(work, loop.create_future(), loop.time() + self._patience)
         self._queue.add(entry)
-        if self._runner is None:
+        if self._runner is None or self._runner.done():
             self._runner = self._begin(loop)
         return await entry.answer
 
@@ -136,20 +136,17 @@ class Ledger:
                 task.cancel()
 
     async def _run(self) -> None:
-        try:
-            while self._queue:
-                held = await self._hold()
-                if held is None:
-                    break
-                try:
-                    if self._queue:
-                        await self._settle(self._queue.take(), held)
-                finally:
-                    await held.release()
+        while self._queue:
+            held = await self._hold()
+            if held is None:
+                break
+            try:
                 if self._queue:
-                    await asyncio.sleep(0)  # for others, where nothing had to be written
-        finally:
-            self._runner = None
+                    await self._settle(self._queue.take(), held)
+            finally:
+                await held.release()
+            if self._queue:
+                await asyncio.sleep(0)  # for others, where nothing had to be written
 
     async def _hold(self) -> Held | None:
         """Wait for the right to write, and have all that others wrote; None when all that was queued has expired."""
