@@ -205,14 +205,11 @@ class Embedded:
         pass
 
     def _run_now(self, job: Callable[[sqlite3.Connection], T]) -> T:
-        running = self._submit(job)
-        running.wait()
-        return running.result()
+        return self._submit(job).result()
 
     def close(self) -> None:
-        dropped = self._thread.submit(self._drop)
+        self._thread.submit(self._drop).result()
         self._thread.close()
-        dropped.result()
         os.close(self._lock)
 
     def _submit(self, job: Callable[[sqlite3.Connection], T]) -> Running[T]:

@@ -49,10 +49,6 @@ class Running(Generic[T]):
         """Tell whether the job has ended, or will never begin."""
         return self._done
 
-    def cancelled(self) -> bool:
-        """Tell whether the job will never begin."""
-        return self._cancelled
-
     def wait(self, seconds: float = -1) -> bool:
         """Let this thread wait until the job is done, so many seconds at most; tell whether it is."""
         if not self._done and self._working.acquire(timeout=seconds):
@@ -76,14 +72,15 @@ class Running(Generic[T]):
             finally:
                 self._wake = None
                 self.cancel()  # nobody waits any more
+        if not self.done():
+            raise Late
         return self.result()
 
     def result(self) -> T:
-        """Return what the job returned. Raises what it raised; NotBegun, and Late if it goes on."""
+        """Return what the job returned; this thread waits for it. Raises what it raised, or NotBegun."""
+        self.wait()
         if self._cancelled:
             raise NotBegun
-        if not self.done():
-            raise Late
         if self._error is not None:
             raise self._error
         return cast(T, self._result)
