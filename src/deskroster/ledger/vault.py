@@ -28,7 +28,7 @@ KEY_BYTES = 32
 CHECKSUM_BYTES = 16  # and a byte before them that says their form, from form 2 on
 _SEALED = b"drs"  # what a sealed value begins with, from form 2 on; then comes its form
 _KEY_FORM = re.compile(r"form (\d{1,3})\b")
-_DERIVED = 1_024  # keys of checksums that are kept
+MAX_DERIVED = 1_024  # keys of checksums that are kept
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D): random, so a key is good for 2^32 sealings
 
 
@@ -46,7 +46,7 @@ class Vault:
         self._cipher = AESGCM(self.derive("seal", 32))
         self._digest_key = self.derive("digest", 32)
         self.fingerprint = self.derive("fingerprint", 8).hex()
-        self._checksums = lru_cache(_DERIVED)(self._derived)  # to derive one takes an HMAC
+        self._checksums = lru_cache(MAX_DERIVED)(self._derived)  # to derive one takes an HMAC
 
     def reveal(self) -> bytes:
         """Return the installation key, to hand it to a process that this one starts."""

@@ -99,7 +99,7 @@ class Running(Generic[T]):
 
 
 class Worker:
-    """A thread with a queue, as a ThreadPoolExecutor of one has it, in half the time (decision 0019)."""
+    """A thread with a queue, as a ThreadPoolExecutor of one has it, at less cost (decision 0019)."""
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[Running[Any] | None] = SimpleQueue()
