@@ -12,7 +12,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from deskroster.ledger import moving, place
+from deskroster.ledger import location
+from deskroster.ledger.upkeep import move as moving
 
 ROLE = "deskroster"
 
@@ -41,7 +42,7 @@ class PostgreSQL:
         folder = self._folder / name
         folder.mkdir(mode=0o700)
         shutil.copy(company / "key", folder)
-        place.note(folder, self._url(database))
+        location.note(folder, self._url(database))
         return folder
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
 from deskroster.ledger import Store, Work
-from deskroster.ledger.place import engine_at
+from deskroster.ledger.location import engine_at
 
 SEED = 2026
 ORIGIN = Origin(agent_id=None, dialect="bench", address="", request_id="bench")

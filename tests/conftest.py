@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from deskroster.ledger import store
-from deskroster.ledger.engines import asking, postgresql
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql import freshness
 from deskroster.testing import StillClock
 from tests import world
 from tests.databases import Databases, for_every_folder, running
@@ -23,7 +24,7 @@ from tests.served import Served
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
 DEADLINES = [
-    *((asking, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
+    *((freshness, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
     (postgresql, "HOLD_SECONDS"),
     (store, "PATIENCE_WITH_OTHERS"),
 ]

@@ -21,7 +21,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from deskroster.ledger import place, vault
+from deskroster.ledger import location
+from deskroster.ledger.disk import vault
 
 MOVABLE = "movable"  # a database from which others are made: its clock shows what a test says
 _CLOCK = """CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -93,7 +94,7 @@ class Databases:
             return noted
         self._folders[name] = folder.resolve()
         url = self.create(name, MOVABLE if noted is None else str(conninfo_to_dict(noted)["dbname"]))
-        place.note(folder, url)
+        location.note(folder, url)
         return url
 
     def connect(self, name: str) -> psycopg.Connection[Any]:
@@ -165,10 +166,10 @@ def _memory() -> Path | None:
 
 def beside(folder: Path, other: Path) -> Path | None:
     """Make a folder for another process that has the data of the first; None where that is in the folder itself."""
-    if place.url_of(folder) is None:
+    if location.url_of(folder) is None:
         return None
     other.mkdir(mode=0o700)
-    for name in (place.ELSEWHERE, vault.FILE):
+    for name in (location.ELSEWHERE, vault.FILE):
         shutil.copy(folder / name, other / name)
     (other / SHARED).touch()
     return other
@@ -176,7 +177,7 @@ def beside(folder: Path, other: Path) -> Path | None:
 
 def set_clock(folder: Path, now: float) -> None:
     """Set what the database of a folder takes for the time, if its data is in one."""
-    url = place.url_of(folder) if _running else None
+    url = location.url_of(folder) if _running else None
     if url is not None:
         _running[-1].set_clock(str(conninfo_to_dict(url)["dbname"]), now)
 
@@ -187,17 +188,17 @@ _running: list[Databases] = []  # while every folder has its data in one
 @contextmanager
 def for_every_folder(databases: Databases) -> Iterator[None]:
     """Let every data folder that is opened in this process have its data there, unless it says where else."""
-    real = place.url_of
+    real = location.url_of
 
     def url_of(folder: Path, wanted: str | None = None) -> str | None:
         noted = real(folder, wanted)
-        if wanted or (folder / SHARED).exists() or (noted is None and (folder / place.FILE).exists()):
+        if wanted or (folder / SHARED).exists() or (noted is None and (folder / location.FILE).exists()):
             return noted
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return databases.of(folder, noted)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(place, "url_of", url_of)
+        patch.setattr(location, "url_of", url_of)
         _running.append(databases)
         yield
         _running.pop()

@@ -10,7 +10,7 @@ from deskroster.core.problems import Busy
 from deskroster.desk import MAX_HOST, MAX_HOSTS, Desks
 from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.engines import ERRORS
-from deskroster.ledger.engines.session import Session
+from deskroster.ledger.engines.postgresql.connection import Session
 from deskroster.passwords import Passwords
 from tests import world
 from tests.answers import check

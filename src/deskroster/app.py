@@ -20,7 +20,7 @@ from deskroster.dialect.hosts import Hosts, is_address
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
-from deskroster.ledger import Store, advice, place
+from deskroster.ledger import Store, advice, location
 from deskroster.passwords import Passwords
 from deskroster.settings import Settings
 from deskroster.telemetry import METRICS_MEDIA, Telemetry
@@ -148,9 +148,9 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock | Wall =
     def outdated(why: str) -> None:
         telemetry.log.critical("outdated", why=why, answering="stopped")
 
-    url = place.url_of(settings.data, settings.database)
+    url = location.url_of(settings.data, settings.database)
     clock = clock_of(clock)
-    store = Store.open(settings.data, clock, place.engine_at(url), alarm, outdated)
+    store = Store.open(settings.data, clock, location.engine_at(url), alarm, outdated)
     app = App(settings, store, telemetry, clock)
     try:
         yield app

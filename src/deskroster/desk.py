@@ -16,8 +16,8 @@ from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL, MAX_PASSWORD, may_be_email
 from deskroster.ledger import Last, Ledger, Minute, Store, Work
+from deskroster.ledger.beside.last_seen import Observed
 from deskroster.ledger.engines import PATIENCE
-from deskroster.ledger.observations import Observed
 from deskroster.passwords import Passwords
 
 MAX_HOSTS = 10_000  # remembered with their company

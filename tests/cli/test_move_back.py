@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from deskroster.ledger import installation, moving, place
+from deskroster.ledger import installation, location
+from deskroster.ledger.upkeep import move as moving
 
 pytestmark = pytest.mark.once
 
@@ -27,7 +28,7 @@ def test_what_was_moved_back_into_the_folder_is_not_served_from_the_database_tha
     there.mkdir(mode=0o700)
     (there / "key").write_bytes((here / "key").read_bytes())
     (there / "key").chmod(0o600)
-    place.note(there, url)
+    location.note(there, url)
 
     before = nowhere("position", "list", "--data", str(there))
     moved = nowhere("move", "--data", str(here), "--to", "sqlite")
@@ -60,7 +61,7 @@ def killed(monkeypatch):
     """Give what has a move killed before it marks the old place, the copy or the folder, or once it is done."""
 
     def give(command, to, mark):
-        real_note, real_place = installation.note, place.note
+        real_note, real_place = installation.note, location.note
 
         def note(db, name, value):
             if name == mark:
@@ -77,7 +78,7 @@ def killed(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(moving, "_undo", lambda *_: None)
             patch.setattr(installation, "note", note)
-            patch.setattr(place, "note", note_place)
+            patch.setattr(location, "note", note_place)
             with pytest.raises(Killed):
                 command("move", "--to", to)
 
@@ -101,7 +102,7 @@ def in_charge(command, url, tmp_path):
         folder = tmp_path / name
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(command.data, folder, ignore=shutil.ignore_patterns("admin.sock"))
-        place.note(folder, noted)
+        location.note(folder, noted)
         if noted is not None or (folder / "deskroster.db").exists():
             found += KNOWN in command("position", "list", "--data", str(folder)).out
     return found
@@ -128,8 +129,8 @@ def test_after_a_killed_move_and_the_opposite_command_all_is_in_one_place_or_a_c
     assert 1 == in_charge(command, url, tmp_path)
     assert KNOWN in command("position", "list").out
     assert 0 == command("doctor").code
-    assert not (command.data / place.MOVE).exists()
-    assert 0 == command("move", "--to", to).code or to == (place.noted_in(command.data) or "sqlite")
+    assert not (command.data / location.MOVE).exists()
+    assert 0 == command("move", "--to", to).code or to == (location.noted_in(command.data) or "sqlite")
     assert KNOWN in command("position", "list").out
 
 
@@ -156,7 +157,7 @@ def test_a_move_whose_copy_is_lost_can_be_taken_back(move, killed, databases, ur
 def test_a_move_is_not_taken_back_where_it_is_not_known_whether_it_has_arrived(move, killed, url):
     command, to, back = move
     killed(command, to, "place")
-    (command.data / place.MOVE).unlink()
+    (command.data / location.MOVE).unlink()
 
     refused = command("move", "--to", back)
 

@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import select
 
 from deskroster.core.problems import Refusal
-from deskroster.ledger import Store, place, tables, transfer
-from deskroster.ledger.rows import sql
+from deskroster.ledger import Store, location
+from deskroster.ledger.disk import tables
+from deskroster.ledger.disk.writing import sql
+from deskroster.ledger.upkeep import transfer
 from deskroster.testing import Clients
 from tests import random_verbs
 from tests.cli.program import PATIENCE, Program, environment, finished, founded
@@ -39,7 +41,7 @@ def filled(data, seed=0):
     """Found another company in the folder and let chance write to it."""
 
     async def run():
-        store = Store.open(data, engine=place.engine_at(place.url_of(data)))
+        store = Store.open(data, engine=location.engine_at(location.url_of(data)))
         chance, ledger = random.Random(seed), await store.load(2)
         for _ in range(150):
             verb = chance.choice(random_verbs.VERBS)(chance, ledger.roster)
@@ -52,7 +54,7 @@ def filled(data, seed=0):
 
 def everything(data):
     """Return every row of every table, wherever the data is, but for how the tables are declared and came there."""
-    with closing(place.engine_at(place.url_of(data))(data)) as engine:
+    with closing(location.engine_at(location.url_of(data))(data)) as engine:
         rows = {
             table.name: sorted(map(repr, engine.read_now(lambda db: list(db.execute(sql(select(table))).fetchall()))))  # noqa: B023 - used up at once
             for table in tables.metadata.sorted_tables
@@ -66,7 +68,7 @@ def rosters(data):
     """Return all that the rosters of both companies say."""
 
     async def run():
-        store = Store.open(data, engine=place.engine_at(place.url_of(data)))
+        store = Store.open(data, engine=location.engine_at(location.url_of(data)))
         found = [random_verbs.state((await store.load(id)).roster) for id in (1, 2)]
         await store.close()
         return found
@@ -94,7 +96,7 @@ def test_everything_is_moved_and_moved_back(nowhere, empty):
     back = nowhere("move", "--to", "sqlite", "--json")
     assert (0, "sqlite") == (back.code, back.json["to"])
     assert (now, known[1]) == (everything(nowhere.data), rosters(nowhere.data)[1])
-    assert not (nowhere.data / place.ELSEWHERE).exists()
+    assert not (nowhere.data / location.ELSEWHERE).exists()
     assert "SQLite" in nowhere("doctor").out
     assert 0 == nowhere("doctor").code
     logs_in(nowhere.data, admin)
@@ -135,7 +137,7 @@ def test_a_move_to_where_another_installation_is_changes_neither(command, empty,
 
     assert 4 == refused.code
     assert (before, theirs) == (everything(command.data), everything(other))
-    assert place.url_of(command.data) is None
+    assert location.url_of(command.data) is None
 
 
 @pytest.mark.proof
@@ -160,13 +162,19 @@ def test_a_copy_that_is_not_the_same_does_not_count(command, empty, monkeypatch,
     monkeypatch.setattr(transfer, "copy", real)
 
     assert 4 == refused.code
-    assert place.url_of(command.data) is None
+    assert location.url_of(command.data) is None
     assert before == everything(command.data)
     assert 0 == command("move", "--to", empty).code
     assert before == everything(command.data)
 
 
-STEPS = ("transfer.clear", "transfer.copy", "transfer.differences", "installation.sign_again", "place.note")
+STEPS = (
+    "upkeep.transfer.clear",
+    "upkeep.transfer.copy",
+    "upkeep.transfer.differences",
+    "installation.sign_again",
+    "location.note",
+)
 
 
 @pytest.mark.parametrize("step", [*(pytest.param(step, marks=pytest.mark.proof) for step in STEPS[:-1]), STEPS[-1]])
@@ -175,12 +183,12 @@ def test_a_move_that_fails_at_any_step_leaves_the_data_where_it_was(command, emp
     if to == "sqlite":
         command("move", "--to", empty)
     target = empty if to == "postgresql" else "sqlite"
-    before, url = everything(command.data), place.url_of(command.data)
+    before, url = everything(command.data), location.url_of(command.data)
 
     with monkeypatch.context() as patch:
         patch.setattr(f"deskroster.ledger.{step}", failing)
         failed = command("move", "--to", target)
-    left = (everything(command.data), place.url_of(command.data))
+    left = (everything(command.data), location.url_of(command.data))
     moved = command("move", "--to", target)
 
     assert failed.code not in (0, 4)
@@ -195,14 +203,15 @@ def failing(*_):
 
 KILLED = """
 import os, signal, sys
+from importlib import import_module
 from deskroster.cli import main
-from deskroster.ledger import {module}
-real = {module}.{name}
+module = import_module("deskroster.ledger.{module}")
+real = module.{name}
 def killed(*arguments):
     if {after}:
         real(*arguments)
     os.kill(os.getpid(), signal.SIGKILL)
-{module}.{name} = killed
+module.{name} = killed
 sys.argv = ["deskroster", "move", "--data", {data!r}, "--to", {to!r}]
 main()
 """
@@ -211,14 +220,14 @@ main()
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("step", "after"),
-    [("transfer.copy", True), ("installation.sign_again", False), ("installation.note", False)],
+    [("upkeep.transfer.copy", True), ("installation.sign_again", False), ("installation.note", False)],
 )
 def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(command, empty, step, after):
     before = everything(command.data)
 
     killed(command.data, empty, step, after)
 
-    assert place.url_of(command.data) is None
+    assert location.url_of(command.data) is None
     assert before == everything(command.data)
     assert 0 == command("move", "--to", empty).code
     assert before == everything(command.data)
@@ -231,12 +240,12 @@ def test_a_move_that_is_killed_between_its_two_places_lets_neither_be_used_and_i
     if to == "sqlite":
         command("move", "--to", empty)
     target = empty if to == "postgresql" else "sqlite"
-    before, here = everything(command.data), place.noted_in(command.data)
+    before, here = everything(command.data), location.noted_in(command.data)
 
-    killed(command.data, target, "place.note", False)
+    killed(command.data, target, "location.note", False)
     refused = [command(*what) for what in (("position", "list"), ("doctor",), ("serve", "--port", "0"), ("backup",))]
 
-    assert here == place.noted_in(command.data)
+    assert here == location.noted_in(command.data)
     assert [1, 1, 1, 1] == [one.code for one in refused]
     assert all("deskroster move" in one.err for one in refused)
     assert 0 == command("move", "--to", target).code
@@ -246,7 +255,7 @@ def test_a_move_that_is_killed_between_its_two_places_lets_neither_be_used_and_i
 
 @pytest.mark.proof
 def test_a_move_that_was_killed_is_not_finished_at_another_place(command, empty, databases):
-    killed(command.data, empty, "place.note", False)
+    killed(command.data, empty, "location.note", False)
     other = databases.create("moving_elsewhere")
     refused = command("move", "--to", other)
 
@@ -260,9 +269,9 @@ def test_a_move_that_was_killed_is_not_finished_at_another_place(command, empty,
 def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
     before = everything(command.data)
 
-    killed(command.data, empty, "place.note", True)
+    killed(command.data, empty, "location.note", True)
 
-    assert empty == place.url_of(command.data)
+    assert empty == location.url_of(command.data)
     assert 0 == command("doctor").code
     assert before == everything(command.data)
     assert 4 == command("move", "--to", empty).code
@@ -272,9 +281,9 @@ def test_a_move_that_is_killed_once_it_is_noted_is_done(command, empty):
 @pytest.mark.proof
 def test_what_a_killed_move_has_left_is_overwritten_by_none_once_it_was_opened(command, empty, tmp_path):
     shutil.copytree(command.data, tmp_path / "copy")
-    killed(command.data, empty, "place.note", True)
+    killed(command.data, empty, "location.note", True)
     command("position", "add", "质检")
-    (command.data / place.ELSEWHERE).unlink()
+    (command.data / location.ELSEWHERE).unlink()
 
     refused = command("move", "--data", str(tmp_path / "copy"), "--to", empty)
     finished_again = command("move", "--to", empty)
@@ -287,7 +296,7 @@ def test_what_a_killed_move_has_left_is_overwritten_by_none_once_it_was_opened(c
 
 def killed(data, to, step, after):
     """Give the command in a process that kills itself at a step."""
-    module, _, name = step.partition(".")
+    module, _, name = step.rpartition(".")
     code = KILLED.format(module=module, name=name, after=after, data=str(data), to=to)
     ended = subprocess.run(
         [sys.executable, "-c", code], env=environment(), capture_output=True, timeout=PATIENCE, check=False
@@ -302,12 +311,12 @@ def test_nothing_is_moved_while_a_server_has_it_open(command, empty, tmp_path):
     command("move", "--to", empty)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    for name in ("key", place.ELSEWHERE):
+    for name in ("key", location.ELSEWHERE):
         (elsewhere / name).write_bytes((command.data / name).read_bytes())
         (elsewhere / name).chmod(0o600)
     with Program("serve", "--data", str(elsewhere), "--port", "0", "--json"):
         from_postgresql = finished("move", "--data", str(command.data), "--to", "sqlite")
 
     assert (5, 5) == (from_sqlite.code, from_postgresql.code)
-    assert empty == place.url_of(command.data)
+    assert empty == location.url_of(command.data)
     assert 0 == command("move", "--to", "sqlite").code

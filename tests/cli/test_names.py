@@ -10,8 +10,10 @@ import sys
 
 import pytest
 
-from deskroster.ledger import BadBackup, advice, backup, paths
-from deskroster.ledger.engines.embedded import FILE
+from deskroster.ledger import BadBackup, advice
+from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.files import paths
+from deskroster.ledger.upkeep import backup
 from deskroster.testing import StillClock
 from tests.cli.program import PATIENCE, Program, finished
 from tests.served import Served
@@ -133,7 +135,13 @@ def failing(error):
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    "step", ["engines.embedded.Embedded.copy", "apart.looked_over", "backup.seal", "backup._sha256"]
+    "step",
+    [
+        "engines.sqlite.engine.Embedded.copy",
+        "upkeep.check_process.looked_over",
+        "upkeep.backup.seal",
+        "upkeep.backup._sha256",
+    ],
 )
 @pytest.mark.parametrize(
     "error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error"), BadBackup("log")]

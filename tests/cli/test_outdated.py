@@ -5,8 +5,8 @@ from contextlib import closing
 import httpx2
 import pytest
 
-from deskroster.ledger import place, rotate_key
-from deskroster.ledger.engines import keeper
+from deskroster.ledger import location, rotate_key
+from deskroster.ledger.engines.postgresql import keeper
 from tests.cli.program import Program
 from tests.cli.test_workers import clients, copied, wait_for
 
@@ -60,5 +60,5 @@ def test_a_server_whose_every_session_was_ended_still_keeps_the_key_from_being_c
         refused = nowhere("rotate-installation-key", "--data", str(elsewhere))
 
     assert 5 == refused.code
-    assert place.noted_in(elsewhere) == place.noted_in(nowhere.data)
+    assert location.noted_in(elsewhere) == location.noted_in(nowhere.data)
     assert 0 == nowhere("rotate-installation-key", "--data", str(elsewhere)).code

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deskroster.ledger.engines import embedded
+from deskroster.ledger.engines.sqlite import engine as embedded
 from tests.cli.program import Program
 
 

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
-from deskroster.ledger import place
+from deskroster.ledger import location
 from deskroster.testing import Clients
 from tests.cli.program import PATIENCE, Program, finished, started
 
@@ -292,19 +292,19 @@ def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder
     nowhere, shared_acme, databases
 ):
     assert {"database", "key", "lock", ".gitignore"} == {path.name for path in nowhere.data.iterdir()}
-    assert 0o600 == (nowhere.data / place.ELSEWHERE).stat().st_mode & 0o777
+    assert 0o600 == (nowhere.data / location.ELSEWHERE).stat().st_mode & 0o777
     assert 0 == nowhere("doctor").code
 
 
 def test_a_folder_whose_data_is_in_a_database_is_not_given_another(nowhere, shared_acme, databases, database):
     other = databases.create(f"{database}_other")
-    noted = place.url_of(nowhere.data)
+    noted = location.url_of(nowhere.data)
 
     again, elsewhere = init(nowhere, noted), init(nowhere, other)
     databases.drop(f"{database}_other")
 
     assert (4, 4) == (again.code, elsewhere.code)
-    assert noted == place.url_of(nowhere.data)
+    assert noted == location.url_of(nowhere.data)
 
 
 def test_a_database_where_no_table_may_be_made_is_told(nowhere, databases):
@@ -320,12 +320,12 @@ def test_an_address_where_no_database_answers_is_told(nowhere, tmp_path):
 
     assert (5, 1) == (nothing.code, nonsense.code)
     assert "Traceback" not in nothing.err + nonsense.err
-    assert not (nowhere.data / place.ELSEWHERE).exists()
+    assert not (nowhere.data / location.ELSEWHERE).exists()
 
 
 def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, shared_acme, databases, database):
-    url = place.url_of(nowhere.data)
-    (nowhere.data / place.ELSEWHERE).write_text(url.replace("deskroster@", "postgres@") + "\n")
+    url = location.url_of(nowhere.data)
+    (nowhere.data / location.ELSEWHERE).write_text(url.replace("deskroster@", "postgres@") + "\n")
 
     report = nowhere("doctor", "--json")
 
@@ -383,7 +383,7 @@ def test_the_installation_key_is_changed_where_nobody_else_has_it_open(
 def copied(data, folder):
     """Return a folder of another machine on the same database."""
     folder.mkdir()
-    for name in ("key", place.ELSEWHERE):
+    for name in ("key", location.ELSEWHERE):
         (folder / name).write_bytes((data / name).read_bytes())
         (folder / name).chmod(0o600)
     return folder

@@ -7,8 +7,11 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.script import Script, ScriptDirectory
 
-from deskroster.ledger import durable, installation, migrations, moving, place, vault
+from deskroster.ledger import installation, location, migrations
+from deskroster.ledger.disk import vault
 from deskroster.ledger.engines.fence import MOVED
+from deskroster.ledger.files import atomic
+from deskroster.ledger.upkeep import move as moving
 
 LATER = "9000"
 
@@ -18,13 +21,13 @@ def key_in_place() -> None:
 
     def write_key(folder: Path, key: bytes, name: str = vault.FILE) -> None:
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        durable.sync_folder(folder)
+        atomic.sync_folder(folder)
         with os.fdopen(descriptor, "w") as file:
             for part in (key.hex()[:8], key.hex()[8:], "\n"):
                 file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
-        durable.sync_folder(folder)
+        atomic.sync_folder(folder)
 
     def read_key(folder: Path, name: str = vault.FILE) -> bytes | None:
         path = folder / name
@@ -39,7 +42,7 @@ def key_first() -> None:
     def change_key(folder, engine, old):
         key = vault.new_key()
         new = vault.Vault(key)
-        durable.put(folder / vault.FILE, vault.as_file(key))
+        atomic.put(folder / vault.FILE, vault.as_file(key))
         engine.write_now(lambda db: installation.rekey(db, old, new))
         return new
 
@@ -50,7 +53,7 @@ def place_first() -> None:
     """Note the new place of a move before the old one is marked, and let both be used."""
 
     def hand_over(folder, source, target, url, name):
-        place.note(folder, url)
+        location.note(folder, url)
         target.write_now(lambda db: moving._arrive(db, name))
         source.write_now(lambda db: installation.note(db, MOVED, name))
 
@@ -72,10 +75,10 @@ def note_last() -> None:
     """Note where a new installation's data is when it is there already."""
     from deskroster.cli import init
 
-    real, noted = init._init, place.note
+    real, noted = init._init, location.note
 
     async def _init(settings, fields, start):
-        place.note = lambda folder, url: None
+        location.note = lambda folder, url: None
         made = await real(settings, fields, start)
         if settings.database is not None:
             noted(settings.data, settings.database)

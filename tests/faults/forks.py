@@ -20,7 +20,7 @@ from tests import world
 from tests.faults.disk import Disk
 
 PATIENCE = 300  # seconds for what takes one on an idle machine
-_LOADED = ("deskroster.cli", "deskroster.passwords", "deskroster.ledger.engines.postgresql", "alembic.command")
+_LOADED = ("deskroster.cli", "deskroster.passwords", "deskroster.ledger.engines.postgresql.engine", "alembic.command")
 """What would be loaded by every fork else."""
 _SOURCES = os.pathsep.join(filter(None, sys.path))
 

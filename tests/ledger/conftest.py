@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deskroster.ledger import Store
-from deskroster.ledger.engines import keeper
-from deskroster.ledger.place import engine_at
+from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.location import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
 

@@ -15,11 +15,12 @@ from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import Ledger, Once, Store, Work, moving, place
-from deskroster.ledger.engines import postgresql
-from deskroster.ledger.engines.embedded import Embedded
-from deskroster.ledger.engines.postgresql import PostgreSQL
-from deskroster.ledger.engines.session import Session
+from deskroster.ledger import Ledger, Once, Store, Work, location
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql.connection import Session
+from deskroster.ledger.engines.postgresql.engine import PostgreSQL
+from deskroster.ledger.engines.sqlite.engine import Embedded
+from deskroster.ledger.upkeep import move as moving
 from tests.databases import set_clock
 
 PASSWORD_HASH = "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$never-in-the-log"
@@ -105,7 +106,7 @@ def state(roster: Roster) -> dict[str, Any]:
 
 def open_store(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Store:
     """Open the folder on the engine that the run is for."""
-    url = place.url_of(folder)
+    url = location.url_of(folder)
     return Store.open(folder, clock, Failing if url is None else _failing_at(url))
 
 

@@ -9,8 +9,10 @@ from contextlib import closing
 
 import pytest
 
-from deskroster.ledger import BadBackup, Failed, Vault, apart, check, examine, verify
-from deskroster.ledger.vault import new_key
+from deskroster.ledger import BadBackup, Failed, Vault, examine, verify
+from deskroster.ledger.disk.vault import new_key
+from deskroster.ledger.upkeep import check
+from deskroster.ledger.upkeep import check_process as apart
 from tests.ledger.support import new_group, opened, work
 
 pytestmark = pytest.mark.once
@@ -96,7 +98,7 @@ def test_control_a_broken_file_stops_writing(tmp_path, monkeypatch):
 
 def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(apart, "SMALL", -1)
-    harm = "from deskroster.ledger import apart, check; from tests.ledger.test_apart import FULL, failing"
+    harm = "from deskroster.ledger.upkeep import check_process as apart, check; from tests.ledger.test_apart import FULL, failing"
     code = f"{harm}; check.everything = failing(FULL); apart.main()"
     monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from deskroster.core.changes import Origin
-from deskroster.ledger import log
+from deskroster.ledger.disk import log
 from tests import world
 from tests.ledger.support import names, new_group, work
 

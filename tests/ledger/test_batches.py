@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deskroster.ledger.engines import embedded
+from deskroster.ledger.engines.sqlite import engine as embedded
 from tests.ledger.support import names, new_group, opened, work
 
 pytestmark = pytest.mark.once

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deskroster.ledger import Store
-from deskroster.ledger.calls import COUNT, MINUTE, Minute
-from deskroster.ledger.engines.session import Connection, Session
-from deskroster.ledger.place import engine_at
+from deskroster.ledger.beside.call_limit import COUNT, MINUTE, Minute
+from deskroster.ledger.engines.postgresql.connection import Connection, Session
+from deskroster.ledger.location import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
 

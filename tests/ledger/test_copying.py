@@ -8,10 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from deskroster.ledger import apart, check
-from deskroster.ledger.engines import Failed, NoRoom, copying, embedded
-from deskroster.ledger.engines.embedded import FILE
+from deskroster.ledger.engines import Failed, NoRoom
+from deskroster.ledger.engines.sqlite import copying
+from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite.engine import FILE
 from deskroster.ledger.store import CHECKED, Store
+from deskroster.ledger.upkeep import check
+from deskroster.ledger.upkeep import check_process as apart
 from tests.ledger.support import NOW, new_group, opened, work
 
 pytestmark = pytest.mark.once

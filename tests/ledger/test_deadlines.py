@@ -9,9 +9,11 @@ import pytest
 from deskroster.core.problems import Busy, Unknown
 from deskroster.core.records import Company
 from deskroster.desk import Desks
-from deskroster.ledger import loading
 from deskroster.ledger import store as stores
-from deskroster.ledger.engines import Late, NotBegun, asking, embedded
+from deskroster.ledger.disk import reading
+from deskroster.ledger.engines import Late, NotBegun
+from deskroster.ledger.engines.postgresql import freshness
+from deskroster.ledger.engines.sqlite import engine as embedded
 from deskroster.passwords import Passwords
 from tests.ledger.support import NOW, first_records, names, new_group, opened, origin, work
 
@@ -175,7 +177,7 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
                 with pytest.raises(Busy):
                     await founding
             assert [1] == [company.id for company in store.listed.all()]
-            assert 1 == len(await store._engine.read(loading.companies))
+            assert 1 == len(await store._engine.read(reading.companies))
 
     asyncio.run(run())
 
@@ -271,19 +273,19 @@ def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
 
 def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, monkeypatch):
     """Connections are made two at a time: behind hosts that do not answer it may take long."""
-    monkeypatch.setattr(asking, "CONNECTING_SECONDS", SHORT)
+    monkeypatch.setattr(freshness, "CONNECTING_SECONDS", SHORT)
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             questions, end = store._engine.asking, threading.Event()
-            for _ in range(asking.CONNECTING):
+            for _ in range(freshness.CONNECTING):
                 questions._threads.submit(end.wait, LONG)
             try:
                 with pytest.raises(Busy):
                     await asyncio.wait_for(store.fresh(ledger), LONG / 2)
             finally:
                 end.set()
-            monkeypatch.setattr(asking, "CONNECTING_SECONDS", LONG)
+            monkeypatch.setattr(freshness, "CONNECTING_SECONDS", LONG)
             assert await store.fresh(ledger)
 
     asyncio.run(run())
@@ -307,7 +309,7 @@ def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(p
                 await asyncio.sleep(0)
             behind = asyncio.ensure_future(store.fresh(ledger))
             await asyncio.sleep(0)
-            monkeypatch.setattr(asking, "STALE_SECONDS", -LONG)  # as if that had passed
+            monkeypatch.setattr(freshness, "STALE_SECONDS", -LONG)  # as if that had passed
             gate.set()
 
             assert await first

@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import Store, WrongKey, place
-from deskroster.ledger.engines import embedded
-from deskroster.ledger.nonces import NoncesLost
+from deskroster.ledger import Store, WrongKey, location
+from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite.nonce_file import NoncesLost
 
 pytestmark = pytest.mark.once
 
@@ -106,8 +106,8 @@ def test_an_empty_key_says_that_a_copy_must_be_put_there(folder):
 def test_an_empty_note_of_the_place_says_what_belongs_into_it(folder):
     (folder / "database").touch()
 
-    with pytest.raises(place.NoDatabase, match=r"database is empty: write the address"):
-        place.url_of(folder, "")
+    with pytest.raises(location.NoDatabase, match=r"database is empty: write the address"):
+        location.url_of(folder, "")
 
 
 def test_spent_nonces_that_are_lost_keep_a_server_from_starting_until_they_are_too_old(folder):

@@ -9,10 +9,13 @@ from contextlib import suppress
 import pytest
 
 from deskroster.core.problems import Busy, Unknown
-from deskroster.ledger import FolderInUse, Store, installation, moving, place, rotate_key
-from deskroster.ledger.engines import fence, keeper, postgresql
-from deskroster.ledger.engines.embedded import Embedded
-from deskroster.ledger.place import engine_at
+from deskroster.ledger import FolderInUse, Store, installation, location, rotate_key
+from deskroster.ledger.engines import fence
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.engines.sqlite.engine import Embedded
+from deskroster.ledger.location import engine_at
+from deskroster.ledger.upkeep import move as moving
 from tests.ledger.support import NOW, before_the_mark, names, new_group, opened, work
 
 pytestmark = pytest.mark.once
@@ -31,7 +34,7 @@ def unfenced(monkeypatch):
 
 def there(folder, url):
     """Note in a folder that its data is at this address."""
-    place.note(folder, url)
+    location.note(folder, url)
     return folder
 
 
@@ -53,7 +56,7 @@ def copied(folder, to):
 
 async def durable(url, folder, tmp_path):
     """Return the groups, and what the doctor finds, wherever the data of a folder is now."""
-    store = Store.open(folder, lambda: NOW, engine_at(place.noted_in(folder)))
+    store = Store.open(folder, lambda: NOW, engine_at(location.noted_in(folder)))
     try:
         return names(await store.load(1)), await store.check()
     finally:
@@ -169,7 +172,7 @@ def test_a_move_beside_a_write_after_its_copy_is_refused_and_can_be_given_again(
             with pytest.raises(moving.CannotMove):
                 await asyncio.to_thread(moved, url, folder)
 
-            assert url == place.noted_in(folder)
+            assert url == location.noted_in(folder)
             await store.fresh(ledger)
             assert b"2" == await ledger.submit(work(new_group("b")))
             await asyncio.to_thread(moved, url, folder)

@@ -21,14 +21,14 @@ from deskroster.ledger import (
     Vault,
     WrongKey,
     backups,
-    durable,
     restore,
     rotate_key,
     verify,
 )
-from deskroster.ledger.engines.embedded import FILE
+from deskroster.ledger.disk.vault import new_key, parse_key, write_key
+from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.files import atomic
 from deskroster.ledger.installation import NEXT_KEY, change_key
-from deskroster.ledger.vault import new_key, parse_key, write_key
 from tests.ledger.support import TOKEN, names, new_group, opened, state, work
 from tests.ledger.test_rows import edit
 
@@ -127,7 +127,7 @@ def test_where_there_are_no_hard_links_a_key_is_written_all_the_same_and_never_o
     def link(*names):
         raise OSError(getattr(errno, code), "no hard links here")
 
-    monkeypatch.setattr(durable.os, "link", link)
+    monkeypatch.setattr(atomic.os, "link", link)
 
     async def run():
         async with opened(tmp_path / "data") as (store, _):
@@ -152,7 +152,7 @@ def test_a_disk_that_takes_no_new_name_is_no_disk_without_hard_links(tmp_path, m
     def link(*names):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(durable.os, "link", link)
+    monkeypatch.setattr(atomic.os, "link", link)
 
     with pytest.raises(OSError, match="full"):
         write_key(tmp_path, new_key())

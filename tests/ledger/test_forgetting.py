@@ -4,19 +4,20 @@ import asyncio
 
 import pytest
 
-from deskroster.ledger import nonces, replies
+from deskroster.ledger.beside import idempotency
+from deskroster.ledger.beside.idempotency import Kept
 from deskroster.ledger.engines import EVERY_COMPANY
-from deskroster.ledger.engines.session import Session
-from deskroster.ledger.replies import Kept
+from deskroster.ledger.engines.postgresql.connection import Session
+from deskroster.ledger.engines.sqlite import nonce_file
 from tests.ledger.support import NOW, opened
 
-DAY = replies.LIFETIME
+DAY = idempotency.LIFETIME
 KEPT = 3_000
 
 
 def filled(db, vault, company_id, first, count, at):
     kept = {b"key %d" % number: Kept(b"request", b"reply") for number in range(first, first + count)}
-    replies.keep(db, vault, company_id, kept, at)
+    idempotency.keep(db, vault, company_id, kept, at)
 
 
 def ages(db):
@@ -50,7 +51,7 @@ def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_man
         await store._engine.write(lambda db: filled(db, store.vault, 1, 10, 5, NOW - DAY - 9))
         await store._engine.write(lambda db: filled(db, store.vault, 1, 20, 5, NOW - DAY + 1))
 
-        removed = [await store._engine.write(lambda db: replies.forget(db, NOW - DAY, 7)) for _ in range(3)]
+        removed = [await store._engine.write(lambda db: idempotency.forget(db, NOW - DAY, 7)) for _ in range(3)]
 
         assert [7, 3, 0] == removed
         assert [NOW - DAY + 1] * 5 == await store._engine.read(ages)
@@ -59,15 +60,15 @@ def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_man
 
 
 def test_the_minute_s_upkeep_removes_all_of_them_in_short_jobs(run, monkeypatch):
-    monkeypatch.setattr(replies, "AT_ONCE", 100)
+    monkeypatch.setattr(idempotency, "AT_ONCE", 100)
     removed = []
-    real = replies.forget
+    real = idempotency.forget
 
     def forget(db, before):
         removed.append(real(db, before, 100))
         return removed[-1]
 
-    monkeypatch.setattr(replies, "forget", forget)
+    monkeypatch.setattr(idempotency, "forget", forget)
 
     async def work(store, ledger):
         await store._engine.write(lambda db: filled(db, store.vault, 1, 0, 250, NOW - DAY))
@@ -88,7 +89,7 @@ def searched(found, table):
 
 def plans(db):
     key = db.execute("SELECT key FROM replies LIMIT 1").fetchone()
-    return [plan(db, replies._OLD, (NOW - DAY, 1_000)), plan(db, replies._FORGET, (1, key[0]))]
+    return [plan(db, idempotency._OLD, (NOW - DAY, 1_000)), plan(db, idempotency._FORGET, (1, key[0]))]
 
 
 async def with_many(store, job):
@@ -131,10 +132,10 @@ def test_nonces_of_a_shared_database_are_found_by_an_index_and_removed_so_many_a
             rows = [(1, b"%d" % at, NOW + (at % 2) * 900) for at in range(2_000)]
             db.executemany("INSERT INTO nonces (company_id, digest, until) VALUES (?, ?, ?)", rows)
             db.execute("ANALYZE nonces")
-            return plan(db, nonces._FORGET, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
+            return plan(db, nonce_file._FORGET, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
 
         found = await store._engine.write(spend, EVERY_COMPANY)
-        removed = [await store._engine.write(lambda db: nonces.forget(db, NOW, 300)) for _ in range(5)]
+        removed = [await store._engine.write(lambda db: nonce_file.forget(db, NOW, 300)) for _ in range(5)]
 
         assert "Tid Scan on nonces" in found
         assert [300, 300, 300, 100, 0] == removed

@@ -5,8 +5,9 @@ from contextlib import nullcontext, suppress
 
 import pytest
 
-from deskroster.ledger import FolderInUse, WrongKey, installation, moving, place, rotate_key
-from deskroster.ledger.place import engine_at
+from deskroster.ledger import FolderInUse, WrongKey, installation, location, rotate_key
+from deskroster.ledger.location import engine_at
+from deskroster.ledger.upkeep import move as moving
 from tests.ledger.support import before_the_mark, new_group, work
 from tests.ledger.test_fence import copied, durable, moved, rotated, there
 
@@ -122,7 +123,7 @@ def test_a_move_beside_a_change_of_the_key_is_refused_and_can_be_given_again(
             (folder / "key").write_bytes((other / "key").read_bytes())
             assert (["a"], []) == await durable(url, folder, tmp_path)
             await asyncio.to_thread(moved, url, folder)
-            assert None is place.noted_in(folder)
+            assert None is location.noted_in(folder)
             assert (["a"], []) == await durable(url, folder, tmp_path)
 
     asyncio.run(run())

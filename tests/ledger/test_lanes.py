@@ -8,8 +8,9 @@ import pytest
 
 from deskroster import eager
 from deskroster.core.records import Company
-from deskroster.ledger.engines import NotBegun, postgresql
-from deskroster.ledger.engines.postgresql import LANES, LONG
+from deskroster.ledger.engines import NotBegun
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql.engine import LANES, LONG
 from tests.ledger.support import first_records, names, new_group, origin, work
 
 pytestmark = pytest.mark.once

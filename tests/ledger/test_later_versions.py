@@ -10,21 +10,9 @@ from deskroster.core import agents, groups
 from deskroster.core.agents import AgentFields
 from deskroster.core.changes import Origin, changed, created, deleted
 from deskroster.core.records import KINDS, SECRET_FIELDS, Agent, Secret
-from deskroster.ledger import (
-    BadBackup,
-    NewerData,
-    examine,
-    fields,
-    forms,
-    installation,
-    log,
-    restore,
-    rotate_key,
-    signing,
-    tables,
-    verify,
-)
-from deskroster.ledger.vault import parse_key
+from deskroster.ledger import BadBackup, NewerData, examine, installation, restore, rotate_key, verify
+from deskroster.ledger.disk import checksums, fields, forms, log, tables
+from deskroster.ledger.disk.vault import parse_key
 from tests.databases import beside
 from tests.ledger.support import NOW, names, new_group, open_store, opened, state, work
 
@@ -309,7 +297,7 @@ def test_control_of_a_form_that_is_taken_for_another_nothing_is_right(tmp_path, 
         async with opened(tmp_path) as (_, ledger):
             await _write(ledger, "g")
         next_form()
-        for module in (log, signing):
+        for module in (log, checksums):
             monkeypatch.setattr(module, "form_of", lambda what, stored, first, newest: newest)
         store = open_store(tmp_path)
         assert {"checksum", "log"} <= {finding.what for finding in await store.check()}
@@ -403,7 +391,7 @@ def test_the_columns_of_the_records_are_what_they_were():
 
         assert set(forms.FIRST[kind]) == {*stored.fields, *stored.links, *stored.secrets}
         assert set(stored.fields) == {column.name for column in stored.table.columns} - beside
-        assert signing.arrangement(kind) is None, "the checksum takes them by their place"
+        assert checksums.arrangement(kind) is None, "the checksum takes them by their place"
         assert not fields.LATER[kind] or fields.LOOSE[kind]
     assert "company" not in SECRET_FIELDS
 

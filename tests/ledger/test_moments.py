@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from deskroster.ledger.engines.embedded import Moments
-from deskroster.ledger.engines.worker import Running
+from deskroster.ledger.engines.sqlite.engine import Moments
+from deskroster.ledger.engines.sqlite.worker import Running
 
 pytestmark = pytest.mark.once
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import deskroster
 from deskroster.core.problems import Busy
-from deskroster.ledger import nonces
-from deskroster.ledger.forgetting import Forgetting
-from deskroster.ledger.nonces import LIFETIME, Nonces
+from deskroster.ledger.engines.sqlite import nonce_file
+from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME, Nonces
+from deskroster.ledger.upkeep.expiry import Forgetting
 from deskroster.testing import StillClock
 from tests.ledger.support import NOW
 
@@ -119,7 +119,7 @@ def test_another_boot_with_the_clock_set_back_keeps_a_nonce_for_a_lifetime_at_mo
 
 def test_a_file_of_an_earlier_version_counts(tmp_path, clock):
     clock.reboot()  # so that the steady clock is not Unix time
-    entry = nonces._ENTRY.pack(nonces.digest(1, "n"), NOW + 60)
+    entry = nonce_file._ENTRY.pack(nonce_file.digest(1, "n"), NOW + 60)
     (tmp_path / "nonces").write_bytes(b"drnonce1" + bytes(24) + entry)
     spent = Nonces(tmp_path / "nonces", clock)
     assert not spent.spend(1, "n")
@@ -132,7 +132,7 @@ def test_nonces_survive_kill_9(tmp_path, clock):
     code = f"""
 import os, signal
 from pathlib import Path
-from deskroster.ledger.nonces import Nonces
+from deskroster.ledger.engines.sqlite.nonce_file import Nonces
 from deskroster.testing import StillClock
 nonces = Nonces(Path({str(tmp_path / "nonces")!r}), StillClock({NOW}))
 for n in range(40_000):
@@ -150,8 +150,8 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_more_nonces_than_can_be_remembered_are_busy_and_none_is_forgotten(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr(nonces, "_SEGMENT", 4)
-    monkeypatch.setattr(nonces, "MAX_NONCES", 16)
+    monkeypatch.setattr(nonce_file, "_SEGMENT", 4)
+    monkeypatch.setattr(nonce_file, "MAX_NONCES", 16)
     spent = Nonces(tmp_path / "nonces", clock)
     for n in range(16):
         assert spent.spend(1, str(n))
@@ -177,7 +177,7 @@ STEPS = st.lists(
 def test_nonces_behave_as_a_plain_dictionary_would(tmp_path_factory, steps):
     path = tmp_path_factory.mktemp("nonces") / "nonces"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nonces, "_SEGMENT", 2)
+        patch.setattr(nonce_file, "_SEGMENT", 2)
         clock = StillClock(NOW)
         now, model, spent = NOW, {}, Nonces(path, clock)
         for name, wait, set_by, restart in steps:

@@ -11,12 +11,15 @@ import pytest
 
 from deskroster.core import company
 from deskroster.core.problems import Busy, Refusal, Unknown
-from deskroster.ledger import Store, WrongKey, log
-from deskroster.ledger.engines import Gone, asking, postgresql
-from deskroster.ledger.engines.keeper import OPENED
-from deskroster.ledger.engines.session import Primary
-from deskroster.ledger.nonces import LIFETIME
-from deskroster.ledger.place import engine_at
+from deskroster.ledger import Store, WrongKey
+from deskroster.ledger.disk import log
+from deskroster.ledger.engines import Gone
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql import freshness
+from deskroster.ledger.engines.postgresql.connection import Primary
+from deskroster.ledger.engines.postgresql.keeper import OPENED
+from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
+from deskroster.ledger.location import engine_at
 from tests import random_verbs, world
 from tests.ledger.support import NOW, expect_many, first_records, names, new_group, origin, state, work
 
@@ -108,7 +111,7 @@ def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(pro
 
 
 def test_who_asks_about_many_companies_at_once_does_so_by_few_connections(processes, databases, database, monkeypatch):
-    monkeypatch.setattr(asking, "ASKING", 2)
+    monkeypatch.setattr(freshness, "ASKING", 2)
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):

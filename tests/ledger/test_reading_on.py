@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from deskroster.ledger import log, upkeep
-from deskroster.ledger.log import PAGE
-from deskroster.ledger.upkeep import AGAIN_AT_ONCE
+from deskroster.ledger.disk import log
+from deskroster.ledger.disk.log import PAGE
+from deskroster.ledger.upkeep import periodic as upkeep
+from deskroster.ledger.upkeep.periodic import AGAIN_AT_ONCE
 from tests.ledger.support import new_group, opened, work
 
 COMMITS, CHANGES = 8, 500  # so many changes in each

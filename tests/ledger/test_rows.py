@@ -23,11 +23,11 @@ from deskroster.core.records import (
     ProfileRecord,
     Secret,
 )
-from deskroster.ledger import Last, place
-from deskroster.ledger.engines.embedded import FILE
-from deskroster.ledger.engines.session import in_postgresql
+from deskroster.ledger import Last, location
+from deskroster.ledger.disk.tables import metadata
+from deskroster.ledger.engines.postgresql.connection import in_postgresql
+from deskroster.ledger.engines.sqlite.engine import FILE
 from deskroster.ledger.migrations import HEAD
-from deskroster.ledger.tables import metadata
 from tests.ledger.support import (
     NOW,
     PASSWORD_HASH,
@@ -45,7 +45,7 @@ from tests.ledger.support import (
 
 
 def edit(folder, statement, *values):
-    url = place.url_of(folder)
+    url = location.url_of(folder)
     if url is None:
         with closing(sqlite3.connect(folder / FILE)) as db, db:
             return db.execute(statement, values).fetchall()

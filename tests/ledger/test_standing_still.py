@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from deskroster.core.problems import Busy
-from deskroster.ledger.engines import Failed, Gone, NotBegun, keeper, within
-from deskroster.ledger.engines.keeper import Keeper
-from deskroster.ledger.engines.lanes import Lane
-from deskroster.ledger.engines.postgresql import LANES
-from deskroster.ledger.engines.session import Connection, Primary
+from deskroster.ledger.engines import Failed, Gone, NotBegun, within
+from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.engines.postgresql.connection import Connection, Primary
+from deskroster.ledger.engines.postgresql.engine import LANES
+from deskroster.ledger.engines.postgresql.keeper import Keeper
+from deskroster.ledger.engines.postgresql.worker import Lane
 from tests.ledger.support import NOW
 
 pytestmark = pytest.mark.once

@@ -12,8 +12,9 @@ from alembic import op
 from alembic.script import Script, ScriptDirectory
 
 from deskroster.core.problems import Busy, Refusal
-from deskroster.ledger import Failed, NewerData, Store, installation, log, migrations, place
-from deskroster.ledger.engines import postgresql
+from deskroster.ledger import Failed, NewerData, Store, installation, location, migrations
+from deskroster.ledger.disk import log
+from deskroster.ledger.engines.postgresql import engine as postgresql
 from tests import random_verbs, world
 from tests.ledger.support import NOW, first_records, names, new_group, origin, work
 from tests.releases import make, unpacked
@@ -38,7 +39,7 @@ def open_at(folder, url, first=None):
     if first is not None:
         (folder / "key").write_bytes((first / "key").read_bytes())
         (folder / "key").chmod(0o600)
-    return Store.open(folder, lambda: NOW, place.engine_at(url))
+    return Store.open(folder, lambda: NOW, location.engine_at(url))
 
 
 def founded(store):
@@ -192,8 +193,8 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path, databases, url, lat
 
 
 def tables_of(folder, url):
-    with closing(place.engine_at(url)(folder)) as engine:
-        return engine.read_now(installation.looks.declared)
+    with closing(location.engine_at(url)(folder)) as engine:
+        return engine.read_now(installation.introspection.declared)
 
 
 def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, url, later, databases, monkeypatch):
@@ -235,7 +236,7 @@ def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, 
         else:
             unpacked.data_folder("0.1.0", folder)
         where = url if engine == "postgresql" else None
-        with closing(place.engine_at(where)(folder)) as held:
+        with closing(location.engine_at(where)(folder)) as held:
             held.write_now(lambda db: to_the_first_version(db, shared=engine == "postgresql"))
             assert migrations.FIRST == held.read_now(installation.version)
         (before, *_) = unpacked.expected("0.1.0", engine)

@@ -5,19 +5,21 @@ import asyncio
 import pytest
 
 from deskroster.core.records import Company
-from deskroster.ledger import NewerData, Vault, observations, replies, upkeep
+from deskroster.ledger import NewerData, Vault
+from deskroster.ledger.beside import idempotency, last_seen
+from deskroster.ledger.beside.idempotency import Kept
+from deskroster.ledger.disk.vault import new_key
 from deskroster.ledger.engines import Failed, InDoubt
-from deskroster.ledger.replies import Kept
-from deskroster.ledger.vault import new_key
+from deskroster.ledger.upkeep import periodic as upkeep
 from tests.ledger.support import NOW, first_records, new_group, opened, origin, work
 
 SECONDS = 60.0  # for what happens at once on an idle machine
-OLD = NOW - replies.LIFETIME
+OLD = NOW - idempotency.LIFETIME
 
 
 def kept(vault, at, reply=b"reply"):
     """Return a job that keeps a first answer of a moment."""
-    return lambda db: replies.keep(db, vault, 1, {b"key": Kept(b"request", reply)}, at)
+    return lambda db: idempotency.keep(db, vault, 1, {b"key": Kept(b"request", reply)}, at)
 
 
 def counted(db):
@@ -26,7 +28,7 @@ def counted(db):
 
 async def saved(store):
     """Return what is saved of the first company."""
-    return await store._engine.read(lambda db: observations.load(db, store.vault, 1))
+    return await store._engine.read(lambda db: last_seen.load(db, store.vault, 1))
 
 
 def failing(error):
@@ -45,7 +47,7 @@ def test_what_could_not_be_saved_is_saved_the_next_time_and_what_is_old_is_remov
             await store._engine.write(kept(store.vault, OLD))
             ledger.key_used(1, "A", NOW)
             with monkeypatch.context() as patch:
-                patch.setattr(observations, "save", failing(error))
+                patch.setattr(last_seen, "save", failing(error))
                 await store.upkeep.once()
 
                 assert 0 == await store._engine.read(counted)
@@ -68,7 +70,7 @@ def test_what_is_noted_while_it_is_saved_in_vain_is_saved_the_next_time(tmp_path
                 raise Failed("away")
 
             with monkeypatch.context() as patch:
-                patch.setattr(observations, "save", save)
+                patch.setattr(last_seen, "save", save)
                 await store.upkeep.once()
             await store.upkeep.once()
 
@@ -112,14 +114,14 @@ def test_a_company_that_is_loaded_during_the_upkeep_does_not_end_it(processes, m
             await second.listed.refresh()
             one.key_used(1, "A", NOW)
             await first.upkeep.once()
-            loop, real = asyncio.get_running_loop(), observations.load
+            loop, real = asyncio.get_running_loop(), last_seen.load
 
             def load(db, vault, company_id):
                 if company_id == 1:
                     asyncio.run_coroutine_threadsafe(second.load(2), loop).result(SECONDS)
                 return real(db, vault, company_id)
 
-            monkeypatch.setattr(observations, "load", load)
+            monkeypatch.setattr(last_seen, "load", load)
             await second.upkeep.once()
 
             assert {1, 2} == set(second._ledgers)
@@ -133,10 +135,10 @@ def test_it_is_saved_and_learned_in_short_jobs(processes, monkeypatch):
     monkeypatch.setattr(upkeep, "SAVED_AT_ONCE", 2)
     monkeypatch.setattr(upkeep, "LEARNED_AT_ONCE", 2)
     rows, companies = [], []
-    save, load = observations.save, observations.load
-    monkeypatch.setattr(observations, "save", lambda db, v, some, now: (rows.append(len(some)), save(db, v, some, now)))
+    save, load = last_seen.save, last_seen.load
+    monkeypatch.setattr(last_seen, "save", lambda db, v, some, now: (rows.append(len(some)), save(db, v, some, now)))
     monkeypatch.setattr(
-        observations, "load", lambda db, v, id: (companies.append(db.connection.info.backend_pid), load(db, v, id))[1]
+        last_seen, "load", lambda db, v, id: (companies.append(db.connection.info.backend_pid), load(db, v, id))[1]
     )
 
     async def run():
@@ -173,7 +175,7 @@ def test_one_key_is_derived_for_all_rows_of_a_company(tmp_path, monkeypatch):
         async with opened(tmp_path) as (store, _):
             rows = [(1, "agent", id, NOW, "") for id in range(100)]
             derived.clear()
-            await store._engine.write(lambda db: observations.save(db, store.vault, rows, NOW))
+            await store._engine.write(lambda db: last_seen.save(db, store.vault, rows, NOW))
             assert 100 == len(await saved(store))
 
             assert [(1, "observation")] * 2 == derived

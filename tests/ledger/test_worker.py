@@ -9,7 +9,7 @@ import weakref
 import pytest
 
 from deskroster.ledger.engines import Late, NotBegun
-from deskroster.ledger.engines.worker import Worker
+from deskroster.ledger.engines.sqlite.worker import Worker
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from deskroster.ledger import place
+from deskroster.ledger import location
 from tests.databases import Databases
 from tests.faults.disk import Disk
 from tests.faults.forks import Ended, Forks
@@ -76,11 +76,11 @@ class Ground:
             shutil.copy(self.data / "key", copy)
         for file in self.data.glob("deskroster.db*"):
             shutil.copy(file, folder)
-        place.note(there, self.url)
+        location.note(there, self.url)
         listed = [
             self.forks.run("position", "list", "--data", copy, "--company", "acme")
             for copy in (folder, there)
-            if place.is_installation(copy)
+            if location.is_installation(copy)
         ]
         return sum(KNOWN in ended.out for ended in listed)
 
@@ -146,7 +146,7 @@ def usable_at_once(ground: Ground) -> None:
 
 def moved(to_sqlite: bool) -> Callable[[Ground], None]:
     def look(ground: Ground) -> None:
-        assert (place.noted_in(ground.data) is None) == to_sqlite
+        assert (location.noted_in(ground.data) is None) == to_sqlite
         assert ground.usable() == 1
         ground.well(ground.data)
 

@@ -9,9 +9,9 @@ from deskroster.clocks import ForwardTime
 from deskroster.core import company, keys
 from deskroster.core.company import CompanyFields
 from deskroster.core.records import Secret
-from deskroster.ledger.calls import MINUTE, Minute
-from deskroster.ledger.forgetting import Forgetting
-from deskroster.ledger.nonces import LIFETIME
+from deskroster.ledger.beside.call_limit import MINUTE, Minute
+from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
+from deskroster.ledger.upkeep.expiry import Forgetting
 from deskroster.passwords import MAX_FAILURES
 from deskroster.testing import KF5Password, StillClock
 from tests.answers import check

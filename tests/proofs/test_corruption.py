@@ -11,9 +11,10 @@ import pytest
 from deskroster.core.changes import changed
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Secret
-from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, forms, rotate_key
-from deskroster.ledger.engines.embedded import FILE
-from deskroster.ledger.vault import new_key, write_key
+from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, rotate_key
+from deskroster.ledger.disk import forms
+from deskroster.ledger.disk.vault import new_key, write_key
+from deskroster.ledger.engines.sqlite.engine import FILE
 from tests.cli.program import finished
 from tests.ledger.support import NOW, new_group, opened, state, work
 from tests.proofs.corruption import bytes_of_notes, contents, edit, flip, kinds_of_pages, make_healthy
@@ -91,7 +92,7 @@ def test_one_flipped_bit_in_the_log_of_sqlite_loses_no_commit_but_the_last(crash
     whole = asyncio.run(_load(shutil.copytree(crashed, tmp_path / "whole")))["number"]
 
     left = [_number_after(flip(crashed, tmp_path / "data", *place, LOG)) for place in flips]
-    monkeypatch.setattr("deskroster.ledger.torn.hides_transactions", lambda log: False)
+    monkeypatch.setattr("deskroster.ledger.engines.sqlite.wal.hides_transactions", lambda log: False)
     control = [_number_after(flip(crashed, tmp_path / "data", *place, LOG)) for place in flips]
 
     lost = sum(number is not None and number < whole - 2 for number in control)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from deskroster.ledger.engines.postgresql import LONG
+from deskroster.ledger.engines.postgresql.engine import LONG
 from tests.cli.conftest import nowhere, shared_acme  # noqa: F401 - fixtures
 from tests.cli.program import Program, started
 

@@ -10,7 +10,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
-RECORDS, TABLES = "deskroster.core.records", "deskroster.ledger.tables"
+RECORDS, TABLES = "deskroster.core.records", "deskroster.ledger.disk.tables"
 FIELDS = {
     '    sip_number: str = ""\n': (
         '    pronouns: str = ""\n    skills: tuple[str, ...] = ()\n    pin: Secret | None = None\n'

@@ -36,8 +36,8 @@ from deskroster.core.records import (
     Secret,
 )
 from deskroster.core.roster import Roster
-from deskroster.ledger import Ledger, Store, Work, place
-from deskroster.ledger.engines.embedded import FILE
+from deskroster.ledger import Ledger, Store, Work, location
+from deskroster.ledger.engines.sqlite.engine import FILE
 from tests import random_verbs, world
 from tests.databases import running
 from tests.ledger.support import NOW, first_records, origin, work
@@ -141,7 +141,7 @@ def key_in(folder: Path) -> Path:
 
 async def _write(folder: Path, url: str | None, backup: Path) -> dict[str, Any]:
     await asyncio.to_thread(key_in, folder)
-    store = Store.open(folder, lambda: NOW, place.engine_at(url))
+    store = Store.open(folder, lambda: NOW, location.engine_at(url))
     expected = await live(store)
     await store.backup(backup)
     await store.close()

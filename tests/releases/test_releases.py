@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deskroster.core.changes import Change, changed
-from deskroster.ledger import Damaged, Store, forms, place, replies, restore, rotate_key, signing, verify
+from deskroster.ledger import Damaged, Store, location, restore, rotate_key, verify
+from deskroster.ledger.beside import idempotency
+from deskroster.ledger.disk import checksums, forms
 from tests import random_verbs
 from tests.ledger.support import NOW, new_group, work
 from tests.releases import make, unpacked
@@ -35,7 +37,7 @@ def left(tmp_path, databases):
 
         @asynccontextmanager
         async def opened(at=NOW):
-            store = await asyncio.to_thread(Store.open, folder, lambda: at, place.engine_at(url))
+            store = await asyncio.to_thread(Store.open, folder, lambda: at, location.engine_at(url))
             try:
                 yield store
             finally:
@@ -148,7 +150,7 @@ def test_rotating_the_key_signs_data_of_a_release_in_our_form(tmp_path, version)
 
 @both_engines
 def test_control_a_checksum_over_the_fields_in_another_order_is_noticed(left, engine, monkeypatch):
-    monkeypatch.setattr(signing, "FIRST", {**forms.FIRST, "agent": (*forms.FIRST["agent"][1:], "name")})
+    monkeypatch.setattr(checksums, "FIRST", {**forms.FIRST, "agent": (*forms.FIRST["agent"][1:], "name")})
 
     async def run():
         async with left("0.1.0", engine)() as store:
@@ -160,7 +162,7 @@ def test_control_a_checksum_over_the_fields_in_another_order_is_noticed(left, en
 
 def test_a_reply_of_a_release_is_kept_for_no_longer_than_a_day(left):
     async def run():
-        async with left("0.1.0", "sqlite")(NOW + replies.LIFETIME) as store:
+        async with left("0.1.0", "sqlite")(NOW + idempotency.LIFETIME) as store:
             ledger = await store.load(1)
             once = ledger.once("agent 1", make.IDEMPOTENCY_KEY, make.BODY)
 

@@ -63,12 +63,12 @@ async def serve(given: dict[str, Any]) -> None:
     """Do what is asked until there is nothing more."""
     from random import Random
 
-    from deskroster.ledger import Damaged, Store, place
+    from deskroster.ledger import Damaged, Store, location
     from tests import world
     from tests.ledger.support import NOW, origin
 
     folder, chance = Path(given["folder"]), Random(given["seed"])
-    store = await asyncio.to_thread(Store.open, folder, lambda: NOW, place.engine_at(given["url"]))
+    store = await asyncio.to_thread(Store.open, folder, lambda: NOW, location.engine_at(given["url"]))
     try:
         if store.listed.all():
             ledger = await store.load(1)
@@ -149,7 +149,7 @@ def _state(roster: Any) -> dict[str, Any]:
     import msgspec
 
     from deskroster.core.records import KINDS
-    from deskroster.ledger import fields
+    from deskroster.ledger.disk import fields
 
     records = {f"{kind} {one.id}": fields.whole(one) for kind in KINDS[1:] for one in roster.table(kind)}
     said = [fields.whole(roster.company), records, roster.number, dict(roster.next_ids)]
@@ -161,12 +161,12 @@ def _plain(value: Any) -> Any:
 
 
 def _break(what: str) -> None:
-    from deskroster.ledger import fields, signing
+    from deskroster.ledger.disk import checksums, fields
 
     if what == "drops what it does not know":
         fields.ordered = lambda unknown: ()
     if what == "signs defaults":
-        signing._default = lambda kind, name: object()
+        checksums._default = lambda kind, name: object()
 
 
 def _say(what: Any) -> None:

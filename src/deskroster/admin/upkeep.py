@@ -17,11 +17,11 @@ from deskroster.dialect import Reply, Request, Route
 from deskroster.dialects import own
 from deskroster.dialects.own.shapes import written
 from deskroster.ledger import BadBackup, Finding, Manifest, Vault, WrongKey
-from deskroster.ledger.check import What
+from deskroster.ledger.disk.vault import FILE, VARIABLE, read_key
 from deskroster.ledger.engines import ERRORS, NoRoom
+from deskroster.ledger.files.paths import as_text, from_text, shown
 from deskroster.ledger.migrations import HEAD
-from deskroster.ledger.paths import as_text, from_text, shown
-from deskroster.ledger.vault import FILE, VARIABLE, read_key
+from deskroster.ledger.upkeep.check import What
 
 _CLOCK_STARTS = 1_700_000_000  # a clock that shows less has not been set (November 2023)
 _CLOCK_SLACK = 60  # seconds

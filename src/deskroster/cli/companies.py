@@ -13,7 +13,7 @@ from deskroster.cli.init import AdminName, AskPassword, Email, Name, show_new
 from deskroster.cli.options import Data, Json
 from deskroster.cli.reference import told
 from deskroster.cli.secret import read_secret
-from deskroster.ledger.paths import in_shell
+from deskroster.ledger.files.paths import in_shell
 
 
 class Language(StrEnum):

@@ -16,7 +16,7 @@ from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
 from deskroster.cli.options import Json, Port
 from deskroster.cli.serving import Addresses, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
-from deskroster.ledger.paths import in_shell, shown
+from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 

@@ -18,8 +18,8 @@ from deskroster.cli.secret import read_secret
 from deskroster.cli.wording import in_words
 from deskroster.core.company import CompanyFields
 from deskroster.core.problems import Refusal
-from deskroster.ledger import FolderInUse, place
-from deskroster.ledger.paths import in_shell, shown
+from deskroster.ledger import FolderInUse, location
+from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
@@ -93,7 +93,7 @@ def show_new(made: NewCompany, json: bool) -> None:
 
 async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
     with refusing(settings.data), closing(Telemetry()) as telemetry:
-        if settings.database is not None and place.noted_in(settings.data) not in (None, settings.database):
+        if settings.database is not None and location.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"
             raise Refused(
                 Exit.CONFLICT, f"{shown(settings.data)} is an installation already, on another database", hint
@@ -103,7 +103,7 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
             if installation.store.listed.all():
                 raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))
             if settings.database is not None:  # before there is anything to be found there
-                place.note(settings.data, settings.database)
+                location.note(settings.data, settings.database)
             try:
                 made = await found(installation, fields, start, uuid.uuid4().hex)
             except Refusal as problem:

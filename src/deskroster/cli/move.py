@@ -10,9 +10,9 @@ from deskroster.cli.console import Exit, Refused, as_json, err, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
-from deskroster.ledger import moving as ledger
-from deskroster.ledger.paths import shown
-from deskroster.ledger.place import SQLITE
+from deskroster.ledger.files.paths import shown
+from deskroster.ledger.location import SQLITE
+from deskroster.ledger.upkeep import move as ledger
 
 To = Annotated[
     str,

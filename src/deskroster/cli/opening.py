@@ -9,8 +9,8 @@ from deskroster.admin.installation import Installation
 from deskroster.admin.sockets import PathTooLong
 from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
-from deskroster.ledger import Damaged, Failed, InDoubt, NewerData, WrongKey, advice, place
-from deskroster.ledger.paths import in_shell, shown
+from deskroster.ledger import Damaged, Failed, InDoubt, NewerData, WrongKey, advice, location
+from deskroster.ledger.files.paths import in_shell, shown
 
 KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
 
@@ -18,8 +18,8 @@ KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_
 def must_be_installation(data: Path, database: str | None = None) -> None:
     """Raise Refused unless the folder was made by `init`, `demo` or `restore`, or its data is said to be elsewhere."""
     with refusing(data):
-        found = database is not None or place.is_installation(data)
-    if not found and place.has_lost_its_database(data):
+        found = database is not None or location.is_installation(data)
+    if not found and location.has_lost_its_database(data):
         raise Refused(
             Exit.DAMAGED, f"the database of {shown(data)} is gone; only what belongs to it is left", advice(data)
         )
@@ -49,7 +49,7 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
         ) from None
     except InDoubt as error:
         raise Refused(Exit.UNKNOWN, str(error), "It may be done. Give the command again.") from None
-    except place.NoDatabase as error:
+    except location.NoDatabase as error:
         raise Refused(Exit.REFUSED, str(error)) from None
     except PathTooLong as error:
         raise Refused(Exit.REFUSED, str(error)) from None

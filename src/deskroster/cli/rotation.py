@@ -6,8 +6,8 @@ from deskroster.cli.console import Exit, Refused, as_json, say
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse, rotate_key
-from deskroster.ledger.paths import shown
-from deskroster.ledger.vault import FILE
+from deskroster.ledger.disk.vault import FILE
+from deskroster.ledger.files.paths import shown
 
 
 def rotate_installation_key(data: Data, json: Json = False) -> None:

@@ -13,8 +13,8 @@ from deskroster.cli.opening import must_be_installation, reading, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
 from deskroster.core.records import Secret
 from deskroster.dialect import hosts
-from deskroster.ledger import place
-from deskroster.ledger.paths import in_shell, shown
+from deskroster.ledger import location
+from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 
 METRICS_PORT = 9321
@@ -174,7 +174,7 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
 
 def _check_workers(workers: int, data: Path, database: str | None) -> None:
     with refusing(data):
-        if workers > 1 and place.url_of(data, database) is None:
+        if workers > 1 and location.url_of(data, database) is None:
             hint = "Move the data to PostgreSQL first: deskroster move --to URL"
             raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
 

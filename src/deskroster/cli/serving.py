@@ -25,8 +25,8 @@ from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.wording import in_words
 from deskroster.cli.workers import Tell, Workers, heed
 from deskroster.core.problems import Refusal
-from deskroster.ledger import FolderInUse, place
-from deskroster.ledger.engines.embedded import lock
+from deskroster.ledger import FolderInUse, location
+from deskroster.ledger.engines.sqlite.engine import lock
 from deskroster.settings import Settings
 from deskroster.telemetry import STDERR, Shared, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor
@@ -113,7 +113,7 @@ def _folder(settings: Settings) -> Iterator[socket.socket | None]:
     with ExitStack() as stack:
         listening = None
         with refusing(settings.data), _worded(settings):
-            if place.url_of(settings.data, settings.database) is not None:
+            if location.url_of(settings.data, settings.database) is not None:
                 settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                 stack.callback(os.close, lock(settings.data))
                 listening = sockets.bind(settings.data)

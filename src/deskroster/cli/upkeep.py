@@ -16,9 +16,9 @@ from deskroster.cli.opening import reading, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.core import moments
 from deskroster.ledger import BadBackup, FolderInUse, Manifest, restore, verify
-from deskroster.ledger.check import examine
-from deskroster.ledger.paths import as_text, from_text, shown
-from deskroster.ledger.vault import parse_key
+from deskroster.ledger.disk.vault import parse_key
+from deskroster.ledger.files.paths import as_text, from_text, shown
+from deskroster.ledger.upkeep.check import examine
 
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", metavar="FILE", help="A copy of the installation key (the file `key`).")

@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Busy
 from deskroster.core.records import Company
-from deskroster.ledger import installation, loading, tables
+from deskroster.ledger import installation
+from deskroster.ledger.disk import reading, tables
+from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import ERRORS, PATIENCE, Db, Engine, within
 from deskroster.ledger.ledger import Ledger
-from deskroster.ledger.rows import sql
 
 
 class Listed(NamedTuple):
@@ -124,7 +125,7 @@ class Companies:
 
 def listed(db: Db) -> Listed:
     """Read the list."""
-    companies = {company.id: company for company in loading.companies(db)}
+    companies = {company.id: company for company in reading.companies(db)}
     numbers: dict[int, Any] = dict(db.execute(_NUMBERS).fetchall())
     return Listed(installation.changes_counted(db), companies, numbers)
 

@@ -11,14 +11,17 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS
-from deskroster.ledger import durable, forms, loading, log, observations, place, tables, vault
-from deskroster.ledger.engines import Db, Engine, FolderInUse, Job, fence, looks
-from deskroster.ledger.engines.embedded import lock
-from deskroster.ledger.forms import NewerData, newer
+from deskroster.ledger import location
+from deskroster.ledger.beside import last_seen
+from deskroster.ledger.disk import forms, log, reading, tables, vault
+from deskroster.ledger.disk.forms import NewerData, newer
+from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.writing import PUT_SECRET, as_json, putting, removing, sign, sql
+from deskroster.ledger.engines import Db, Engine, FolderInUse, Job, fence, introspection
+from deskroster.ledger.engines.sqlite.engine import lock
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import FIRST, HEAD, SERVES, migrate
-from deskroster.ledger.paths import shown
-from deskroster.ledger.rows import PUT_SECRET, as_json, putting, removing, sign, sql
-from deskroster.ledger.vault import Vault, WrongKey, bound
 
 NEXT_KEY = vault.FILE + ".next"
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -119,7 +122,7 @@ def prepare(engine: Engine) -> None:
 def _usable_version(engine: Engine) -> str | None:
     """Return the version of the tables, None for an empty database. Raises NewerData, Damaged if it cannot be used."""
     at = engine.read_now(version)
-    if at is None and not engine.read_now(looks.is_empty):
+    if at is None and not engine.read_now(introspection.is_empty):
         raise Damaged("the database does not tell its version")
     if at is not None and at < FIRST:
         raise Damaged(f"the database is of version {at}, which never was")
@@ -143,13 +146,13 @@ def check_in_charge(engine: Engine) -> None:
     moved, under_way = engine.read_now(lambda db: (noted(db, fence.MOVED), noted(db, fence.UNDER_WAY)))
     again = "If the move was interrupted, give it again: deskroster move"
     if moved:
-        raise place.NoDatabase(f"{engine.where} is no longer in charge: its data was moved elsewhere. {again}")
+        raise location.NoDatabase(f"{engine.where} is no longer in charge: its data was moved elsewhere. {again}")
     if under_way:
-        raise place.NoDatabase(f"{engine.where} is not in charge yet: its data is being moved there. {again}")
+        raise location.NoDatabase(f"{engine.where} is not in charge yet: its data is being moved there. {again}")
 
 
 def _check_quickly(engine: Engine) -> None:
-    for text in engine.read_now(lambda db: list(looks.faults(db, 1, quickly=True))):
+    for text in engine.read_now(lambda db: list(introspection.faults(db, 1, quickly=True))):
         raise Damaged(f"the database is broken: {text}")
 
 
@@ -161,7 +164,7 @@ def serves_us(db: Db) -> bool:
 
 def version(db: Db) -> str | None:
     """Return the version of the tables; None for an empty database."""
-    if not looks.has_table(db, "alembic_version"):
+    if not introspection.has_table(db, "alembic_version"):
         return None
     row = db.execute("SELECT version_num FROM alembic_version").fetchone()
     return None if row is None else str(row[0])
@@ -228,7 +231,7 @@ def notes(db: Db, name: str) -> str | None:
 
 def noted(db: Db, name: str) -> str | None:
     """Return the value of a note, or None; also for a database that has no tables yet."""
-    return notes(db, name) if looks.has_table(db, tables.installation.name) else None
+    return notes(db, name) if introspection.has_table(db, tables.installation.name) else None
 
 
 def arrivals(db: Db) -> list[str]:
@@ -258,7 +261,7 @@ def rotate_key(folder: Path) -> Vault:
 
     Other machines that serve the same database need a copy of the new key.
     """
-    engine = place.engine_at(place.url_of(folder))(folder)
+    engine = location.engine_at(location.url_of(folder))(folder)
     try:
         engine.take_alone()
         opened = open_vault(folder, engine)
@@ -288,7 +291,7 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
         engine.write_now(job)
         finish_rekey(folder, new.fingerprint)
         if vault.read_key(folder) != key:
-            durable.put(folder / vault.FILE, vault.as_file(key))
+            atomic.put(folder / vault.FILE, vault.as_file(key))
     return new
 
 
@@ -302,7 +305,7 @@ def rekey(db: Db, old: Vault, new: Vault) -> None:
         _sign_company(db, old, new, company_id)
     for company_id, kind, id, field, sealed in db.execute(_SECRETS).fetchall():
         place = bound(company_id, kind, id, field)
-        with loading.legible(place):
+        with reading.legible(place):
             db.execute(PUT_SECRET, (company_id, kind, id, field, new.seal(old.open(sealed, place), place)))
     db.execute(f"DELETE FROM {tables.replies.name}")
     _sign(db, new)
@@ -319,12 +322,12 @@ def finish_rekey(folder: Path, known: str | None) -> None:
         os.replace(folder / NEXT_KEY, folder / vault.FILE)
     else:
         os.remove(folder / NEXT_KEY)
-    durable.sync_folder(folder)
+    atomic.sync_folder(folder)
 
 
 def _unfinished(folder: Path) -> list[Path]:
     """Return the paths at which a killed process may have left a key file that is not complete."""
-    return [durable.aside(folder / name) for name in (vault.FILE, NEXT_KEY)]
+    return [atomic.aside(folder / name) for name in (vault.FILE, NEXT_KEY)]
 
 
 def _next_key(folder: Path, known: str | None) -> bytes | None:
@@ -345,16 +348,16 @@ def has_companies(db: Db) -> bool:
 
 def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
     """Verify the checksum of every row of a company with the old key, and write it anew with the new one."""
-    roster, head = loading.settings(db, old, company_id)
-    seen, verified = observations.load(db, old, company_id), log.verified(db, old, company_id)
-    with loading.legible(f"company {company_id}"):
-        reader = loading.Reader(db, old, company_id)
+    roster, head = reading.settings(db, old, company_id)
+    seen, verified = last_seen.load(db, old, company_id), log.verified(db, old, company_id)
+    with reading.legible(f"company {company_id}"):
+        reader = reading.Reader(db, old, company_id)
         sign(new, company_id, [roster.company]).execute(db)
         for kind in KINDS[1:]:
             sign(new, company_id, list(reader.records(kind))).execute(db)
     log.move_head(db, new, company_id, (roster.number, as_json(roster.next_ids), head))
     log.note_verified(db, new, company_id, verified)
-    observations.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()], now=0)
+    last_seen.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()], now=0)
 
 
 def _sign(db: Db, opened: Vault) -> str:
@@ -371,7 +374,7 @@ def _sign_unless_rotated(db: Db, opened: Vault) -> None:
 
 
 def _schema(db: Db, opened: Vault) -> str:
-    return opened.digest("schema", *looks.declared(db)).hex()
+    return opened.digest("schema", *introspection.declared(db)).hex()
 
 
 _PUT, _FORGET = putting(tables.installation), removing(tables.installation)

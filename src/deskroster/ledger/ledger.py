@@ -7,7 +7,15 @@ from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.eager import begun
-from deskroster.ledger import catchup, installation, log, replies
+from deskroster.ledger import installation
+from deskroster.ledger.beside import idempotency
+from deskroster.ledger.beside.idempotency import Kept, Once
+from deskroster.ledger.beside.last_seen import Observations, Seen
+from deskroster.ledger.disk import catchup, log
+from deskroster.ledger.disk.forms import NewerData
+from deskroster.ledger.disk.reading import Loaded
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.disk.writing import rows_of
 from deskroster.ledger.engines import (
     ERRORS,
     PATIENCE,
@@ -23,14 +31,8 @@ from deskroster.ledger.engines import (
     Outdated,
     clash,
 )
-from deskroster.ledger.forms import NewerData
-from deskroster.ledger.loading import Loaded
-from deskroster.ledger.observations import Observations, Seen
 from deskroster.ledger.queue import Queue
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
-from deskroster.ledger.replies import Kept, Once
-from deskroster.ledger.rows import rows_of
-from deskroster.ledger.vault import Vault
 
 _FEW = 8  # commits of others that are read at once
 _PAUSE = 0.1  # seconds between attempts to get the right to write
@@ -309,7 +311,7 @@ class Ledger:
         if not keys:
             return {}, 0
         company_id, now = self.roster.company.id, self._forward()
-        return await held.read(lambda db: replies.find(db, self._vault, company_id, keys, now), self._left(batch))
+        return await held.read(lambda db: idempotency.find(db, self._vault, company_id, keys, now), self._left(batch))
 
     async def _write(self, trial: Trial, held: Held, now: int) -> Exception | None:
         """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
@@ -318,7 +320,7 @@ class Ledger:
 
         def job(db: Db) -> bytes:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
-            replies.keep(db, vault, company_id, trial.kept, now)
+            idempotency.keep(db, vault, company_id, trial.kept, now)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
                 installation.count_change(db)
             return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)

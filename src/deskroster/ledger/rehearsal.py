@@ -12,7 +12,7 @@ from deskroster.core.changes import MAX_CHANGES, Batch, Change, Commit, Origin, 
 from deskroster.core.problems import Conflict, Reason
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
-from deskroster.ledger.replies import Kept, Once
+from deskroster.ledger.beside.idempotency import Kept, Once
 
 MAX_REHEARSAL = 0.02  # seconds after which no more verbs are taken into a batch: nobody is answered meanwhile
 

@@ -15,22 +15,13 @@ from deskroster.core.changes import Change, Commit, Origin, created
 from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
-from deskroster.ledger import (
-    apart,
-    backup,
-    calls,
-    check,
-    durable,
-    installation,
-    loading,
-    log,
-    nonces,
-    observations,
-    place,
-    tables,
-)
-from deskroster.ledger.check import Finding
+from deskroster.ledger import installation, location
+from deskroster.ledger.beside import call_limit, last_seen
+from deskroster.ledger.beside.last_seen import Observations
 from deskroster.ledger.companies import Companies, listed
+from deskroster.ledger.disk import log, reading, tables
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.disk.writing import FIRST_HASH, rows_of, sql
 from deskroster.ledger.engines import (
     BEGIN_SECONDS,
     ERRORS,
@@ -43,16 +34,18 @@ from deskroster.ledger.engines import (
     Outdated,
     clash,
     in_time,
-    looks,
+    introspection,
     within,
 )
-from deskroster.ledger.engines.embedded import FILE, Embedded
+from deskroster.ledger.engines.sqlite import nonce_file
+from deskroster.ledger.engines.sqlite.engine import FILE, Embedded
+from deskroster.ledger.engines.sqlite.nonce_file import Nonces, digest
+from deskroster.ledger.files import atomic
 from deskroster.ledger.ledger import Ledger
-from deskroster.ledger.nonces import Nonces, digest
-from deskroster.ledger.observations import Observations
-from deskroster.ledger.rows import FIRST_HASH, rows_of, sql
-from deskroster.ledger.upkeep import AGAIN_AT_ONCE, Reach, Upkeep
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.upkeep import backup, check
+from deskroster.ledger.upkeep import check_process as apart
+from deskroster.ledger.upkeep.check import Finding
+from deskroster.ledger.upkeep.periodic import AGAIN_AT_ONCE, Reach, Upkeep
 
 FOUNDING_SECONDS = 120.0  # to write a company that is founded with many records, and to load it
 PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
@@ -79,7 +72,7 @@ class Store:
         self._folder = folder
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
-        self._nonces = None if self.shared else Nonces(folder / nonces.FILE, clock)
+        self._nonces = None if self.shared else Nonces(folder / nonce_file.FILE, clock)
         self._clock = clock
         self._forward = ForwardTime(clock)
         self._ledgers: dict[int, Ledger] = {}
@@ -99,8 +92,8 @@ class Store:
         So is `outdated` when key, place or tables were changed beside this process: it answers nothing but Busy.
         Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
-        durable.make_folder(folder)
-        place.hide_from_git(folder)
+        atomic.make_folder(folder)
+        location.hide_from_git(folder)
         held = engine(folder)
         try:
             held.harden_now()
@@ -138,7 +131,7 @@ class Store:
         For data that other processes serve too: counts theirs, by the database's clock. Raises Busy.
         """
         try:
-            (wait,) = await self._engine.note(calls.COUNT, (company_id, limit), company_id)
+            (wait,) = await self._engine.note(call_limit.COUNT, (company_id, limit), company_id)
         except ERRORS as error:
             raise Busy from error
         return int(wait)
@@ -235,7 +228,7 @@ class Store:
 
     async def product(self) -> str:
         """Return which database it is, with its version."""
-        return await self._read(looks.product)
+        return await self._read(introspection.product)
 
     async def close(self) -> None:
         """Finish what is queued, save what was observed, and leave the folder to others."""
@@ -275,11 +268,11 @@ class Store:
     async def _load(self, company_id: int) -> Ledger:
         now = self._clock()
 
-        def job(db: Db) -> tuple[loading.Loaded, tuple[observations.Seen, float], Reach]:
-            loaded = loading.load(db, self.vault, company_id)
+        def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Reach]:
+            loaded = reading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
             reach = Reach(noted, log.read_on(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
-            seen = observations.load(db, self.vault, company_id), looks.moment(db, now)
+            seen = last_seen.load(db, self.vault, company_id), introspection.moment(db, now)
             return loaded, seen, reach
 
         try:

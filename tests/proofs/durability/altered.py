@@ -14,9 +14,12 @@ from tempfile import mkdtemp
 from typing import Any
 
 from deskroster import cli
-from deskroster.ledger import ledger, log, nonces, store
-from deskroster.ledger.engines import embedded, postgresql
-from deskroster.ledger.engines.session import Session
+from deskroster.ledger import ledger, store
+from deskroster.ledger.disk import log
+from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql.connection import Session
+from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import nonce_file
 
 LATE = 0.1  # seconds that a transaction stays open after its writes were answered
 
@@ -69,7 +72,7 @@ def unsynced() -> None:
 
 def forgetful() -> None:
     """Keep nonces where the next process does not find them."""
-    _put(store, "Nonces", lambda path, clock: nonces.Nonces(Path(mkdtemp()) / path.name, clock))
+    _put(store, "Nonces", lambda path, clock: nonce_file.Nonces(Path(mkdtemp()) / path.name, clock))
 
 
 def guessing() -> None:
@@ -83,7 +86,7 @@ def guessing() -> None:
 
 def keyless() -> None:
     """Forget the first answer to an idempotency key."""
-    _put(ledger.replies, "keep", lambda *_: None)
+    _put(ledger.idempotency, "keep", lambda *_: None)
 
 
 def stuck() -> None:

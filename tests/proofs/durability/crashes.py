@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import httpx2
 
-from deskroster.ledger import place
+from deskroster.ledger import location
 from tests.faults.disk import Disk
 from tests.proofs.durability import image
 from tests.proofs.durability.served import SERVER, Served, plain_client
@@ -34,7 +34,7 @@ def run(prepared: Path, folder: Path, library: Path, rounds: int, seed: int, pro
     """Run so many rounds on a copy of a folder. Raises Lost. Every other one also loses what SQLite did not sync."""
     data = folder / "data"
     shutil.copytree(prepared, data)
-    shared = place.url_of(data)
+    shared = location.url_of(data)
     disk = Disk(library, folder / "faults", data)
     pick = random.Random(seed)
     foreign = image.taken(data).tables

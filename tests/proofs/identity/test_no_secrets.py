@@ -23,8 +23,8 @@ import deskroster
 from deskroster.core import agents, keys
 from deskroster.desk import Desk
 from deskroster.dialects import kf5, servicego, udesk
-from deskroster.ledger import log
-from deskroster.ledger.vault import FILE, Vault
+from deskroster.ledger.disk import log
+from deskroster.ledger.disk.vault import FILE, Vault
 from deskroster.passwords import Passwords
 from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients

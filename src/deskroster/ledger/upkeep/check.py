@@ -12,14 +12,16 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
-from deskroster.ledger import installation, loading, log, observations, place, replies, vault
-from deskroster.ledger.engines import Db, Engine, Failed, Gone, looks
-from deskroster.ledger.forms import NewerData
-from deskroster.ledger.replay import Replay
-from deskroster.ledger.rows import sql
-from deskroster.ledger.tables import changes, companies, secrets
-from deskroster.ledger.tables import replies as kept
-from deskroster.ledger.vault import Vault, WrongKey, bound
+from deskroster.ledger import installation, location
+from deskroster.ledger.beside import idempotency, last_seen
+from deskroster.ledger.disk import log, reading, vault
+from deskroster.ledger.disk.forms import NewerData
+from deskroster.ledger.disk.replay import Replay
+from deskroster.ledger.disk.tables import changes, companies, secrets
+from deskroster.ledger.disk.tables import replies as kept
+from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.writing import sql
+from deskroster.ledger.engines import Db, Engine, Failed, Gone, introspection
 
 What = Literal[
     "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",
@@ -44,7 +46,7 @@ def examine(folder: Path) -> list[Finding]:
     out of reach.
     """
     try:
-        with closing(place.engine_at(place.url_of(folder))(folder)) as held:
+        with closing(location.engine_at(location.url_of(folder))(folder)) as held:
             return _in_place(held, folder)
     except NewerData as error:
         return [Finding("newer", 0, str(error))]
@@ -77,7 +79,7 @@ def doubts(db: Db, opened: Vault) -> list[Finding]:
     """Return what is wrong besides: rows without the checksum they were written with, secrets that do not open."""
     found = _all("version", 0, lambda: _schema(db, opened))
     for company_id in _companies(db):
-        reader = loading.Reader(db, opened, company_id)
+        reader = reading.Reader(db, opened, company_id)
         for kind in KINDS[1:]:
             found += _all("checksum", company_id, lambda: _rows(reader, kind))  # noqa: B023 - used up at once
         found += _all("checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
@@ -127,7 +129,7 @@ def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> 
     """Return what a look finds; what it cannot read is a finding too. An error of the disk is none, and is raised."""
     found: list[Finding] = []
     try:
-        with loading.legible("it"):
+        with reading.legible("it"):
             for finding in islice(look(), MAX_FINDINGS):
                 found.append(finding)  # noqa: PERF402 - what was found before an error counts
     except Damaged as error:
@@ -142,7 +144,7 @@ def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> 
 
 
 def _pages(db: Db) -> Iterator[Finding]:
-    for text in looks.faults(db, MAX_FINDINGS):
+    for text in introspection.faults(db, MAX_FINDINGS):
         yield Finding("integrity", 0, text)
 
 
@@ -154,7 +156,7 @@ def _version(db: Db) -> Iterator[Finding]:
 
 
 def _pointers(db: Db) -> Iterator[Finding]:
-    for where in looks.dangling(db):
+    for where in introspection.dangling(db):
         yield Finding("foreign_key", 0, where)
 
 
@@ -175,15 +177,15 @@ def _schema(db: Db, opened: Vault) -> Iterator[Finding]:
         yield Finding("version", 0, "the tables are not declared as they were")
 
 
-def _rows(reader: loading.Reader, kind: Kind) -> Iterable[Finding]:
+def _rows(reader: reading.Reader, kind: Kind) -> Iterable[Finding]:
     deque(reader.records(kind), maxlen=0)
     return ()
 
 
 def _rest(db: Db, opened: Vault, company_id: int) -> Iterable[Finding]:
-    loading.settings(db, opened, company_id)
+    reading.settings(db, opened, company_id)
     log.verified(db, opened, company_id)
-    observations.load(db, opened, company_id)
+    last_seen.load(db, opened, company_id)
     return ()
 
 
@@ -200,12 +202,12 @@ def _secrets(db: Db, opened: Vault) -> Iterator[Finding]:
 
 def _replies(db: Db, opened: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
-        if not _opens(opened, sealed, replies.place(company_id, key, request, at)):
+        if not _opens(opened, sealed, idempotency.place(company_id, key, request, at)):
             yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
 
 
 def _row_security(db: Db) -> Iterator[Finding]:
-    role = looks.unbound_role(db)
+    role = introspection.unbound_role(db)
     if role is not None:
         yield Finding("row_security", 0, f"the role {role} sees the rows of every company: it is above row security")
 

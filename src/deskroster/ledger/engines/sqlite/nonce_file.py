@@ -15,10 +15,11 @@ from pathlib import Path
 
 from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
-from deskroster.ledger import durable, forms
+from deskroster.ledger.disk import forms
+from deskroster.ledger.disk.forms import newer
 from deskroster.ledger.engines import Db
-from deskroster.ledger.forms import newer
-from deskroster.ledger.paths import shown
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
 
 LIFETIME = 900  # seconds that a spent nonce is remembered
 AT_ONCE = 5_000  # that are removed from a shared database in one job
@@ -199,5 +200,5 @@ def _written(path: Path, header: bytes, entries: list[tuple[bytes, int]]) -> int
     segments = max(1, -(-len(entries) // _SEGMENT))
     content = header + b"".join(_ENTRY.pack(*entry) for entry in entries)
     content = content.ljust(_HEADER.size + _ENTRY.size * _SEGMENT * segments, b"\0")
-    durable.put(path, content)
+    atomic.put(path, content)
     return os.open(path, os.O_RDWR)

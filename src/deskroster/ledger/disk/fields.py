@@ -11,8 +11,8 @@ from msgspec import Raw
 from msgspec.structs import asdict, replace
 
 from deskroster.core.records import RECORDS, AnyRecord, Kind, Secret
-from deskroster.ledger.forms import FIRST
-from deskroster.ledger.tables import STORED
+from deskroster.ledger.disk.forms import FIRST
+from deskroster.ledger.disk.tables import STORED
 
 MEMBERS: dict[Kind, str] = {"agent": "group_ids", "group": "member_ids"}
 LISTS = frozenset({*MEMBERS.values(), *STORED["agent"].links})

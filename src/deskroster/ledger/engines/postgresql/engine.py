@@ -23,11 +23,11 @@ from deskroster.ledger.engines import (
     Outdated,
     in_time,
 )
-from deskroster.ledger.engines.asking import Questions
 from deskroster.ledger.engines.fence import NOTES, Fence
-from deskroster.ledger.engines.keeper import OPENED, Keeper
-from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
-from deskroster.ledger.engines.session import Primary, Session
+from deskroster.ledger.engines.postgresql.connection import Primary, Session
+from deskroster.ledger.engines.postgresql.freshness import Questions
+from deskroster.ledger.engines.postgresql.keeper import OPENED, Keeper
+from deskroster.ledger.engines.postgresql.worker import SILENT_SECONDS, Lane
 
 T = TypeVar("T")
 Rooms = Sequence[asyncio.Semaphore]

@@ -12,8 +12,8 @@ from typing import TypeVar
 import psycopg
 
 from deskroster.ledger.engines import FolderInUse
-from deskroster.ledger.engines.lanes import SILENT_SECONDS, Lane
-from deskroster.ledger.engines.session import Primary, Session
+from deskroster.ledger.engines.postgresql.connection import Primary, Session
+from deskroster.ledger.engines.postgresql.worker import SILENT_SECONDS, Lane
 
 T = TypeVar("T")
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deskroster.ledger import durable, nonces
 from deskroster.ledger.engines import Engine
-from deskroster.ledger.engines.embedded import FILE, Embedded
-from deskroster.ledger.paths import shown
+from deskroster.ledger.engines.sqlite import nonce_file
+from deskroster.ledger.engines.sqlite.engine import FILE, Embedded
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
 
 ELSEWHERE = "database"
 MOVE = "moving"  # while a move is under way: its name, and the address that it takes the data to
@@ -56,7 +57,9 @@ def engine_at(url: str | None) -> Callable[[Path], Engine]:
         return Embedded
 
     def connected(folder: Path) -> Engine:
-        from deskroster.ledger.engines.postgresql import PostgreSQL  # only where it is used: it takes time and memory
+        from deskroster.ledger.engines.postgresql.engine import (
+            PostgreSQL,  # only where it is used: it takes time and memory
+        )
 
         try:
             return PostgreSQL(url)
@@ -73,7 +76,7 @@ def is_installation(folder: Path) -> bool:
 
 def has_lost_its_database(folder: Path) -> bool:
     """Tell whether a folder has files that belong to a database, but no database and no address of one."""
-    return not is_installation(folder) and (folder / nonces.FILE).exists()
+    return not is_installation(folder) and (folder / nonce_file.FILE).exists()
 
 
 def hide_from_git(folder: Path) -> None:
@@ -85,7 +88,7 @@ def hide_from_git(folder: Path) -> None:
     file = folder / IGNORED
     with suppress(OSError):
         if not file.exists() or not file.stat().st_size:
-            durable.put(file, b"*\n")
+            atomic.put(file, b"*\n")
 
 
 def note(folder: Path, url: str | None) -> None:
@@ -93,14 +96,14 @@ def note(folder: Path, url: str | None) -> None:
     path = folder / ELSEWHERE
     if url is None:
         path.unlink(missing_ok=True)
-        durable.sync_folder(folder)
+        atomic.sync_folder(folder)
     else:
-        durable.put(path, os.fsencode(url) + b"\n")
+        atomic.put(path, os.fsencode(url) + b"\n")
 
 
 def note_move(folder: Path, name: str, url: str | None) -> None:
     """Note where a move takes the data of a folder, durably, before the old place is marked."""
-    durable.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or SQLITE) + b"\n")
+    atomic.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or SQLITE) + b"\n")
 
 
 def move_goes_to(folder: Path, name: str) -> str | None:

@@ -15,13 +15,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from deskroster.core import moments
-from deskroster.ledger import check, durable, forms, installation, loading, log, place, transfer, vault
+from deskroster.ledger import installation, location
+from deskroster.ledger.disk import forms, log, reading, vault
+from deskroster.ledger.disk.forms import NewerData
+from deskroster.ledger.disk.vault import Vault, WrongKey
 from deskroster.ledger.engines import Db
-from deskroster.ledger.engines.embedded import FILE, LOCK, lock
-from deskroster.ledger.forms import NewerData
+from deskroster.ledger.engines.sqlite.engine import FILE, LOCK, lock
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
 from deskroster.ledger.migrations import HEAD, core, migrate
-from deskroster.ledger.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
-from deskroster.ledger.vault import Vault, WrongKey
+from deskroster.ledger.upkeep import check, transfer
 
 MANIFEST = "backup.json"
 LATEST = "latest-backup"
@@ -71,10 +74,10 @@ def begun(folder: Path) -> Iterator[Path]:
     If it has not got that in the end, nothing is left of it. What a killed process left is removed first. Raises
     BadBackup, OSError.
     """
-    partial = durable.aside(folder)
+    partial = atomic.aside(folder)
     if os.path.lexists(folder):
         raise BadBackup(f"{shown(folder)} exists")
-    above = durable.make_folder(folder.parent)
+    above = atomic.make_folder(folder.parent)
     try:
         partial.mkdir(mode=0o700, exist_ok=True)
         with _held(partial):
@@ -114,7 +117,7 @@ def _unfinished(partial: Path) -> list[Path]:
 
 def abandon(folder: Path) -> None:
     """Remove what there is of a backup that was not finished."""
-    shutil.rmtree(durable.aside(folder), ignore_errors=True)
+    shutil.rmtree(atomic.aside(folder), ignore_errors=True)
 
 
 def fill(db: Db, file: Path, opened: Vault) -> None:
@@ -138,10 +141,10 @@ def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Ma
     manifest = _examine(partial / FILE, at, lambda db: found)
     with (partial / FILE).open("rb+") as file:
         os.fsync(file.fileno())
-    durable.put(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
+    atomic.put(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
     partial.rename(folder)
     try:
-        durable.sync_folder(folder.parent)
+        atomic.sync_folder(folder.parent)
     except OSError:
         folder.rename(partial)
         raise
@@ -175,7 +178,7 @@ def read(folder: Path) -> Manifest:
 
 def backups(folder: Path) -> list[tuple[Path, Manifest]]:
     """Return the finished backups in a folder, oldest first."""
-    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != durable.PARTIAL]
+    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != atomic.PARTIAL]
     return sorted(((path, read(path)) for path in found), key=lambda one: (one[1].at, one[0]))
 
 
@@ -186,13 +189,13 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     FolderInUse; sqlite3.Error or OSError where the disk is full or cannot be read.
     """
     manifest = verify(backup)
-    durable.make_folder(folder)
-    partial = durable.aside(folder / FILE)
-    ours = [folder / name for name in (vault.FILE, LOCK, place.IGNORED)]
-    unfinished = [partial, *map(durable.aside, ours)]  # what a restore that was killed has left
+    atomic.make_folder(folder)
+    partial = atomic.aside(folder / FILE)
+    ours = [folder / name for name in (vault.FILE, LOCK, location.IGNORED)]
+    unfinished = [partial, *map(atomic.aside, ours)]  # what a restore that was killed has left
     if any(path not in (*ours, *unfinished) for path in folder.iterdir()):
         raise BadBackup(f"{shown(folder)} is not empty")
-    place.hide_from_git(folder)
+    location.hide_from_git(folder)
     held = lock(folder)
     try:
         found = key or vault.read_key(folder)
@@ -204,7 +207,7 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
         if vault.read_key(folder) is None:
             vault.write_key(folder, found)
         partial.rename(folder / FILE)
-        durable.sync_folder(folder)
+        atomic.sync_folder(folder)
     finally:
         partial.unlink(missing_ok=True)
         os.close(held)
@@ -223,7 +226,7 @@ def _copied(file: Path, partial: Path, sha256: str) -> None:
 
 def remember(data: Path, folder: Path, manifest: Manifest) -> None:
     """Note in the data folder which backup of it is the latest. Raises OSError."""
-    durable.put(data / LATEST, msgspec.json.format(msgspec.json.encode(Latest(as_text(folder), manifest))))
+    atomic.put(data / LATEST, msgspec.json.format(msgspec.json.encode(Latest(as_text(folder), manifest))))
 
 
 def advice(data: Path) -> str:
@@ -247,7 +250,7 @@ def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> 
                 findings = look(ours)
                 if findings:
                     raise BadBackup("; ".join(map(str, findings)))
-                companies = loading.companies(ours)
+                companies = reading.companies(ours)
                 heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
             version, key = installation.version(db), installation.fingerprint(db)
     except sqlite3.DatabaseError as error:

@@ -11,15 +11,15 @@ from typing import Any
 
 import msgspec
 
-from deskroster.ledger import check
-from deskroster.ledger.check import Finding
+from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.engines import COPY_SECONDS, Failed, Late
-from deskroster.ledger.paths import as_text, from_text, read_only
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.files.paths import as_text, from_text, read_only
+from deskroster.ledger.upkeep import check
+from deskroster.ledger.upkeep.check import Finding
 
 SMALL = 4 << 20  # bytes of a copy for which a process of its own is not worth while: it takes longer to start
 _NICE = 10  # whoever is served comes first
-_START = (sys.executable, "-c", "from deskroster.ledger.apart import main; main()")
+_START = (sys.executable, "-c", "from deskroster.ledger.upkeep.check_process import main; main()")
 
 
 class _Wanted(msgspec.Struct, frozen=True):

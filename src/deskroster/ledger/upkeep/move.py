@@ -17,14 +17,16 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import durable, installation, place, transfer
+from deskroster.ledger import installation, location
+from deskroster.ledger.disk.tables import companies
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import ERRORS, Db, Engine, FolderInUse
-from deskroster.ledger.engines.embedded import FILE, Embedded, connect, discard, lock
 from deskroster.ledger.engines.fence import MOVED, UNDER_WAY
-from deskroster.ledger.paths import shown
-from deskroster.ledger.rows import sql
-from deskroster.ledger.tables import companies
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.engines.sqlite.engine import FILE, Embedded, connect, discard, lock
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
+from deskroster.ledger.upkeep import transfer
 
 LEFT = FILE + ".moved"  # what is no longer in charge is called so, with a number behind it where that is taken
 _NOTED = ""  # not what the environment says: what is noted in the folder is what changes
@@ -55,14 +57,14 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
     that was killed is finished, or taken back if `url` is where the data was and its copy has not arrived. Raises
     CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
-    here = place.url_of(folder, _NOTED)
+    here = location.url_of(folder, _NOTED)
     if here is None and not (folder / FILE).exists():
         raise CannotMove(f"{shown(folder)} holds no data")
     if here == url:
         return _stay(folder, url)
-    with closing(place.engine_at(here)(folder)) as source:
+    with closing(location.engine_at(here)(folder)) as source:
         source.take_alone()
-        if place.url_of(folder, _NOTED) != here:
+        if location.url_of(folder, _NOTED) != here:
             raise CannotMove(f"the data of {shown(folder)} was moved meanwhile")
         source.harden_now()
         name = source.read_now(lambda db: installation.noted(db, MOVED))
@@ -74,14 +76,14 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
 
 def _stay(folder: Path, url: str | None) -> Moved:
     """Take back a move from this place that was interrupted. Raises CannotMove where the data is there already."""
-    with closing(place.engine_at(url)(folder)) as here:
+    with closing(location.engine_at(url)(folder)) as here:
         name = here.read_now(lambda db: installation.noted(db, MOVED))
         if name is not None:
             here.take_alone()
             _take_back(folder, here, name)
             return Moved(here.read_now(transfer.count), taken_back=True)
         installation.check_in_charge(here)
-    place.forget_move(folder)
+    location.forget_move(folder)
     if url is not None:
         _put_away(folder)  # where a move ended before it had
     raise CannotMove(f"the data of {shown(folder)} is there already")
@@ -89,25 +91,25 @@ def _stay(folder: Path, url: str | None) -> Moved:
 
 def _take_back(folder: Path, source: Engine, name: str) -> None:
     """Put the old place in charge again. Raises CannotMove if the copy has arrived, or it is not known where it is."""
-    to = place.move_goes_to(folder, name)
+    to = location.move_goes_to(folder, name)
     if to is None:
         raise _elsewhere(folder, name)
-    if to != place.SQLITE or (folder / FILE).exists():
-        with closing(place.engine_at(None if to == place.SQLITE else to)(folder)) as target:
+    if to != location.SQLITE or (folder / FILE).exists():
+        with closing(location.engine_at(None if to == location.SQLITE else to)(folder)) as target:
             target.take_alone()
             if name in target.read_now(installation.arrivals):
                 raise CannotMove(f"the data of {shown(folder)} has arrived at its new place: {_finish(folder, to)}")
             source.write_now(lambda db: installation.forget(db, MOVED))
     else:
         source.write_now(lambda db: installation.forget(db, MOVED))
-    place.forget_move(folder)
+    location.forget_move(folder)
 
 
 def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) -> int:
     name, opened = token_hex(8), installation.open_vault(folder, source)
     if url is None:
         _make_room(folder)
-    with closing(place.engine_at(url)(folder)) as target:
+    with closing(location.engine_at(url)(folder)) as target:
         target.take_alone()
         installation.prepare(target)
         rows = source.read_now(lambda db: target.write_now(lambda other: _copied(db, other, opened, name, progress)))
@@ -119,11 +121,11 @@ def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
     """Finish a move that was killed after its source was marked. Raises CannotMove if its copy is not at this place."""
     if url is None and not (folder / FILE).exists():
         raise _elsewhere(folder, name)
-    with closing(place.engine_at(url)(folder)) as target:
+    with closing(location.engine_at(url)(folder)) as target:
         target.take_alone()
         if name in target.read_now(installation.arrivals):
-            place.note(folder, url)  # it may have been used since
-            place.forget_move(folder)
+            location.note(folder, url)  # it may have been used since
+            location.forget_move(folder)
         elif target.read_now(lambda db: installation.noted(db, UNDER_WAY)) == name:
             _hand_over(folder, source, target, url, name)
         else:
@@ -133,14 +135,14 @@ def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
 
 def _elsewhere(folder: Path, name: str) -> CannotMove:
     interrupted = f"a move of the data of {shown(folder)} to another place was interrupted"
-    to = place.move_goes_to(folder, name)
+    to = location.move_goes_to(folder, name)
     if to is None:
         return CannotMove(f"{interrupted}: give that one again, in the folder where it was begun")
     return CannotMove(f"{interrupted}: {_finish(folder, to)}, or take it back by a move to where the data was")
 
 
 def _finish(folder: Path, to: str) -> str:
-    where = "to sqlite" if to == place.SQLITE else f"to the address in {shown(folder / place.MOVE)}"
+    where = "to sqlite" if to == location.SQLITE else f"to the address in {shown(folder / location.MOVE)}"
     return f"give that move again, {where}"
 
 
@@ -175,19 +177,19 @@ def _may_be_cleared(source: Db, target: Db) -> None:
 
 def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, name: str) -> None:
     """Let the copy have the data, which nobody can use meanwhile; after an error it is where it was."""
-    here, copied = place.noted_in(folder), target.read_now(_state)
+    here, copied = location.noted_in(folder), target.read_now(_state)
 
     def leave(db: Db) -> None:
         if _state(db) != copied:  # in the transaction that locks out all writers
             raise CannotMove("it was written to, or its key was changed, meanwhile; give the command again")
         installation.note(db, MOVED, name)
 
-    place.note_move(folder, name, url)
+    location.note_move(folder, name, url)
     try:
         source.write_now(leave)
         target.write_now(lambda db: _arrive(db, name))
-        place.note(folder, url)
-        place.forget_move(folder)
+        location.note(folder, url)
+        location.forget_move(folder)
     except BaseException:
         _undo(folder, source, target, here, name)
         raise
@@ -195,11 +197,11 @@ def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, na
 
 def _undo(folder: Path, source: Engine, target: Engine, here: str | None, name: str) -> None:
     """Take the steps of `_hand_over` back, in the opposite order."""
-    if place.noted_in(folder) != here:
-        place.note(folder, here)
+    if location.noted_in(folder) != here:
+        location.note(folder, here)
     target.write_now(lambda db: _arrive_not(db, name))
     source.write_now(lambda db: installation.forget(db, MOVED))
-    place.forget_move(folder)
+    location.forget_move(folder)
 
 
 def _state(db: Db) -> tuple[str | None, list[tuple[int, int]]]:
@@ -252,7 +254,7 @@ def _put_away(folder: Path) -> None:
         for ending in ("-wal", ""):  # in this order: a log without its file is taken for damage
             with suppress(FileNotFoundError):
                 os.replace(folder / (FILE + ending), folder / (left + ending))
-        durable.sync_folder(folder)
+        atomic.sync_folder(folder)
     finally:
         os.close(held)
 

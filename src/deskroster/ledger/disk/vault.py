@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from deskroster.ledger import durable, forms
-from deskroster.ledger.forms import form_of, mark, marked, newer
-from deskroster.ledger.paths import shown
+from deskroster.ledger.disk import forms
+from deskroster.ledger.disk.forms import form_of, mark, marked, newer
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
 
 VARIABLE = "DESKROSTER_KEY"
 FILE = "key"
@@ -150,7 +151,7 @@ def new_key() -> bytes:
 
 def write_key(folder: Path, key: bytes, name: str = FILE) -> None:
     """Write a key to a file of mode 0600 that did not exist, whole and durably. Raises FileExistsError, OSError."""
-    durable.put_new(folder / name, as_file(key))
+    atomic.put_new(folder / name, as_file(key))
 
 
 def as_file(key: bytes) -> bytes:

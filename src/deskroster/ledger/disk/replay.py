@@ -7,12 +7,12 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Kind
-from deskroster.ledger import fields, tables
+from deskroster.ledger.disk import fields, tables
+from deskroster.ledger.disk.fields import MEMBERS
+from deskroster.ledger.disk.reading import LINKED, SELECT, linked
+from deskroster.ledger.disk.tables import STORED
+from deskroster.ledger.disk.writing import PLANS, Row, sql
 from deskroster.ledger.engines import Db
-from deskroster.ledger.fields import MEMBERS
-from deskroster.ledger.loading import LINKED, SELECT, linked
-from deskroster.ledger.rows import PLANS, Row, sql
-from deskroster.ledger.tables import STORED
 
 
 class Replay:

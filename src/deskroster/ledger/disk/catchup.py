@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, select
 from deskroster.core.changes import Change, Commit
 from deskroster.core.records import RECORDS, AnyRecord, Kind, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import fields, loading, log, tables
+from deskroster.ledger.disk import fields, log, reading, tables
+from deskroster.ledger.disk.vault import Vault, bound
+from deskroster.ledger.disk.writing import Row, sql
 from deskroster.ledger.engines import Db
-from deskroster.ledger.rows import Row, sql
-from deskroster.ledger.vault import Vault, bound
 
 Place = tuple[Kind, int, str]
 """Where a secret stands: kind, id and field of its record."""
@@ -40,8 +40,8 @@ def unseen(db: Db, vault: Vault, company_id: int, since: int, head: bytes) -> Un
         for kind, id, _, after in commit.changes:
             if kind in RECORDS and after is not None and fields.SECRET in after:
                 _read_secrets(db, vault, company_id, (kind, id), after, secrets)
-    with loading.legible(f"the end of the log of company {company_id}"):
-        loaded = loading.settings(db, vault, company_id)
+    with reading.legible(f"the end of the log of company {company_id}"):
+        loaded = reading.settings(db, vault, company_id)
     return Unseen(commits, secrets, loaded.roster.next_ids)
 
 
@@ -54,7 +54,7 @@ def _read_secrets(
         row = db.execute(_SECRET, (company_id, *record, field)).fetchone()
         if row is not None:
             place = bound(company_id, *record, field)
-            with loading.legible(place):
+            with reading.legible(place):
                 found[(*record, field)] = Secret(vault.open(row[0], place).decode())
 
 

@@ -1,9 +1,10 @@
 """Forgetting: what has had its time is removed once a minute, in short jobs, so that nobody waits long for one."""
 
 from deskroster.clocks import Clock, Wall
-from deskroster.ledger import nonces, replies
-from deskroster.ledger.engines import Engine, looks
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.beside import idempotency
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.engines import Engine, introspection
+from deskroster.ledger.engines.sqlite import nonce_file
 
 _JUMP = 60  # seconds by which the database's clock may go otherwise than ours in a minute, without being set
 
@@ -31,15 +32,15 @@ class Forgetting:
         """
         shared, forward, steady = self._engine.asking is not None, self._forward(), self._clock.steady()
         wall = self._clock()
-        now = await self._engine.read(lambda db: looks.moment(db, wall)) if shared else wall
-        old = int(min(now, forward) if shared else forward) - replies.LIFETIME
-        while await self._engine.write(lambda db: replies.forget(db, old)) == replies.AT_ONCE:
+        now = await self._engine.read(lambda db: introspection.moment(db, wall)) if shared else wall
+        old = int(min(now, forward) if shared else forward) - idempotency.LIFETIME
+        while await self._engine.write(lambda db: idempotency.forget(db, old)) == idempotency.AT_ONCE:
             pass
         if shared and self.may(now, steady):
-            while await self._engine.write(lambda db: nonces.forget(db, int(now))) == nonces.AT_ONCE:
+            while await self._engine.write(lambda db: nonce_file.forget(db, int(now))) == nonce_file.AT_ONCE:
                 pass
         at = int(now if shared else forward)
-        await self._engine.write(lambda db: replies.redate(db, self._vault, at))
+        await self._engine.write(lambda db: idempotency.redate(db, self._vault, at))
 
     def may(self, theirs: float, steady: float) -> bool:
         """Take note of what the database's clock shows; tell whether nonces that are over by it may be removed."""
@@ -47,4 +48,4 @@ class Forgetting:
         if self._offset is None or abs(offset - self._offset) > _JUMP:
             self._even_since = steady
         self._offset = offset
-        return steady - self._even_since >= nonces.LIFETIME
+        return steady - self._even_since >= nonce_file.LIFETIME

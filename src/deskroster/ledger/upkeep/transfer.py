@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Text, func, insert, select
 from sqlalchemy.schema import Table
 
-from deskroster.ledger import tables
-from deskroster.ledger.engines import Db, looks
-from deskroster.ledger.rows import sql
+from deskroster.ledger.disk import tables
+from deskroster.ledger.disk.writing import sql
+from deskroster.ledger.engines import Db, introspection
 
 _CHUNK = 1_000  # rows
 _TABLES = [*tables.metadata.sorted_tables]
@@ -57,7 +57,7 @@ def _rows(db: Db, table: Table) -> Iterator[tuple[Any, ...]]:
 
 def _in_order(db: Db, table: Table) -> str:
     """Return what selects a table by ascending key, text by its bytes, as each database calls that."""
-    bytewise = "BINARY" if looks.of_sqlite(db) else '"C"'
+    bytewise = "BINARY" if introspection.of_sqlite(db) else '"C"'
     order = ", ".join(
         f'"{column.name}" COLLATE {bytewise}' if isinstance(column.type, Text) else f'"{column.name}"'
         for column in table.primary_key.columns

@@ -6,7 +6,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from deskroster.ledger.paths import for_sqlite
+from deskroster.ledger.files.paths import for_sqlite
 
 PAGES = 128  # of one slice: half a MiB
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = MEMORY")

@@ -11,11 +11,11 @@ from sqlalchemy import bindparam, insert, select, tuple_, update
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
-from deskroster.ledger import fields, forms, tables
+from deskroster.ledger.disk import fields, forms, tables
+from deskroster.ledger.disk.forms import form_of, mark
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.disk.writing import FIRST_HASH, Row, as_json, limited, putting, sql
 from deskroster.ledger.engines import Db
-from deskroster.ledger.forms import form_of, mark
-from deskroster.ledger.rows import FIRST_HASH, Row, as_json, limited, putting, sql
-from deskroster.ledger.vault import Vault
 
 PAGE = 1_000  # rows of the log that are in memory at once, beside the changes of one commit
 

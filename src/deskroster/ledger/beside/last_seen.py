@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import tables
-from deskroster.ledger.engines import AHEAD, Db, looks
-from deskroster.ledger.rows import Row, putting, sql
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.disk import tables
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.disk.writing import Row, putting, sql
+from deskroster.ledger.engines import AHEAD, Db, introspection
 
 Observed = Literal["key", "agent"]
 
@@ -99,7 +99,7 @@ def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
     """Write what `take` gave, where it is later than what stands there, or that lies in the future."""
     checksums = {id: vault.checksums(id, "observation") for id in {row[0] for row in rows}}
     written = [(*row, checksums[row[0]](row[1:])) for row in rows]
-    if looks.of_sqlite(db):
+    if introspection.of_sqlite(db):
         db.executemany(_PUT, [(*row, now) for row in written])
     else:
         db.executemany(_PUT_SHARED, written)

@@ -12,11 +12,11 @@ import msgspec
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Kind
-from deskroster.ledger import forms
-from deskroster.ledger.fields import DEFAULTS, NONE_MORE
-from deskroster.ledger.forms import FIRST, form_of, mark
-from deskroster.ledger.tables import STORED
-from deskroster.ledger.vault import CHECKSUM_BYTES, Vault
+from deskroster.ledger.disk import forms
+from deskroster.ledger.disk.fields import DEFAULTS, NONE_MORE
+from deskroster.ledger.disk.forms import FIRST, form_of, mark
+from deskroster.ledger.disk.tables import STORED
+from deskroster.ledger.disk.vault import CHECKSUM_BYTES, Vault
 
 Row = tuple[Any, ...]
 Pairs = Iterable[tuple[str, Any]]

@@ -9,7 +9,7 @@ import psycopg
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import Failed, Gone, NotBegun
-from deskroster.ledger.engines.session import Primary, Session, abort
+from deskroster.ledger.engines.postgresql.connection import Primary, Session, abort
 
 T = TypeVar("T")
 

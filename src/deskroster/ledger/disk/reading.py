@@ -15,13 +15,13 @@ from sqlalchemy import Table, bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Company, Kind, Secret
 from deskroster.core.roster import Roster
-from deskroster.ledger import fields, log, signing, tables
-from deskroster.ledger.engines import Db, looks
-from deskroster.ledger.engines.embedded import broken
-from deskroster.ledger.fields import DEFAULTS, NONE_MORE, TYPES
-from deskroster.ledger.rows import Row, sql
-from deskroster.ledger.tables import STORED
-from deskroster.ledger.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk import checksums, fields, log, tables
+from deskroster.ledger.disk.fields import DEFAULTS, NONE_MORE, TYPES
+from deskroster.ledger.disk.tables import STORED
+from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.writing import Row, sql
+from deskroster.ledger.engines import Db, introspection
+from deskroster.ledger.engines.sqlite.engine import broken
 
 _CHUNK = 1000  # rows that are turned into records at once
 _FLAGS = {0: False, 1: True, None: None}
@@ -48,7 +48,7 @@ def load(connection: Db, vault: Vault, company_id: int) -> Loaded:
         rows = Reader(connection, vault, company_id)
         for kind in KINDS[1:]:
             roster.fill(kind, rows.records(kind))
-    looks.forget_pages(connection)
+    introspection.forget_pages(connection)
     _give_back()
     return Loaded(roster, head)
 
@@ -59,8 +59,8 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     if row is None:
         raise KeyError(company_id)
     *values, number, next_ids, head, anchor, checksum = row
-    signed = signing.signed(signing.arrangement("company"), tuple(values), ())
-    signing.compare(vault, company_id, "company", (signed,), (checksum,))
+    signed = checksums.signed(checksums.arrangement("company"), tuple(values), ())
+    checksums.compare(vault, company_id, "company", (signed,), (checksum,))
     if not log.anchored(vault, company_id, (number, next_ids, head), anchor):
         raise Damaged(f"the end of the log of company {company_id} is not as it was written")
     ids = msgspec.json.decode(next_ids)  # of kinds that are not known here as well
@@ -117,7 +117,7 @@ class Reader:
 
         Most records have nothing there, and nothing is done for them.
         """
-        stored, arrange = STORED[kind], signing.arrangement(kind)
+        stored, arrange = STORED[kind], checksums.arrangement(kind)
         links = [linked(self._connection, table, self._company_id) for table in stored.links.values()]
         secrets, unknown = self._secrets(kind)
         field, members = self._members.get(kind, ("", {}))
@@ -128,8 +128,8 @@ class Reader:
             columns += [tuple(map(secrets[name].get, ids)) for name in stored.secrets]
             signed: Iterable[Row] = zip(ids, *columns, mores, strict=True)
             if arrange or unknown:
-                signed = (signing.signed(arrange, row, unknown.get(row[0], {}).items()) for row in signed)
-            signing.compare(self._vault, self._company_id, kind, tuple(signed), written)
+                signed = (checksums.signed(arrange, row, unknown.get(row[0], {}).items()) for row in signed)
+            checksums.compare(self._vault, self._company_id, kind, tuple(signed), written)
             named = dict(zip((*stored.fields, *stored.links, *stored.secrets), columns, strict=True))
             if field:
                 named[field] = tuple(map(members.get, ids, repeat(())))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, select
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import tables
-from deskroster.ledger.engines import AHEAD, Db, looks
-from deskroster.ledger.rows import putting, sql
-from deskroster.ledger.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk import tables
+from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.writing import putting, sql
+from deskroster.ledger.engines import AHEAD, Db, introspection
 
 LIFETIME = 86_400  # seconds
 AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
@@ -34,7 +34,7 @@ def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], ours: flo
 
     Kept for as long as either that clock or `ours`, which only goes forward, says so: each may have been set ahead.
     """
-    now = looks.moment(db, ours)
+    now = introspection.moment(db, ours)
     since = int(min(ours, now)) - LIFETIME
     found: dict[bytes, Kept] = {}
     for key in keys:

@@ -12,10 +12,10 @@ from sqlalchemy.sql import ClauseElement
 
 from deskroster.core.changes import Change
 from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
-from deskroster.ledger import fields, signing, tables
+from deskroster.ledger.disk import checksums, fields, tables
+from deskroster.ledger.disk.tables import STORED, Stored
+from deskroster.ledger.disk.vault import Vault, bound
 from deskroster.ledger.engines import DIALECT, LIMIT, Db
-from deskroster.ledger.tables import STORED, Stored
-from deskroster.ledger.vault import Vault, bound
 
 FIRST_HASH = bytes(32)  # stands for the hash before the first commit of a company
 
@@ -190,7 +190,7 @@ def _plan(kind: Kind, stored: Stored) -> Plan:
 
 
 def _signer(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
-    arrange, links, secrets = signing.arrangement(kind), STORED[kind].links, STORED[kind].secrets
+    arrange, links, secrets = checksums.arrangement(kind), STORED[kind].links, STORED[kind].secrets
 
     def signed(record: AnyRecord, values: Row) -> Row:
         row = (record.id, *values)
@@ -201,7 +201,7 @@ def _signer(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
         if arrange is None and not record.more:
             return row
         unknown = [(name, secret.reveal()) for name, secret in fields.unknown_secrets(record)]
-        return signing.signed(arrange, row, unknown)
+        return checksums.signed(arrange, row, unknown)
 
     return signed
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from deskroster.clocks import Clock, Wall
 from deskroster.core.problems import Damaged
-from deskroster.ledger import log, observations
-from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt, looks
-from deskroster.ledger.forgetting import Forgetting
-from deskroster.ledger.forms import NewerData
+from deskroster.ledger.beside import last_seen
+from deskroster.ledger.disk import log
+from deskroster.ledger.disk.forms import NewerData
+from deskroster.ledger.disk.vault import Vault
+from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt, introspection
 from deskroster.ledger.ledger import Ledger
-from deskroster.ledger.vault import Vault
+from deskroster.ledger.upkeep.expiry import Forgetting
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
 ENDING_SECONDS = 10.0  # for what is under way when the process ends
@@ -143,7 +144,7 @@ class Upkeep:
         try:
             while rows:
                 some = rows[:SAVED_AT_ONCE]
-                await self._engine.write(lambda db, some=some: observations.save(db, self._vault, some, now))  # type: ignore[misc]
+                await self._engine.write(lambda db, some=some: last_seen.save(db, self._vault, some, now))  # type: ignore[misc]
                 del rows[:SAVED_AT_ONCE]
         finally:
             for company_id, kind, id, *_ in rows:
@@ -153,13 +154,13 @@ class Upkeep:
         """Learn what other processes have observed."""
         wall, left = self._clock(), list(self._ledgers)
 
-        def job(db: Db) -> tuple[dict[int, observations.Seen], float]:
-            found: dict[int, observations.Seen] = {}
+        def job(db: Db) -> tuple[dict[int, last_seen.Seen], float]:
+            found: dict[int, last_seen.Seen] = {}
             for id in left[:LEARNED_AT_ONCE]:
-                found[id] = observations.load(db, self._vault, id)
+                found[id] = last_seen.load(db, self._vault, id)
                 if sum(map(len, found.values())) >= ENOUGH:
                     break
-            return found, looks.moment(db, wall)
+            return found, introspection.moment(db, wall)
 
         while left:
             found, now = await self._engine.read(job, patience=LEARNING_SECONDS)

@@ -12,8 +12,8 @@ from psycopg.errors import error_from_result
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
 from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, noted
-from deskroster.ledger.engines.session import Primary, abort, watched
-from deskroster.ledger.nonces import LIFETIME
+from deskroster.ledger.engines.postgresql.connection import Primary, abort, watched
+from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
 
 QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
 MAX_ASKED = 500  # nonces of one question

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger import durable, paths, torn
 from deskroster.ledger.engines import (
     COMMIT_SECONDS,
     COPY_SECONDS,
@@ -25,11 +24,13 @@ from deskroster.ledger.engines import (
     Late,
     NoRoom,
 )
-from deskroster.ledger.engines.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.fence import Fence
-from deskroster.ledger.engines.worker import Running, Worker
+from deskroster.ledger.engines.sqlite import wal
+from deskroster.ledger.engines.sqlite.copying import Copying, Interrupted, size, sync
+from deskroster.ledger.engines.sqlite.worker import Running, Worker
+from deskroster.ledger.files import atomic, paths
+from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import core
-from deskroster.ledger.paths import shown
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Embedded:
         self.alarm: Callable[[str], None] = lambda damage: None
         self._lock = lock(folder)
         log = folder / (FILE + "-wal")
-        if torn.hides_transactions(log):
+        if wal.hides_transactions(log):
             os.close(self._lock)
             raise Damaged(f"{shown(log)}: durable transactions stand behind a broken one")
         self._thread = Worker("ledger")
@@ -340,7 +341,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}").fetchall()
-        durable.sync_folder(path.parent)
+        atomic.sync_folder(path.parent)
     except BaseException:
         connection.close()
         raise
@@ -351,7 +352,7 @@ def _make(path: Path) -> None:
     """Put a database without tables in place. It is written aside, so that a crash leaves no file of 0 bytes."""
     if path.with_name(path.name + "-wal").exists():
         raise _lost("the file is gone, and its log is there")  # which SQLite would take for that of the new one
-    partial = durable.aside(path)
+    partial = atomic.aside(path)
     try:
         discard(partial)
         os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -359,7 +360,7 @@ def _make(path: Path) -> None:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
             connection.execute("PRAGMA journal_mode = WAL").fetchall()  # writes the first page
         partial.replace(path)
-        durable.sync_folder(path.parent)
+        atomic.sync_folder(path.parent)
     finally:
         discard(partial)
 

@@ -1,0 +1,1 @@
+"""The PostgreSQL engine: any number of processes on one database."""
