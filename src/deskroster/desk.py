@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from hmac import compare_digest
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from deskroster.core.problems import Busy, Doubt, Unauthenticated
 from deskroster.core.records import Company, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL, MAX_PASSWORD, may_be_email
-from deskroster.ledger import Last, Ledger, Minute, Store, Work
+from deskroster.ledger import Last, Ledger, Store, Work
 from deskroster.ledger.beside.last_seen import Observed
 from deskroster.ledger.engines import PATIENCE
 from deskroster.passwords import Passwords
@@ -72,7 +72,6 @@ class Desk:
         self._store = store
         self._passwords = passwords
         self._clock = clock
-        self._calls = Minute()  # where they are limited
 
     def now(self) -> int:
         return int(self._clock())
@@ -92,13 +91,12 @@ class Desk:
         proof = prove(asked, self.roster, now)
         if isinstance(proof, Login):
             return self.log_in(proof, asked.address)
-        unused = proof.nonce is None or self._store.spend(self.roster.company.id, proof.nonce)
+        unused = cast(bool, self._store.fresh(self._ledger, proof.nonce))
         return self._signed_by(proof, unused, now)
 
     async def fresh(self) -> None:
         """Have all that was durable when this was called. Raises Busy where others may write and cannot be asked."""
-        if self._store.shared:
-            await self._store.fresh(self._ledger)
+        await self._store.refresh(self._ledger)
 
     async def _authenticate_fresh(self, prove: Callable[[A, Roster, int], Proof], asked: A) -> Identity:
         """Judge, ask what is durable, and judge again if that has moved. Only a right signature spends its nonce."""
@@ -109,12 +107,12 @@ class Desk:
             nonce = proof.nonce if isinstance(proof, Signed) else None
         except Unauthenticated as problem:
             refusal = problem
-        unused = await self._store.fresh(self._ledger, nonce)
+        unused = await cast(Coroutine[Any, Any, bool], self._store.fresh(self._ledger, nonce))
         if roster.number != number:
             refusal = None
             proof = prove(asked, roster, now)
             if isinstance(proof, Signed) and proof.nonce != nonce:
-                unused = await self._store.fresh(self._ledger, proof.nonce)
+                unused = await cast(Coroutine[Any, Any, bool], self._store.fresh(self._ledger, proof.nonce))
         if refusal is not None:
             raise refusal
         return (
@@ -164,9 +162,7 @@ class Desk:
         limit = self.roster.company.calls_per_minute
         if not limit:
             return 0
-        if self._store.shared:
-            return self._store.count_call(self.roster.company.id, limit)
-        return self._calls.count(self._clock.steady(), limit)
+        return self._store.count_call(self.roster.company.id, limit)
 
     def submit(
         self, identity: Identity | None, origin: Origin, verb: Verb, shape: Shape, once: Keyed | None = None
@@ -202,7 +198,6 @@ class Desks:
         self._clock = clock
         self._desks: dict[int, Desk] = {}
         self._of_host: dict[bytes, Desk] = {}
-        self._emails: dict[int, dict[str, int]] = {}  # of the companies that are loaded, by id
         self.only: Desk | None = None  # where there is one company, and it is loaded
         self.shared = store.shared
         self._listed = store.listed
@@ -243,11 +238,8 @@ class Desks:
         if first is None or len(self._listed) == 1:
             return [] if first is None else [await self.of_company(first)]
         email = email[: MAX_EMAIL + 1].lower()
-        if self.shared or len(self._desks) < len(self._listed):
-            found = await self._store.companies_with_email(email)
-        else:
-            found = [id for id, emails in self._emails.items() if email in emails]
-        companies = filter(None, map(self._listed.get, sorted(found)))
+        found = await self._store.companies_with_email(email)
+        companies = filter(None, map(self._listed.get, found))
         return [await self.of_company(company) for company in companies] or [await self.of_company(first)]
 
     async def of_company(self, company: Company, patience: float | None = PATIENCE) -> Desk:
@@ -271,7 +263,6 @@ class Desks:
     async def _load(self, company_id: int) -> Desk:
         ledger = await self._store.load(company_id)
         desk = self._desks[company_id] = Desk(ledger, self._store, self._passwords, self._clock)
-        self._emails[company_id] = ledger.roster.by_email
         self._see_whether_only()
         return desk
 

@@ -11,7 +11,7 @@ from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
 from deskroster.ledger.files.paths import shown
-from deskroster.ledger.location import SQLITE
+from deskroster.ledger.location import IN_FOLDER
 from deskroster.ledger.upkeep import move as ledger
 
 To = Annotated[
@@ -48,18 +48,18 @@ def move(data: Data, to: To, json: Json = False) -> None:
             lambda total: bar.update(task, total=total), lambda done: bar.update(task, advance=done)
         )
         try:
-            done = ledger.move(data, None if to == SQLITE else to, progress)
+            done = ledger.move(data, None if to == IN_FOLDER else to, progress)
         except ledger.CannotMove as error:
             raise Refused(Exit.CONFLICT, str(error)) from None
         except FolderInUse as error:
             raise Refused(Exit.UNAVAILABLE, str(error), "Stop what serves it, on every machine.") from None
     if json:
         as_json(
-            {"rows": done.rows, "to": SQLITE if to == SQLITE else "postgresql"}
+            {"rows": done.rows, "to": IN_FOLDER if to == IN_FOLDER else "postgresql"}
             | ({"taken_back": True} if done.taken_back else {})
         )
         return
-    there = f"the data of {escape(shown(data))} is in {'SQLite in the folder' if to == SQLITE else 'PostgreSQL'}"
+    there = f"the data of {escape(shown(data))} is in {'SQLite in the folder' if to == IN_FOLDER else 'PostgreSQL'}"
     if done.taken_back:
         say(f"The interrupted move is taken back: {there}, as before.")
     else:

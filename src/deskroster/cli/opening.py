@@ -1,6 +1,5 @@
 """Opening a data folder: what stands in the way, in words."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,7 @@ from deskroster.admin.installation import Installation
 from deskroster.admin.sockets import PathTooLong
 from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
-from deskroster.ledger import Damaged, Failed, InDoubt, NewerData, WrongKey, advice, location
+from deskroster.ledger import Damaged, DiskFailed, Failed, InDoubt, NewerData, WrongKey, advice, location
 from deskroster.ledger.files.paths import in_shell, shown
 
 KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
@@ -41,7 +40,7 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
         ) from None
     except Damaged as error:
         raise Refused(Exit.DAMAGED, str(error), advice(data)) from None
-    except sqlite3.OperationalError as error:
+    except DiskFailed as error:
         raise Refused(Exit.UNAVAILABLE, f"{shown(data)}: {error}", "Is the disk full, or failing?") from None
     except Failed as error:
         raise Refused(

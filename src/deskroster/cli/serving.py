@@ -26,7 +26,7 @@ from deskroster.cli.wording import in_words
 from deskroster.cli.workers import Tell, Workers, heed
 from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, location
-from deskroster.ledger.engines.sqlite.engine import lock
+from deskroster.ledger.files.folder_lock import lock
 from deskroster.settings import Settings
 from deskroster.telemetry import STDERR, Shared, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Busy
 from deskroster.core.records import Company
-from deskroster.ledger import installation
-from deskroster.ledger.disk import reading, tables
+from deskroster.ledger.disk import notes, reading, tables
 from deskroster.ledger.disk.writing import sql
-from deskroster.ledger.engines import ERRORS, PATIENCE, Db, Engine, within
+from deskroster.ledger.engines import ERRORS, PATIENCE, Db, Engine
+from deskroster.ledger.engines.waiting import within
 from deskroster.ledger.ledger import Ledger
 
 
@@ -95,7 +95,7 @@ class Companies:
         being asked shares the next question. Raises Busy.
         """
         before = self.counted
-        if self._engine.asking is not None:
+        if self._engine.shared:
             self._asked += 1
             mine = self._asked
             async with within(PATIENCE, self._listing):
@@ -109,7 +109,7 @@ class Companies:
         """Ask once for all who have come until now. Raises Busy."""
         self._told, self._known = self._asked, False
         try:
-            if await self._engine.read(installation.changes_counted) != self.counted:
+            if await self._engine.read(notes.company_changes) != self.counted:
                 self.take(await self._engine.read(listed))
         except ERRORS as error:
             raise Busy from error
@@ -127,7 +127,7 @@ def listed(db: Db) -> Listed:
     """Read the list."""
     companies = {company.id: company for company in reading.companies(db)}
     numbers: dict[int, Any] = dict(db.execute(_NUMBERS).fetchall())
-    return Listed(installation.changes_counted(db), companies, numbers)
+    return Listed(notes.company_changes(db), companies, numbers)
 
 
 _NUMBERS = sql(select(tables.companies.c.company_id, tables.companies.c.number))

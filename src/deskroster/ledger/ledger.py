@@ -1,34 +1,33 @@
 """Ledger: makes a company's changes durable. Verbs queue; a batch is rehearsed, written, and only then shown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.eager import begun
-from deskroster.ledger import installation
 from deskroster.ledger.beside import idempotency
 from deskroster.ledger.beside.idempotency import Kept, Once
 from deskroster.ledger.beside.last_seen import Observations, Seen
-from deskroster.ledger.disk import catchup, log
+from deskroster.ledger.disk import catchup, log, notes
 from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.reading import Loaded
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import rows_of
 from deskroster.ledger.engines import (
     ERRORS,
-    PATIENCE,
     Db,
     Durable,
     Engine,
     Failed,
     Gone,
-    Held,
     InDoubt,
     Job,
     NotBegun,
     Outdated,
+    WriteLock,
     clash,
 )
 from deskroster.ledger.queue import Queue
@@ -43,15 +42,14 @@ class Ledger:
     """Durability for one company. `roster` shows exactly what is durable."""
 
     def __init__(
-        self, engine: Engine, vault: Vault, loaded: Loaded, observed: Observations, clock: Wall, forward: Wall,
-        patience: float = PATIENCE,
-    ) -> None:  # fmt: skip
+        self, engine: Engine, vault: Vault, loaded: Loaded, observed: Observations, clock: Wall, forward: Wall
+    ) -> None:
         self.roster = loaded.roster
         self.observed = observed
         self.settings_changed: Callable[[], None] = lambda: None  # called when the company's own settings have
         self._closed = False
         self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
-        self._engine, self._vault, self._patience = engine, vault, patience
+        self._engine, self._vault, self._patience = engine, vault, engine.patience
         self._clock, self._forward = clock, forward  # by the second, which only goes forward, first answers are kept
         self._queue = Queue()
         self._alone = True  # no verb has begun in this turn of the loop
@@ -93,19 +91,23 @@ class Ledger:
     def _end_turn(self) -> None:
         self._alone = True
 
-    async def fresh(self, nonce: bytes | None = None) -> Durable:
-        """Have all that was durable when this was called, where others may write; spend a nonce with the question.
+    def fresh(self, nonce: str | None = None) -> Durable | Coroutine[Any, Any, Durable]:
+        """Have all that was durable when this was called, and spend a nonce.
 
-        Raises Busy where it cannot be known, Damaged.
+        At once where nobody else writes, else a coroutine. Raises Busy where it cannot be known, Damaged.
         """
-        asking, number = self._engine.asking, self.roster.number
-        if asking is None:
-            return Durable(number, b"", 0, unused=True)
-        answer = await asking.ask(self.roster.company.id, nonce, int(self._clock()))
-        if answer.number < number:
+        told = self._engine.fresh(self.roster.company.id, nonce, int(self._clock()))
+        return told if isinstance(told, Durable) else self._caught_up(told)
+
+    async def _caught_up(self, asking: Awaitable[Durable]) -> Durable:
+        known = self.roster.number
+        answer = await asking
+        if answer.number is None or answer.head is None:
+            return answer
+        if answer.number < known:
             raise Busy  # a primary that has lost what was durable, and does not know it yet
         if answer.number > self.roster.number:
-            await self._follow(answer)
+            await self._follow(answer.number, answer.head)
         return answer
 
     async def preview(self, work: Work) -> bytes:
@@ -139,22 +141,22 @@ class Ledger:
 
     async def _run(self) -> None:
         while self._queue:
-            held = await self._hold()
-            if held is None:
+            lock = await self._hold()
+            if lock is None:
                 break
             try:
                 if self._queue:
-                    await self._settle(self._queue.take(), held)
+                    await self._settle(self._queue.take(), lock)
             finally:
-                await held.release()
+                await lock.release()
             if self._queue:
                 await asyncio.sleep(0)  # for others, where nothing had to be written
 
-    async def _hold(self) -> Held | None:
+    async def _hold(self) -> WriteLock | None:
         """Wait for the right to write, and have all that others wrote; None when all that was queued has expired."""
         while self._queue:
             try:
-                held = await self._engine.hold(self.roster.company.id)
+                lock = await self._engine.lock(self.roster.company.id)
             except Damaged as error:
                 self._note_damage(error)
                 self._queue.refuse(error)
@@ -164,24 +166,24 @@ class Ledger:
                 await asyncio.sleep(_PAUSE)
             else:
                 try:
-                    if await self._is_up_to(held):
-                        return held
-                    await held.reject()
+                    if await self._is_up_to(lock):
+                        return lock
+                    await lock.reject()
                 except ERRORS:
-                    await held.release()
+                    await lock.release()
                 except BaseException:
-                    await held.release()
+                    await lock.release()
                     raise
                 await asyncio.sleep(_PAUSE)
         return None
 
-    async def _is_up_to(self, held: Held) -> bool:
+    async def _is_up_to(self, lock: WriteLock) -> bool:
         """Have all that others wrote; False where that cannot be: it is not the database that it was."""
-        number = self.roster.number if held.number is None else held.number
+        number = self.roster.number if lock.number is None else lock.number
         if number >= self.roster.number:
             self._lost_since = None
         if number > self.roster.number:
-            await self._catch_up(held.read)
+            await self._catch_up(lock.read)
         if number < self.roster.number:
             now = asyncio.get_running_loop().time()
             self._lost_since = self._lost_since or now
@@ -190,22 +192,22 @@ class Ledger:
             return False
         return True
 
-    async def _follow(self, answer: Durable) -> None:
+    async def _follow(self, number: int, head: bytes) -> None:
         """Catch up to a commit that others have written, within the patience. Raises Busy, Damaged."""
         company_id = self.roster.company.id
 
         async def read(job: Job[catchup.Unseen]) -> catchup.Unseen:
             def checked(db: Db) -> catchup.Unseen:
-                if not log.has(db, company_id, answer.number, answer.head):
+                if not log.has(db, company_id, number, head):
                     raise Failed("another database answered than was asked before: one that was cut off from it")
                 return job(db)
 
-            few = answer.number - self.roster.number <= _FEW
+            few = number - self.roster.number <= _FEW
             return await (self._engine.read if few else self._engine.read_long)(checked, company_id)
 
         loop = asyncio.get_running_loop()
         until = loop.time() + self._patience
-        while answer.number > self.roster.number:
+        while number > self.roster.number:
             following = self._following
             if following is None:
                 # In a task of its own: who serves a request catches all, and what ends the process must not be.
@@ -242,10 +244,10 @@ class Ledger:
                 await asyncio.sleep(0)
         self.roster.count_ids(unseen.next_ids)
 
-    async def _settle(self, batch: list[Entry], held: Held) -> None:
+    async def _settle(self, batch: list[Entry], lock: WriteLock) -> None:
         """Decide a batch: answer each of it, or put it back into the queue."""
         try:
-            kept, now = await self._answered_before(batch, held)
+            kept, now = await self._answered_before(batch, lock)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been written
             self._note_damage(error)
             _answer_all(batch, Busy)
@@ -254,9 +256,9 @@ class Ledger:
         self._queue.put_back(trial.left)
         if trial.commits:
             entries = [entry for entry, _ in trial.answers]
-            doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, held)
+            doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, lock)
             try:
-                failure = await self._write(trial, held, now)
+                failure = await self._write(trial, lock, now)
             except (Damaged, InDoubt, Outdated) as error:
                 self._note_damage(error)
                 _answer_all(entries, Unknown)
@@ -267,7 +269,7 @@ class Ledger:
                 self._fail(entries, failure)
                 return
             self._publish(trial)
-        elif kept and not await self._as_durable_as_said(held, self._left(batch)):
+        elif kept and not await self._as_durable_as_said(lock, self._left(batch)):
             _answer_all(batch, Busy)
         for entry, answer in trial.answers:
             entry.settle(answer)
@@ -277,10 +279,10 @@ class Ledger:
         oldest = min(entry.until for entry in entries)
         return max(self._patience / 5, oldest - asyncio.get_running_loop().time())
 
-    async def _as_durable_as_said(self, held: Held, patience: float) -> bool:
+    async def _as_durable_as_said(self, lock: WriteLock, patience: float) -> bool:
         """Commit nothing: that waits for the replica of all before it, so an answer that is given again is true."""
         try:
-            await held.commit(lambda db: None, patience)
+            await lock.commit(lambda db: None, patience)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written
             self._note_damage(error)
             return False
@@ -301,9 +303,9 @@ class Ledger:
 
     def _note_damage(self, error: Exception) -> None:
         if isinstance(error, Damaged):
-            self._engine.condemn(str(error))
+            self._engine.mark_damaged(str(error))
 
-    async def _answered_before(self, batch: list[Entry], held: Held) -> tuple[dict[bytes, Kept], int]:
+    async def _answered_before(self, batch: list[Entry], lock: WriteLock) -> tuple[dict[bytes, Kept], int]:
         """Return the first answers that are kept, and the time that those to come are of."""
         keys = [entry.work.once.key for entry in batch if entry.work.once is not None]
         if self.damage:
@@ -311,9 +313,9 @@ class Ledger:
         if not keys:
             return {}, 0
         company_id, now = self.roster.company.id, self._forward()
-        return await held.read(lambda db: idempotency.find(db, self._vault, company_id, keys, now), self._left(batch))
+        return await lock.read(lambda db: idempotency.find(db, self._vault, company_id, keys, now), self._left(batch))
 
-    async def _write(self, trial: Trial, held: Held, now: int) -> Exception | None:
+    async def _write(self, trial: Trial, lock: WriteLock, now: int) -> Exception | None:
         """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
         company_id, vault, head = self.roster.company.id, self._vault, self._head
         commits, attempt = trial.commits, log.new_attempt()
@@ -322,11 +324,11 @@ class Ledger:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
             idempotency.keep(db, vault, company_id, trial.kept, now)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
-                installation.count_change(db)
+                notes.count_company_change(db)
             return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)
 
         try:
-            self._note_head(commits[-1].number, await held.commit(job))
+            self._note_head(commits[-1].number, await lock.commit(job))
         except InDoubt:
             raise
         except NotBegun as error:
@@ -339,7 +341,7 @@ class Ledger:
     async def _ask(self, number: int, attempt: str, error: Exception) -> Exception | None:
         """Ask the log whether this attempt wrote the commit with this number; if not, return the error."""
         company_id = self.roster.company.id
-        head = await self._engine.settle(lambda db: log.find(db, company_id, number, attempt), company_id)
+        head = await self._engine.resolve(lambda db: log.find(db, company_id, number, attempt), company_id)
         if head is None:
             return error
         self._note_head(number, head)
@@ -361,9 +363,9 @@ class Ledger:
             self.settings_changed()
 
 
-def _give_up(entries: list[Entry], held: Held) -> None:
+def _give_up(entries: list[Entry], lock: WriteLock) -> None:
     """Answer verbs whose commit takes too long: Unknown only where it was begun."""
-    _answer_all(entries, Busy if held.withdraw() else Unknown)
+    _answer_all(entries, Busy if lock.withdraw() else Unknown)
 
 
 def _answer_all(entries: list[Entry], problem: type[Busy] | type[Unknown]) -> None:

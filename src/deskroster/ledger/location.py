@@ -1,19 +1,17 @@
-"""Place: which database holds the data of a folder: the one that a file in it names, else SQLite in the folder."""
+"""Location: which database has the data of a folder: the one that a file in it names, else the folder itself."""
 
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from deskroster.ledger.engines import Engine
-from deskroster.ledger.engines.sqlite import nonce_file
-from deskroster.ledger.engines.sqlite.engine import FILE, Embedded
+from deskroster.ledger.engines import Engine, known
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
 
 ELSEWHERE = "database"
 MOVE = "moving"  # while a move is under way: its name, and the address that it takes the data to
-SQLITE = "sqlite"  # said for SQLite in the folder where an address is asked for
+IN_FOLDER = "sqlite"  # stands for the folder itself where an address is expected
 IGNORED = ".gitignore"
 VARIABLE = "DESKROSTER_DATABASE"
 
@@ -25,14 +23,14 @@ class NoDatabase(Exception):
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
     """Return the address of the database of a folder, as wanted or as the environment has it, else as noted there.
 
-    None stands for SQLite in the folder; `wanted` is empty where the environment does not count.
+    None stands for the folder itself. `wanted` is empty where the environment does not count.
 
     Raises NoDatabase where the folder has its data already, and not there, or what is noted is no address.
     """
     wanted, noted = os.environ.get(VARIABLE) if wanted is None else wanted, noted_in(folder)
     if not wanted or wanted == noted:
         return noted
-    if noted is None and (folder / FILE).exists():
+    if noted is None and known.in_folder().has_data(folder):
         raise NoDatabase(
             f"the data of {shown(folder)} is in the folder; to have it elsewhere, move it: deskroster move"
         )
@@ -53,30 +51,30 @@ def noted_in(folder: Path) -> str | None:
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:
     """Return a function that opens a database. It raises NoDatabase, FolderInUse, Damaged or Failed."""
-    if url is None:
-        return Embedded
+    opened = known.at(url)
 
     def connected(folder: Path) -> Engine:
-        from deskroster.ledger.engines.postgresql.engine import (
-            PostgreSQL,  # only where it is used: it takes time and memory
-        )
-
         try:
-            return PostgreSQL(url)
+            return opened(folder)
         except ValueError as error:
             raise NoDatabase(f"that is no address of a PostgreSQL database: {error}") from None
 
     return connected
 
 
+def open_engine(folder: Path) -> Engine:
+    """Open the database of a folder. Raises NoDatabase, FolderInUse, Damaged or Failed."""
+    return engine_at(url_of(folder))(folder)
+
+
 def is_installation(folder: Path) -> bool:
     """Tell whether a folder says where its data is."""
-    return VARIABLE in os.environ or any((folder / name).exists() for name in (FILE, ELSEWHERE))
+    return VARIABLE in os.environ or known.in_folder().has_data(folder) or (folder / ELSEWHERE).exists()
 
 
 def has_lost_its_database(folder: Path) -> bool:
     """Tell whether a folder has files that belong to a database, but no database and no address of one."""
-    return not is_installation(folder) and (folder / nonce_file.FILE).exists()
+    return not is_installation(folder) and known.in_folder().has_lost_data(folder)
 
 
 def hide_from_git(folder: Path) -> None:
@@ -103,11 +101,11 @@ def note(folder: Path, url: str | None) -> None:
 
 def note_move(folder: Path, name: str, url: str | None) -> None:
     """Note where a move takes the data of a folder, durably, before the old place is marked."""
-    atomic.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or SQLITE) + b"\n")
+    atomic.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or IN_FOLDER) + b"\n")
 
 
 def move_goes_to(folder: Path, name: str) -> str | None:
-    """Return the address that the move of this name takes the data to, or `SQLITE`; None if it is not noted here."""
+    """Return the address that the move of this name takes the data to, or `IN_FOLDER`; None if it is not noted here."""
     try:
         noted, _, url = os.fsdecode((folder / MOVE).read_bytes()).strip().partition(" ")
     except FileNotFoundError:

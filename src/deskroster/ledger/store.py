@@ -1,11 +1,11 @@
 """Store: the data folder of an installation, and the ledgers of its companies."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy import bindparam, func, select
@@ -16,10 +16,10 @@ from deskroster.core.problems import Busy, Conflict, Damaged, Reason, Unknown
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
 from deskroster.ledger import installation, location
-from deskroster.ledger.beside import call_limit, last_seen
+from deskroster.ledger.beside import last_seen
 from deskroster.ledger.beside.last_seen import Observations
 from deskroster.ledger.companies import Companies, listed
-from deskroster.ledger.disk import log, reading, tables
+from deskroster.ledger.disk import log, notes, reading, tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import FIRST_HASH, rows_of, sql
 from deskroster.ledger.engines import (
@@ -29,31 +29,29 @@ from deskroster.ledger.engines import (
     PATIENCE,
     SCAN_SECONDS,
     Db,
+    Durable,
     Engine,
     NotBegun,
     Outdated,
     clash,
-    in_time,
-    introspection,
-    within,
 )
-from deskroster.ledger.engines.sqlite import nonce_file
-from deskroster.ledger.engines.sqlite.engine import FILE, Embedded
-from deskroster.ledger.engines.sqlite.nonce_file import Nonces, digest
+from deskroster.ledger.engines.copy_file import FILE
+from deskroster.ledger.engines.waiting import in_time, within
 from deskroster.ledger.files import atomic
 from deskroster.ledger.ledger import Ledger
-from deskroster.ledger.upkeep import backup, check
-from deskroster.ledger.upkeep import check_process as apart
+from deskroster.ledger.upkeep import backup, check, check_process
 from deskroster.ledger.upkeep.check import Finding
 from deskroster.ledger.upkeep.periodic import AGAIN_AT_ONCE, Reach, Upkeep
 
 FOUNDING_SECONDS = 120.0  # to write a company that is founded with many records, and to load it
-PATIENCE_WITH_OTHERS = 4.0  # seconds: with the question before it an answer comes within eight, whatever happens
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
 
 T = TypeVar("T")
 Alarm = Callable[[str], None]
 """Called with what was found broken."""
+
+
+_IN_FOLDER = location.engine_at(None)
 
 
 def _ignore(damage: str) -> None:
@@ -68,11 +66,11 @@ class Store:
 
     def __init__(self, folder: Path, engine: Engine, vault: Vault, clock: Clock) -> None:
         self.vault = vault
-        self.shared = engine.asking is not None  # whether other processes may write
+        self.shared = engine.shared
         self._folder = folder
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
-        self._nonces = None if self.shared else Nonces(folder / nonce_file.FILE, clock)
+        engine.serve(clock)
         self._clock = clock
         self._forward = ForwardTime(clock)
         self._ledgers: dict[int, Ledger] = {}
@@ -83,7 +81,7 @@ class Store:
 
     @classmethod
     def open(
-        cls, folder: Path, clock: Clock | Wall = SYSTEM, engine: Callable[[Path], Engine] = Embedded,
+        cls, folder: Path, clock: Clock | Wall = SYSTEM, engine: Callable[[Path], Engine] = _IN_FOLDER,
         alarm: Alarm = _ignore, outdated: Alarm = _ignore,
     ) -> "Store":  # fmt: skip
         """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
@@ -117,43 +115,55 @@ class Store:
 
     async def ready(self) -> bool:
         """Tell whether writes can be taken, and what is durable can be known."""
-        if self.shared:
-            try:
-                for ledger in islice(self._ledgers.values(), 1):
-                    await ledger.fresh()
-            except (Busy, Damaged):
-                return False
+        try:
+            for ledger in islice(self._ledgers.values(), 1):
+                await self.refresh(ledger)
+        except (Busy, Damaged):
+            return False
         return self.writable and not self.outdated
 
-    async def count_call(self, company_id: int, limit: int) -> int:
+    def count_call(self, company_id: int, limit: int) -> int | Coroutine[Any, Any, int]:
         """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
 
-        For data that other processes serve too: counts theirs, by the database's clock. Raises Busy.
+        At once where no other process serves the company, else a coroutine. Raises Busy.
         """
+        wait = self._engine.count_call(company_id, limit)
+        return wait if isinstance(wait, int) else self._counted(wait)
+
+    async def _counted(self, counting: Awaitable[int]) -> int:
         try:
-            (wait,) = await self._engine.note(call_limit.COUNT, (company_id, limit), company_id)
+            return await counting
         except ERRORS as error:
             raise Busy from error
-        return int(wait)
 
-    def spend(self, company_id: int, nonce: str) -> bool:
-        """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
-        assert self._nonces is not None
-        return self._nonces.spend(company_id, nonce)
+    def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool | Coroutine[Any, Any, bool]:
+        """Have all that was durable of a company when this was called; spend a nonce: False if it was used before.
 
-    async def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool:
-        """Have all that was durable of a company when this was called; use a nonce up, False if it was used before.
-
-        For data that other processes may write to. Raises Busy where it cannot be known.
+        At once where no other process writes, else a coroutine. Raises Busy where it cannot be known.
         """
-        durable = await ledger.fresh(None if nonce is None else digest(ledger.roster.company.id, nonce))
+        durable = ledger.fresh(nonce)
+        return durable.unused if isinstance(durable, Durable) else self._refreshed(durable)
+
+    async def refresh(self, ledger: Ledger) -> None:
+        """Have all that was durable of a company when this was called. Raises Busy where it cannot be known."""
+        asking = self.fresh(ledger)
+        if not isinstance(asking, bool):
+            await asking
+
+    async def _refreshed(self, asking: Awaitable[Durable]) -> bool:
+        durable = await asking
         if durable.companies != self.listed.counted:
             await self.listed.refresh()
         return durable.unused
 
     async def companies_with_email(self, email: str) -> list[int]:
-        """Return the ids of the companies that have an agent with this address (in lower case). Raises Busy."""
-        return await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))])
+        """Return the ids of the companies that have an agent with this address (in lower case), ascending. Raises Busy.
+
+        The database is asked where other processes write, or not all companies are loaded.
+        """
+        if self._engine.shared or len(self._ledgers) < len(self.listed):
+            return sorted(await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))]))
+        return sorted(id for id, ledger in self._ledgers.items() if email in ledger.roster.by_email)
 
     async def create_company(self, company: Company, records: Iterable[AnyRecord], origin: Origin) -> Ledger:
         """Write the first commit of a new company: its settings, under an id of their own, and its first records.
@@ -189,7 +199,7 @@ class Store:
             with backup.begun(folder) as partial:
                 file = partial / FILE
                 await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
-                found = await apart.findings(file, self.vault)
+                found = await check_process.findings(file, self.vault)
                 manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), found)
         with suppress(OSError):  # the backup counts, even if there is no room to note where it is
             await asyncio.to_thread(backup.remember, self._folder, folder, manifest)
@@ -201,13 +211,13 @@ class Store:
         Others read and write meanwhile: what is looked over is a copy in the folder, or where the database is shared
         one snapshot. Raises NoRoom, Busy, Failed.
         """
-        if self.shared:
+        if not self._engine.blocks:
             return await self.check_in_place()
         async with within(BEGIN_SECONDS, self._copying):
             with backup.begun(self._folder / CHECKED) as partial:
                 try:
                     await self._engine.copy(partial / FILE, lambda db: None)
-                    found = await apart.findings(partial / FILE, self.vault)
+                    found = await check_process.findings(partial / FILE, self.vault)
                 except Damaged as error:
                     found = [Finding("integrity", 0, str(error))]
                 finally:
@@ -223,12 +233,12 @@ class Store:
     def _judged(self, found: list[Finding]) -> list[Finding]:
         damage = [f"{what}: {where}" for what, _, where in found if what not in check.NO_DAMAGE]
         if damage:
-            self._engine.condemn("; ".join(damage))
+            self._engine.mark_damaged("; ".join(damage))
         return found
 
     async def product(self) -> str:
         """Return which database it is, with its version."""
-        return await self._read(introspection.product)
+        return await self._read(lambda db: db.product())
 
     async def close(self) -> None:
         """Finish what is queued, save what was observed, and leave the folder to others."""
@@ -245,8 +255,6 @@ class Store:
             await self._engine.aclose()
         finally:
             self._engine.close()
-            if self._nonces is not None:
-                self._nonces.close()
 
     async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
@@ -272,7 +280,7 @@ class Store:
             loaded = reading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
             reach = Reach(noted, log.read_on(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
-            seen = last_seen.load(db, self.vault, company_id), introspection.moment(db, now)
+            seen = last_seen.load(db, self.vault, company_id), db.moment(now)
             return loaded, seen, reach
 
         try:
@@ -280,14 +288,13 @@ class Store:
         except ERRORS as error:
             raise Busy from error
         except Damaged as error:
-            self._engine.condemn(str(error))
+            self._engine.mark_damaged(str(error))
             raise
         self.upkeep.reach[company_id] = reach
-        if self.shared or reach.reached < loaded.roster.number:
+        if self._engine.shared or reach.reached < loaded.roster.number:
             self.upkeep.stir()
-        patience = PATIENCE_WITH_OTHERS if self.shared else PATIENCE
         observed = Observations(*seen, self.upkeep.stir)
-        return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward, patience)
+        return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:
         roster = Roster(company)
@@ -297,7 +304,7 @@ class Store:
 
         def job(db: Db) -> None:
             rows_of(self.vault, company.id, changes).execute(db)
-            installation.count_change(db)
+            notes.count_company_change(db)
             log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids, attempt)
 
         try:
@@ -305,7 +312,7 @@ class Store:
         except (NotBegun, Outdated) as error:
             raise Busy from error
         except Exception as error:
-            find = self._engine.settle(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
+            find = self._engine.resolve(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
             settling = asyncio.get_running_loop().create_task(find)
             await asyncio.wait([settling], timeout=PATIENCE)
             if settling.cancel() or isinstance(settling.exception(), (Damaged, Outdated)):

@@ -9,7 +9,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault, WrongKey, bound
 from deskroster.ledger.disk.writing import putting, sql
-from deskroster.ledger.engines import AHEAD, Db, introspection
+from deskroster.ledger.engines import AHEAD, Db
 
 LIFETIME = 86_400  # seconds
 AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
@@ -34,13 +34,13 @@ def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], ours: flo
 
     Kept for as long as either that clock or `ours`, which only goes forward, says so: each may have been set ahead.
     """
-    now = introspection.moment(db, ours)
+    now = db.moment(ours)
     since = int(min(ours, now)) - LIFETIME
     found: dict[bytes, Kept] = {}
     for key in keys:
         row = db.execute(_FIND, (company_id, key, since)).fetchone()
         if row is not None:
-            found[key] = Kept(row[0], _opened(vault, row[2], place(company_id, key, *row[:2])))
+            found[key] = Kept(row[0], _opened(vault, row[2], address(company_id, key, *row[:2])))
     return found, int(now)
 
 
@@ -48,20 +48,20 @@ def keep(db: Db, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: 
     """Write first answers, sealed."""
     if kept:
         rows = [
-            (company_id, key, request, at, vault.seal(reply, place(company_id, key, request, at)))
+            (company_id, key, request, at, vault.seal(reply, address(company_id, key, request, at)))
             for key, (request, reply) in kept.items()
         ]
         db.executemany(_KEEP, rows)
 
 
-def place(company_id: int, key: bytes, request: bytes, at: int) -> str:
+def address(company_id: int, key: bytes, request: bytes, at: int) -> str:
     """Return what a kept reply is bound to: all else that its row holds."""
     return bound(company_id, "reply", f"{key.hex()}/{request.hex()}", str(at))
 
 
-def _opened(vault: Vault, sealed: bytes, place: str) -> bytes:
+def _opened(vault: Vault, sealed: bytes, address: str) -> bytes:
     try:
-        return vault.open(sealed, place)
+        return vault.open(sealed, address)
     except WrongKey as error:
         raise Damaged(str(error)) from error
 
@@ -79,7 +79,7 @@ def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
 def redate(db: Db, vault: Vault, now: int) -> None:
     """Date answers back to `now` that a clock which ran ahead has dated later: they are kept for a day from now."""
     for company_id, key, request, at, sealed in db.execute(_LATER, (now + AHEAD,)).fetchall():
-        reply = _opened(vault, sealed, place(company_id, key, request, at))
+        reply = _opened(vault, sealed, address(company_id, key, request, at))
         keep(db, vault, company_id, {key: Kept(request, reply)}, now)
 
 

@@ -9,7 +9,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import Row, putting, sql
-from deskroster.ledger.engines import AHEAD, Db, introspection
+from deskroster.ledger.engines import AHEAD, Db
 
 Observed = Literal["key", "agent"]
 
@@ -98,13 +98,9 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
 def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
     """Write what `take` gave, where it is later than what stands there, or that lies in the future."""
     checksums = {id: vault.checksums(id, "observation") for id in {row[0] for row in rows}}
-    written = [(*row, checksums[row[0]](row[1:])) for row in rows]
-    if introspection.of_sqlite(db):
-        db.executemany(_PUT, [(*row, now) for row in written])
-    else:
-        db.executemany(_PUT_SHARED, written)
+    latest = db.moment(now)
+    db.executemany(_PUT, [(*row, checksums[row[0]](row[1:]), latest) for row in rows])
 
 
 _SELECT = sql(select(tables.observations).where(tables.observations.c.company_id == bindparam("key")))
-_LATER = f"{putting(tables.observations)} WHERE excluded.at >= observations.at OR observations.at >"
-_PUT, _PUT_SHARED = f"{_LATER} ?", f"{_LATER} extract(epoch FROM clock_timestamp())"
+_PUT = f"{putting(tables.observations)} WHERE excluded.at >= observations.at OR observations.at > ?"

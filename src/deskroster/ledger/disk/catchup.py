@@ -13,15 +13,15 @@ from deskroster.ledger.disk.vault import Vault, bound
 from deskroster.ledger.disk.writing import Row, sql
 from deskroster.ledger.engines import Db
 
-Place = tuple[Kind, int, str]
-"""Where a secret stands: kind, id and field of its record."""
+SecretKey = tuple[Kind, int, str]
+"""The kind, id and field of a record that has a secret."""
 
 
 class Unseen(NamedTuple):
     """The commits after one that is known, whole up to the last, and the secrets that they speak of as they are now."""
 
     commits: list[log.Told]
-    secrets: dict[Place, Secret]
+    secrets: dict[SecretKey, Secret]
     next_ids: dict[Kind, int]
 
     def followed(self, roster: Roster, told: log.Told) -> Commit:
@@ -35,30 +35,30 @@ def unseen(db: Db, vault: Vault, company_id: int, since: int, head: bytes) -> Un
     Raises Broken if that commit is another one, Damaged, NewerData.
     """
     commits = list(log.whole(db, company_id, since, head))
-    secrets: dict[Place, Secret] = {}
+    secrets: dict[SecretKey, Secret] = {}
     for commit in commits:
         for kind, id, _, after in commit.changes:
             if kind in RECORDS and after is not None and fields.SECRET in after:
                 _read_secrets(db, vault, company_id, (kind, id), after, secrets)
-    with reading.legible(f"the end of the log of company {company_id}"):
+    with reading.legible(db, f"the end of the log of company {company_id}"):
         loaded = reading.settings(db, vault, company_id)
     return Unseen(commits, secrets, loaded.roster.next_ids)
 
 
 def _read_secrets(
-    db: Db, vault: Vault, company_id: int, record: tuple[Kind, int], after: str, found: dict[Place, Secret]
+    db: Db, vault: Vault, company_id: int, record: tuple[Kind, int], after: str, found: dict[SecretKey, Secret]
 ) -> None:
     for field in fields.marked(fields.read(after)):
         if (*record, field) in found:
             continue
         row = db.execute(_SECRET, (company_id, *record, field)).fetchone()
         if row is not None:
-            place = bound(company_id, *record, field)
-            with reading.legible(place):
-                found[(*record, field)] = Secret(vault.open(row[0], place).decode())
+            address = bound(company_id, *record, field)
+            with reading.legible(db, address):
+                found[(*record, field)] = Secret(vault.open(row[0], address).decode())
 
 
-def _changes(roster: Roster, told: Sequence[Row], secrets: dict[Place, Secret]) -> Iterator[Change]:
+def _changes(roster: Roster, told: Sequence[Row], secrets: dict[SecretKey, Secret]) -> Iterator[Change]:
     """Yield changes, each made of what the roster holds once those before it are applied.
 
     Records of a kind that only a later version knows are left to it.
@@ -78,7 +78,7 @@ def _changes(roster: Roster, told: Sequence[Row], secrets: dict[Place, Secret]) 
         yield Change(kind, id, was, _with_secrets(now, after, secrets) if fields.SECRET in after else now)
 
 
-def _with_secrets(record: AnyRecord, after: str, secrets: dict[Place, Secret]) -> AnyRecord:
+def _with_secrets(record: AnyRecord, after: str, secrets: dict[SecretKey, Secret]) -> AnyRecord:
     """Put in the secrets that were only marked. One that is gone by now will be given up by a later change."""
     marked = fields.marked(fields.read(after))
     return fields.with_secrets(record, {name: secrets.get((record.kind, record.id, name)) for name in marked})

@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,8 +19,7 @@ from deskroster.ledger.disk.fields import DEFAULTS, NONE_MORE, TYPES
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.vault import Vault, WrongKey, bound
 from deskroster.ledger.disk.writing import Row, sql
-from deskroster.ledger.engines import Db, introspection
-from deskroster.ledger.engines.sqlite.engine import broken
+from deskroster.ledger.engines import Db
 
 _CHUNK = 1000  # rows that are turned into records at once
 _FLAGS = {0: False, 1: True, None: None}
@@ -44,11 +42,11 @@ def companies(connection: Db) -> list[Company]:
 def load(connection: Db, vault: Vault, company_id: int) -> Loaded:
     """Return a company as it is durable. Raises KeyError if there is none, Damaged if it is not as it was written."""
     roster, head = settings(connection, vault, company_id)
-    with legible(f"company {company_id}"), _collector_off():
+    with legible(connection, f"company {company_id}"), _collector_off():
         rows = Reader(connection, vault, company_id)
         for kind in KINDS[1:]:
             roster.fill(kind, rows.records(kind))
-    introspection.forget_pages(connection)
+    connection.shrink_cache()
     _give_back()
     return Loaded(roster, head)
 
@@ -68,14 +66,14 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
 
 
 @contextmanager
-def legible(what: str) -> Iterator[None]:
+def legible(db: Db, what: str) -> Iterator[None]:
     """Raise Damaged where `what` holds values that were never written."""
     try:
         yield
     except (WrongKey, msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
         raise Damaged(f"{what} cannot be read: {error}") from error
-    except sqlite3.OperationalError as error:
-        if not broken(error):
+    except Exception as error:
+        if db.damage(error) != "value":
             raise
         raise Damaged(f"{what} cannot be read: {error}") from error
 

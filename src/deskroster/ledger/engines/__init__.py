@@ -1,16 +1,18 @@
-"""Engines: all that depends on which database holds the data: SQLite in a folder, or PostgreSQL anywhere."""
+"""Engines: all that depends on which database holds the data, behind one protocol. One folder for each.
 
-import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+A further engine is a folder here and no edit elsewhere: `known` finds it, and what its `__init__` has to offer is
+`known.Face`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import sqlite
 
-from deskroster.core.problems import Busy, Conflict, Reason, Refusal
+from deskroster.clocks import Clock
+from deskroster.core.problems import Conflict, Reason, Refusal
 
 if TYPE_CHECKING:
     from deskroster.ledger.engines.fence import Fence
@@ -18,20 +20,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
-"""The SQL that statements are written in. PostgreSQL understands all of it but for the question marks."""
+"""The SQL that statements are compiled to. An engine translates what its database spells in another way."""
 LIMIT = " LIMIT "
-"""Before the number of rows that a query gives at most: its rows may be in memory at once."""
-PATIENCE = 5.0  # seconds that whoever was sent a request may wait for the database to begin with it
-COMMIT_SECONDS = 4.0  # for a commit, which waits for its replica without end
-BEGIN_SECONDS = 600.0  # for long work to begin, behind other long work
-SCAN_SECONDS = 600.0  # for the next row, where the database reads all that it holds first
-COPY_SECONDS = 600.0  # for a copy of the database, and for a process that looks it over
-AHEAD = 300  # seconds that the clocks of processes may differ by
-EVERY_COMPANY = 0  # whose rows a job sees that is of no company
+"""Before the maximum number of rows that a query returns: its rows may be in memory at once."""
+PATIENCE = 5.0  # seconds that a request may wait for the database to begin with it
+COMMIT_SECONDS = 4.0  # timeout of a commit, which waits for its replica without end
+BEGIN_SECONDS = 600.0  # timeout for long work to begin, behind other long work
+SCAN_SECONDS = 600.0  # timeout for the next row, where the database reads all that it holds first
+COPY_SECONDS = 600.0  # timeout of a copy of the database, and of a process that checks it
+AHEAD = 300  # seconds by which the clocks of processes may differ
+EVERY_COMPANY = 0  # the company id of a job that sees the rows of all companies
+MINUTE = 60  # seconds that a call counts against a limit
 
 
 class Cursor(Protocol):
-    """The rows that a statement gives."""
+    """The rows that a statement returns."""
 
     def __iter__(self) -> Iterator[Any]: ...
     def fetchone(self) -> Any: ...
@@ -45,35 +48,72 @@ class Db(Protocol):
     def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> object: ...
 
+    @property
+    def bytewise(self) -> str:
+        """The collation that orders text by its bytes."""
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is a table of this name."""
+
+    def declared(self) -> list[str]:
+        """Return how tables, indexes and triggers are declared, in an order that is always the same."""
+
+    def faults(self, most: int, *, quickly: bool = False) -> Iterator[str]:
+        """Yield what the database itself finds wrong with its pages."""
+
+    def dangling(self) -> Iterator[str]:
+        """Yield which tables have rows that point at none."""
+
+    def moment(self, ours: float) -> float:
+        """Return Unix time by the clock that all processes share: the database's; `ours` where there is one process."""
+
+    def product(self) -> str:
+        """Return the name of the database and its version."""
+
+    def unbound_role(self) -> str | None:
+        """Return the role that is connected, if row-level security exists and does not bind it."""
+
+    def shrink_cache(self) -> None:
+        """Free the memory of pages that are read once."""
+
+    def damage(self, error: Exception) -> "Damage | None":
+        """Tell what an error of a statement says of the data, where the transaction can go on after it; else None."""
+
 
 Job = Callable[[Db], T]
-
-
-class FolderInUse(Exception):
-    """Another process serves this folder."""
+Damage = Literal["value", "table"]
+"""A stored value or page cannot be read; a table or a column is missing."""
 
 
 class Failed(Exception):
-    """PostgreSQL did not do it, or is out of reach. `constraint` is the one that was broken, if it was that."""
+    """The database did not do it, or is out of reach. `constraint` is the one that was violated, if any."""
 
     def __init__(self, why: str, constraint: str = "") -> None:
         super().__init__(why)
         self.constraint = constraint
 
 
+class DiskFailed(Failed):
+    """The disk that this process has the data on is full, or fails."""
+
+
+class BadTables(Failed):
+    """A statement of ours does not fit the tables: one of them is missing, or a column."""
+
+
 class Gone(Failed):
-    """PostgreSQL went away before it could say what it did, or whether."""
+    """The database went away before it could say what it did, or whether."""
 
 
 class NotBegun(Failed):
-    """The database had no time for it within the patience, or it was taken back: surely nothing was done."""
+    """The database did not get to the job before its timeout, or the job was cancelled: surely nothing was done."""
 
     def __init__(self, what: str = "it") -> None:
         super().__init__(f"the database has not got to {what} in time")
 
 
 class Late(Failed):
-    """It was begun, and has not ended within the patience: it cannot be said yet what came of it."""
+    """The job was begun and is not done after its timeout: its outcome is not known yet."""
 
     def __init__(self) -> None:
         super().__init__("the database has not finished in time")
@@ -88,64 +128,60 @@ class NoRoom(Exception):
 
 
 class InDoubt(Exception):
-    """A commit that is there and may be lost with its machine: nobody else has it yet. No log can tell."""
+    """A commit is done and no standby has it: it may be lost with its machine. The log cannot tell."""
 
 
-ERRORS = (sqlite3.Error, OSError, Failed)
-"""What a database raises that could not do as it was asked."""
+ERRORS = (OSError, Failed)
+"""What an engine raises when the database could not do as it was asked."""
 
 
 class Durable(NamedTuple):
     """What is durable: a company's last commit, number and hash, and how often the list of companies has changed.
 
-    `unused` tells whether the nonce that was asked for had not been used; it is now.
+    All three are None where nobody but this process writes. `unused` tells whether the nonce had not been used before;
+    it is now.
     """
 
-    number: int
-    head: bytes
-    companies: int
+    number: int | None
+    head: bytes | None
+    companies: int | None
     unused: bool
 
 
-class Held(Protocol):
-    """The right to write for one company: nobody else does until it is released or committed. For one job at a time."""
+class WriteLock(Protocol):
+    """The right to write for one company, until it is released or committed. For one job at a time."""
 
     @property
     def number(self) -> int | None:
         """The number of the company's last commit; None where nobody but this process writes."""
 
     async def read(self, job: Job[T], patience: float = ...) -> T:
-        """Run a job on what is durable, and give it up after that many seconds."""
+        """Run a job on what is durable, with a timeout in seconds."""
 
     async def commit(self, job: Job[T], patience: float = ...) -> T:
-        """Run a job and make what it writes durable. After an exception it may or may not be: settle.
+        """Run a job and commit. After an exception the outcome is unknown: see `Engine.resolve`.
 
-        Raises NotBegun where it surely is not.
+        Raises NotBegun where surely nothing was done.
         """
 
     def withdraw(self) -> bool:
-        """Take back a commit that has not begun: it raises NotBegun then. False if it has begun."""
+        """Cancel a commit that has not begun: it raises NotBegun then. False if it has begun."""
 
     async def release(self) -> None:
         """Write nothing, and let others."""
 
     async def reject(self) -> None:
-        """Write nothing, and look for another database: this one has less than there was."""
-
-
-class Asking(Protocol):
-    """Asks what is durable."""
-
-    async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
-        """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
+        """Write nothing, and connect to another server: this one has less than there was."""
 
 
 class Engine(Protocol):
-    """A database, and its connections. Jobs run in threads of its own; each sees the rows of one company, or all."""
+    """A database and its connections. Jobs run in threads of its own; each sees the rows of one company, or all."""
 
+    shared: bool  # whether other processes may write to the same data
+    blocks: bool  # whether a long read keeps all other jobs waiting
+    patience: float  # seconds that a verb may wait in the queue
     damage: str  # what was found broken; nothing is written any more
     alarm: Callable[[str], None]
-    asking: "Asking | None"  # how to learn what others wrote; None where nobody else can
     fence: "Fence"  # what is compared where others may change the key or the place
 
     @property
@@ -154,59 +190,71 @@ class Engine(Protocol):
 
     @property
     def folder(self) -> Path | None:
-        """The folder that this process alone has the data in, if it is so."""
+        """The folder whose lock this engine holds because the data is in it; None if the data is elsewhere."""
 
-    def condemn(self, damage: str) -> None:
+    def serve(self, clock: Clock) -> None:
+        """Open what only a server needs: where nonces are spent, and calls are counted."""
+
+    def mark_damaged(self, damage: str) -> None:
         """Write nothing any more, and sound the alarm, once."""
 
     @property
     def in_doubt(self) -> bool:
-        """Whether it cannot be said of some company if its last write was done."""
+        """Whether the outcome of the last write is unknown for some company."""
 
     def doubts(self, company_id: int) -> bool:
-        """Tell whether it cannot be said if a company's last write was done."""
+        """Tell whether the outcome of a company's last write is unknown."""
+
+    def fresh(self, company_id: int, nonce: str | None, now: int) -> Durable | Awaitable[Durable]:
+        """Return what is durable, of no earlier moment than this, and spend a nonce. Raises Busy.
+
+        At once where nobody else writes, else an awaitable. `now` is Unix time in seconds.
+        """
+
+    def count_call(self, company_id: int, limit: int) -> int | Awaitable[int]:
+        """Count a call against a limit per minute; return the seconds until there is room, 0 if the call is counted.
+
+        At once where nobody else serves the company, else an awaitable, which may raise `ERRORS`.
+        """
+
+    async def expire(self) -> None:
+        """Delete what only this engine stores and is no longer needed. Called once a minute."""
 
     async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
-        """Run a short job on one snapshot, all of which may be in memory at once. Gives up after `patience` seconds."""
+        """Run a short job on one snapshot, with a timeout in seconds. All its rows may be in memory at once."""
 
     async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
         """Run a job on one snapshot that may take minutes, and keep no short one waiting where that can be helped.
 
-        Rows are fetched as they are wanted. Gives up a server that gives none for `silence` seconds.
+        Rows are fetched as they are wanted. Gives up a server that sends none for `silence` seconds.
         """
 
-    async def copy(self, target: Path, otherwise: Job[None]) -> None:
-        """Make a file of SQLite of what is durable, of one moment, while others read and write.
+    async def copy(self, target: Path, fill: Job[None]) -> None:
+        """Make a file of `copy_file` of what is durable, of one moment, while others read and write. Raises NoRoom.
 
-        Where the data is no file that can be copied, the job `otherwise` writes it, as `read_long`. Raises NoRoom.
+        Where the data is no file that can be copied, the job `fill` writes it, as in `read_long`.
         """
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        """Run a job in a transaction and make it durable. After an exception it may or may not be: settle.
+        """Run a job in a transaction and commit. After an exception the outcome is unknown: see `resolve`.
 
-        Gives up after `silence` seconds. Raises NotBegun where it surely is not done.
+        Gives up after `silence` seconds. Raises NotBegun where surely nothing was done.
         """
 
-    async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
-        """Run a statement in a transaction of its own, and return its row. It need not outlive a loss of power.
-
-        The server never waits for this process in that transaction, so a process that stands still holds up no other.
-        """
-
-    async def hold(self, company_id: int) -> Held:
+    async def lock(self, company_id: int) -> WriteLock:
         """Wait for the right to write for a company."""
 
-    async def settle(self, find: Job[T | None], company_id: int) -> T | None:
+    async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
         """Return what `find` finds after a failed write, durable now; None if it surely is not there.
 
-        Asks until that can be said. Raises Damaged.
+        Retries until the outcome is known. Raises Damaged.
         """
 
     def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
-        """Run the steps of a migration, and a job after them, in one transaction, before there is a loop."""
+        """Run the steps of a migration and then a job, in one transaction, before there is an event loop."""
 
     def read_now(self, job: Job[T]) -> T:
-        """Run a job on what is durable and wait for it: before there is a loop, and after."""
+        """Run a job on what is durable and wait for it: before there is an event loop, and after."""
 
     def write_now(self, job: Job[T]) -> T:
         """Run a job in a transaction and wait until it is durable."""
@@ -215,61 +263,17 @@ class Engine(Protocol):
         """Make what a killed process left durable, before it is shown."""
 
     def take_alone(self) -> None:
-        """See to it that no other process has the data open. Raises FolderInUse."""
+        """Make sure that no other process has the data open. Raises FolderInUse."""
 
     async def aclose(self) -> None:
-        """Let go of what belongs to the loop."""
+        """Let go of what belongs to the event loop."""
 
     def close(self) -> None:
         """Let go of everything."""
 
 
-async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:
-    """Return what is waited for. Raises NotBegun after `patience` seconds.
-
-    `undo` is called with the result if the caller was cancelled before it could have that.
-
-    `asyncio.timeout` needs a task around it, which a request has only from where it first waits.
-    """
-    task = asyncio.get_running_loop().create_task(waiting)
-
-    def undone(done: asyncio.Task[T]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            undo(done.result())
-
-    try:
-        await asyncio.wait([task], timeout=patience)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-    except BaseException:
-        task.cancel()
-        task.add_done_callback(undone)
-        raise
-    if task.cancelled():
-        raise NotBegun
-    return task.result()
-
-
-@asynccontextmanager
-async def within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Have a lock, waited for so many seconds at most. Raises Busy.
-
-    A lock that is not locked may still have waiters, behind whom a new one waits: between its release and their waking.
-    """
-    try:
-        await in_time(lock.acquire(), patience, lambda _: lock.release())
-    except NotBegun as error:
-        raise Busy from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def clash(error: Exception) -> Refusal | None:
-    """Return what an error says that only the database can know: that another company has this label."""
-    taken = isinstance(error, sqlite3.IntegrityError) and "companies.label" in str(error)
-    if taken or (isinstance(error, Failed) and error.constraint == "uq_companies_label"):
+    """Return the refusal that only the database can decide: another company has this label."""
+    if isinstance(error, Failed) and error.constraint == "uq_companies_label":
         return Conflict(Reason.NAME_TAKEN, "label")
     return None

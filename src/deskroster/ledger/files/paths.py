@@ -1,27 +1,11 @@
 """Paths: a name of a file may be any bytes but `/` and NUL. How it stands in an address, in JSON, and in a sentence."""
 
-import errno
 import os
 import shlex
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
 _SCHEME = "file://"  # RFC 8089
-_LONGEST_OF_SQLITE = 504  # bytes of an absolute path: 512 with an ending of its own, such as -journal
-
-
-def for_sqlite(path: Path) -> str:
-    """Return a path as SQLite takes it, never for an address. Raises OSError if it is too long for SQLite."""
-    whole = os.path.realpath(path)
-    if len(os.fsencode(whole)) > _LONGEST_OF_SQLITE:
-        why = f"SQLite takes paths of at most {_LONGEST_OF_SQLITE} bytes"
-        raise OSError(errno.ENAMETOOLONG, why, whole)
-    return whole
-
-
-def read_only(path: Path) -> str:
-    """Return the address by which SQLite reads a database that nobody writes to. Raises OSError as `for_sqlite`."""
-    return f"{_SCHEME}{quote(os.fsencode(for_sqlite(path)))}?mode=ro&immutable=1"
 
 
 def as_text(path: Path) -> str:

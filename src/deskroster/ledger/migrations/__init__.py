@@ -8,13 +8,9 @@ A new field of a record needs no step: it stands in the column `more`. A new tab
 record that an older program may delete.
 """
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, StaticPool, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
 FIRST = "0001"
 HEAD = "0005"  # said here so that Alembic is imported only when there is something to do
@@ -29,17 +25,3 @@ def migrate(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     command.upgrade(config, HEAD)
-
-
-@contextmanager
-def core(connection: sqlite3.Connection) -> Iterator[Connection]:
-    """Give the same connection for SQLAlchemy and Alembic. Raises what SQLite raises, without their wrapping."""
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
-    try:
-        with engine.connect() as same:
-            yield same
-    except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error):
-            raise error.orig from error
-        raise

@@ -4,31 +4,30 @@ import fcntl
 import hashlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from deskroster.core import moments
-from deskroster.ledger import installation, location
-from deskroster.ledger.disk import forms, log, reading, vault
+from deskroster.core.problems import Damaged
+from deskroster.ledger import location
+from deskroster.ledger.disk import forms, log, notes, reading, schema, vault
 from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.vault import Vault, WrongKey
-from deskroster.ledger.engines import Db
-from deskroster.ledger.engines.sqlite.engine import FILE, LOCK, lock
+from deskroster.ledger.engines import BadTables, Db, copy_file
+from deskroster.ledger.engines.copy_file import FILE
 from deskroster.ledger.files import atomic
-from deskroster.ledger.files.paths import as_text, for_sqlite, from_text, in_shell, read_only, shown
-from deskroster.ledger.migrations import HEAD, core, migrate
+from deskroster.ledger.files.folder_lock import LOCK, lock
+from deskroster.ledger.files.paths import as_text, from_text, in_shell, shown
+from deskroster.ledger.migrations import HEAD, migrate
 from deskroster.ledger.upkeep import check, transfer
 
 MANIFEST = "backup.json"
 LATEST = "latest-backup"
-_IN_MEMORY = "PRAGMA temp_store = MEMORY"  # a full /tmp must not get in the way of a check
 
 
 class BadBackup(Exception):
@@ -121,19 +120,14 @@ def abandon(folder: Path) -> None:
 
 
 def fill(db: Db, file: Path, opened: Vault) -> None:
-    """Write all rows of a database to a new file of SQLite. What is read is of one moment. Raises BadBackup."""
+    """Write all rows of a database to a new file. What is read is of one moment. Raises BadBackup."""
     try:
-        installation.must_be_ours(db)
+        schema.must_be_known(db)
     except NewerData as error:
         raise BadBackup(str(error)) from None
-    os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(for_sqlite(file), isolation_level=None)) as target:
-        with core(target) as connection:
-            migrate(connection)
-        target.execute("BEGIN")
+    with copy_file.filled(file, migrate) as target:
         transfer.copy(db, target, lambda done: None)
-        installation.sign_again(target, opened)
-        target.execute("COMMIT")
+        schema.sign(target, opened)
 
 
 def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Manifest:
@@ -154,7 +148,7 @@ def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Ma
 def verify(folder: Path) -> Manifest:
     """Return what a backup is, having read all of it.
 
-    Raises BadBackup; sqlite3.Error or OSError where the disk is full or cannot be read.
+    Raises BadBackup; DiskFailed or OSError where the disk is full or cannot be read.
     """
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
@@ -186,7 +180,7 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     """Make an installation of a backup in a folder that is absent or empty but for a key file.
 
     `key` is the installation key if neither that file nor the environment has it. Raises BadBackup, WrongKey,
-    FolderInUse; sqlite3.Error or OSError where the disk is full or cannot be read.
+    FolderInUse; DiskFailed or OSError where the disk is full or cannot be read.
     """
     manifest = verify(backup)
     atomic.make_folder(folder)
@@ -244,34 +238,30 @@ def advice(data: Path) -> str:
 
 def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
     try:
-        with closing(sqlite3.connect(read_only(file), uri=True)) as db:
-            with _brought_up(db) as ours:
-                ours.execute(_IN_MEMORY)
+        with copy_file.opened(file) as db:
+            with _of_this_version(db) as ours:
                 findings = look(ours)
                 if findings:
                     raise BadBackup("; ".join(map(str, findings)))
                 companies = reading.companies(ours)
                 heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
-            version, key = installation.version(db), installation.fingerprint(db)
-    except sqlite3.DatabaseError as error:
-        if not check.broken(error):
-            raise
+            version, key = schema.version(db), notes.fingerprint(db)
+    except Damaged as error:
+        raise BadBackup(str(error)) from None
+    except BadTables as error:
         raise BadBackup(f"{shown(file)}: {error}") from None
     return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, forms.MANIFEST)
 
 
 @contextmanager
-def _brought_up(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Give a database as it is, or of an earlier version a copy that was brought to this one."""
-    at = installation.version(db)
+def _of_this_version(db: Db) -> Iterator[Db]:
+    """Give a database as it is, or of an earlier version a copy that was migrated to this one."""
+    at = schema.version(db)
     if at is None or at >= HEAD:
         yield db
         return
-    with TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / FILE, isolation_level=None)) as copy:
-        db.backup(copy)
-        with core(copy) as connection:
-            migrate(connection)
-        installation.note_whom_it_serves(copy)
+    with copy_file.migrated(db, migrate) as copy:
+        schema.note_serves(copy)
         yield copy
 
 

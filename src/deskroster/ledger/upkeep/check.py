@@ -1,6 +1,5 @@
 """Check: all that can be said of the data, as facts. `doctor` asks for all of it, and so does a backup of itself."""
 
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -12,16 +11,16 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, Kind
-from deskroster.ledger import installation, location
+from deskroster.ledger import location
 from deskroster.ledger.beside import idempotency, last_seen
-from deskroster.ledger.disk import log, reading, vault
+from deskroster.ledger.disk import log, notes, reading, schema, vault
 from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.replay import Replay
 from deskroster.ledger.disk.tables import changes, companies, secrets
 from deskroster.ledger.disk.tables import replies as kept
 from deskroster.ledger.disk.vault import Vault, WrongKey, bound
 from deskroster.ledger.disk.writing import sql
-from deskroster.ledger.engines import Db, Engine, Failed, Gone, introspection
+from deskroster.ledger.engines import BadTables, Db, DiskFailed, Engine, Failed, Gone
 
 What = Literal[
     "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",
@@ -42,17 +41,15 @@ class Finding(NamedTuple):
 def examine(folder: Path) -> list[Finding]:
     """Look a folder over that nobody serves, however broken it is.
 
-    Raises FolderInUse; sqlite3.Error or OSError where the disk is full or cannot be read; Failed where the database is
-    out of reach.
+    Raises FolderInUse; DiskFailed or OSError where the disk is full or cannot be read; Failed where the database is out
+    of reach.
     """
     try:
-        with closing(location.engine_at(location.url_of(folder))(folder)) as held:
-            return _in_place(held, folder)
+        with closing(location.open_engine(folder)) as engine:
+            return _in_place(engine, folder)
     except NewerData as error:
         return [Finding("newer", 0, str(error))]
-    except (Damaged, sqlite3.DatabaseError) as error:
-        if not broken(error):
-            raise
+    except (Damaged, BadTables) as error:
         return [Finding("integrity", 0, str(error))]
 
 
@@ -64,42 +61,35 @@ def everything(db: Db, opened: Vault) -> list[Finding]:
 
 def damage(db: Db) -> list[Finding]:
     """Return what is wrong with the file, the tables and the log, and where the two differ. Needs no key."""
-    found = _all("integrity", 0, lambda: _pages(db))
+    found = _all(db, "integrity", 0, lambda: _pages(db))
     if found:
         return found
-    found = _all("version", 0, lambda: _version(db))
+    found = _all(db, "version", 0, lambda: _version(db))
     if not found:
-        found += _all("foreign_key", 0, lambda: _pointers(db))
+        found += _all(db, "foreign_key", 0, lambda: _pointers(db))
         for company_id in _companies(db):
-            found += _all("log", company_id, lambda: _log(db, company_id))  # noqa: B023 - used up at once
+            found += _all(db, "log", company_id, lambda: _log(db, company_id))  # noqa: B023 - used up at once
     return found
 
 
 def doubts(db: Db, opened: Vault) -> list[Finding]:
     """Return what is wrong besides: rows without the checksum they were written with, secrets that do not open."""
-    found = _all("version", 0, lambda: _schema(db, opened))
+    found = _all(db, "version", 0, lambda: _schema(db, opened))
     for company_id in _companies(db):
         reader = reading.Reader(db, opened, company_id)
         for kind in KINDS[1:]:
-            found += _all("checksum", company_id, lambda: _rows(reader, kind))  # noqa: B023 - used up at once
-        found += _all("checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
-    found += _all("secret", 0, lambda: _secrets(db, opened)) + _all("secret", 0, lambda: _replies(db, opened))
-    return found + _all("row_security", 0, lambda: _row_security(db))
+            found += _all(db, "checksum", company_id, lambda: _rows(reader, kind))  # noqa: B023 - used up at once
+        found += _all(db, "checksum", company_id, lambda: _rest(db, opened, company_id))  # noqa: B023 - as above
+    found += _all(db, "secret", 0, lambda: _secrets(db, opened)) + _all(db, "secret", 0, lambda: _replies(db, opened))
+    return found + _all(db, "row_security", 0, lambda: _row_security(db))
 
 
-def broken(error: Exception) -> bool:
-    """Tell whether an error says that the data is broken. A full disk and an error of the disk do not."""
-    if not isinstance(error, sqlite3.Error):
-        return isinstance(error, Damaged)
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in installation.BROKEN
-
-
-def _in_place(held: Engine, folder: Path) -> list[Finding]:
+def _in_place(engine: Engine, folder: Path) -> list[Finding]:
     try:
-        return held.read_now(lambda db: _with_key(db, folder))
-    except Gone:
+        return engine.read_now(lambda db: _with_key(db, folder))
+    except (Gone, DiskFailed):
         raise
-    except Failed as error:  # PostgreSQL answers: a table or a column that is asked for is not there
+    except Failed as error:  # the database answers, and not as it should: a table or a column is missing
         return [Finding("integrity", 0, str(error))]
 
 
@@ -109,7 +99,7 @@ def _with_key(db: Db, folder: Path) -> list[Finding]:
         return found
     try:
         key = vault.read_key(folder)
-        known = installation.fingerprint(db)
+        known = notes.fingerprint(db)
         opened = None if key is None else Vault(key)
     except WrongKey as error:
         return [*found, Finding("key", 0, str(error))]
@@ -125,38 +115,38 @@ def _hopeless(found: list[Finding]) -> bool:
     return any(finding.what in ("integrity", "version", "newer") for finding in found)
 
 
-def _all(what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _all(db: Db, what: What, company_id: int, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
     """Return what a look finds; what it cannot read is a finding too. An error of the disk is none, and is raised."""
     found: list[Finding] = []
     try:
-        with reading.legible("it"):
+        with reading.legible(db, "it"):
             for finding in islice(look(), MAX_FINDINGS):
                 found.append(finding)  # noqa: PERF402 - what was found before an error counts
     except Damaged as error:
         found.append(Finding(what, company_id, str(error)))
     except NewerData as error:
         found.append(Finding("newer", company_id, str(error)))
-    except sqlite3.DatabaseError as error:
-        if not broken(error):
+    except Exception as error:
+        if db.damage(error) is None:
             raise
         found.append(Finding("integrity", company_id, str(error)))
     return found
 
 
 def _pages(db: Db) -> Iterator[Finding]:
-    for text in introspection.faults(db, MAX_FINDINGS):
+    for text in db.faults(MAX_FINDINGS):
         yield Finding("integrity", 0, text)
 
 
 def _version(db: Db) -> Iterator[Finding]:
-    if not installation.serves_us(db):
-        yield Finding("version", 0, str(installation.version(db)))
-    for strange in installation.strange_notes(db):
+    if not schema.serves_us(db):
+        yield Finding("version", 0, str(schema.version(db)))
+    for strange in schema.unknown_notes(db):
         yield Finding("version", 0, strange)
 
 
 def _pointers(db: Db) -> Iterator[Finding]:
-    for where in introspection.dangling(db):
+    for where in db.dangling():
         yield Finding("foreign_key", 0, where)
 
 
@@ -173,7 +163,7 @@ def _log(db: Db, company_id: int) -> Iterator[Finding]:
 
 
 def _schema(db: Db, opened: Vault) -> Iterator[Finding]:
-    if not installation.schema_is_ours(db, opened):
+    if not schema.is_signed(db, opened):
         yield Finding("version", 0, "the tables are not declared as they were")
 
 
@@ -193,28 +183,28 @@ def _secrets(db: Db, opened: Vault) -> Iterator[Finding]:
     """Find secrets that the key does not open, and those of records that never were."""
     known = set(db.execute(_KNOWN))
     for company_id, kind, id, field, sealed in db.execute(_SECRETS):
-        place = bound(company_id, kind, id, field)
+        address = bound(company_id, kind, id, field)
         if (company_id, kind, id) not in known:
-            yield Finding("orphan", company_id, place)
-        if not _opens(opened, sealed, place):
-            yield Finding("secret", company_id, place)
+            yield Finding("orphan", company_id, address)
+        if not _opens(opened, sealed, address):
+            yield Finding("secret", company_id, address)
 
 
 def _replies(db: Db, opened: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
-        if not _opens(opened, sealed, idempotency.place(company_id, key, request, at)):
+        if not _opens(opened, sealed, idempotency.address(company_id, key, request, at)):
             yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
 
 
 def _row_security(db: Db) -> Iterator[Finding]:
-    role = introspection.unbound_role(db)
+    role = db.unbound_role()
     if role is not None:
         yield Finding("row_security", 0, f"the role {role} sees the rows of every company: it is above row security")
 
 
-def _opens(opened: Vault, sealed: bytes, place: str) -> bool:
+def _opens(opened: Vault, sealed: bytes, address: str) -> bool:
     try:
-        opened.open(sealed, place)
+        opened.open(sealed, address)
     except WrongKey:
         return False
     return True

@@ -2,18 +2,18 @@
 
 import asyncio
 import os
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from deskroster.core.problems import Damaged
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.engines import COPY_SECONDS, Failed, Late
-from deskroster.ledger.files.paths import as_text, from_text, read_only
+from deskroster.ledger.engines import COPY_SECONDS, BadTables, DiskFailed, Failed, Late, copy_file
+from deskroster.ledger.files.paths import as_text, from_text
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep.check import Finding
 
@@ -53,13 +53,12 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
 def looked_over(file: Path, opened: Vault) -> list[Finding]:
     """Return what is wrong with a copy, in this process. Raises Failed where the disk is full or cannot be read."""
     try:
-        with closing(sqlite3.connect(read_only(file), uri=True)) as db:
-            db.execute("PRAGMA temp_store = MEMORY")  # a full /tmp must not get in the way
+        with copy_file.opened(file) as db:
             return check.everything(db, opened)
-    except sqlite3.DatabaseError as error:
-        if not check.broken(error):
-            raise Failed(f"the check could not be finished: {error}") from error
+    except (Damaged, BadTables) as error:
         return [Finding("integrity", 0, str(error))]
+    except DiskFailed as error:
+        raise Failed(f"the check could not be finished: {error}") from error
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Moving: an installation from SQLite in its folder to PostgreSQL, or back, with its history, or not at all.
+"""Move an installation from its folder to a database elsewhere, or back, with its history, or not at all.
 
 At no moment can both places be used, wherever a move is killed. Notes in the two databases say how far it is: the copy
 is `UNDER_WAY`; then the old place is `MOVED`; then the copy has `ARRIVED`; last the folder names the new place. Each
@@ -6,10 +6,8 @@ note holds the name of the move, and a file in the folder says where it goes. So
 the same command, and taken back by the opposite one as long as its copy has not arrived.
 """
 
-import os
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
 from typing import NamedTuple
@@ -18,17 +16,15 @@ from sqlalchemy import select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import installation, location
+from deskroster.ledger.disk import notes, schema
 from deskroster.ledger.disk.tables import companies
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import sql
-from deskroster.ledger.engines import ERRORS, Db, Engine, FolderInUse
+from deskroster.ledger.engines import ERRORS, Db, Engine, known
 from deskroster.ledger.engines.fence import MOVED, UNDER_WAY
-from deskroster.ledger.engines.sqlite.engine import FILE, Embedded, connect, discard, lock
-from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.upkeep import transfer
 
-LEFT = FILE + ".moved"  # what is no longer in charge is called so, with a number behind it where that is taken
 _NOTED = ""  # not what the environment says: what is noted in the folder is what changes
 
 
@@ -58,7 +54,7 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
     CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
     here = location.url_of(folder, _NOTED)
-    if here is None and not (folder / FILE).exists():
+    if here is None and not known.in_folder().has_data(folder):
         raise CannotMove(f"{shown(folder)} holds no data")
     if here == url:
         return _stay(folder, url)
@@ -67,17 +63,17 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
         if location.url_of(folder, _NOTED) != here:
             raise CannotMove(f"the data of {shown(folder)} was moved meanwhile")
         source.harden_now()
-        name = source.read_now(lambda db: installation.noted(db, MOVED))
+        name = source.read_now(lambda db: notes.get_if_any(db, MOVED))
         rows = _begin(folder, source, url, progress) if name is None else _go_on(folder, source, url, name)
     if url is not None:
-        _put_away(folder)
+        known.in_folder().put_away(folder)
     return Moved(rows)
 
 
 def _stay(folder: Path, url: str | None) -> Moved:
     """Take back a move from this place that was interrupted. Raises CannotMove where the data is there already."""
     with closing(location.engine_at(url)(folder)) as here:
-        name = here.read_now(lambda db: installation.noted(db, MOVED))
+        name = here.read_now(lambda db: notes.get_if_any(db, MOVED))
         if name is not None:
             here.take_alone()
             _take_back(folder, here, name)
@@ -85,7 +81,7 @@ def _stay(folder: Path, url: str | None) -> Moved:
         installation.check_in_charge(here)
     location.forget_move(folder)
     if url is not None:
-        _put_away(folder)  # where a move ended before it had
+        known.in_folder().put_away(folder)  # where a move ended before it had
     raise CannotMove(f"the data of {shown(folder)} is there already")
 
 
@@ -94,14 +90,14 @@ def _take_back(folder: Path, source: Engine, name: str) -> None:
     to = location.move_goes_to(folder, name)
     if to is None:
         raise _elsewhere(folder, name)
-    if to != location.SQLITE or (folder / FILE).exists():
-        with closing(location.engine_at(None if to == location.SQLITE else to)(folder)) as target:
+    if to != location.IN_FOLDER or known.in_folder().has_data(folder):
+        with closing(location.engine_at(None if to == location.IN_FOLDER else to)(folder)) as target:
             target.take_alone()
-            if name in target.read_now(installation.arrivals):
+            if name in target.read_now(notes.arrivals):
                 raise CannotMove(f"the data of {shown(folder)} has arrived at its new place: {_finish(folder, to)}")
-            source.write_now(lambda db: installation.forget(db, MOVED))
+            source.write_now(lambda db: notes.remove(db, MOVED))
     else:
-        source.write_now(lambda db: installation.forget(db, MOVED))
+        source.write_now(lambda db: notes.remove(db, MOVED))
     location.forget_move(folder)
 
 
@@ -119,14 +115,14 @@ def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) ->
 
 def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
     """Finish a move that was killed after its source was marked. Raises CannotMove if its copy is not at this place."""
-    if url is None and not (folder / FILE).exists():
+    if url is None and not known.in_folder().has_data(folder):
         raise _elsewhere(folder, name)
     with closing(location.engine_at(url)(folder)) as target:
         target.take_alone()
-        if name in target.read_now(installation.arrivals):
+        if name in target.read_now(notes.arrivals):
             location.note(folder, url)  # it may have been used since
             location.forget_move(folder)
-        elif target.read_now(lambda db: installation.noted(db, UNDER_WAY)) == name:
+        elif target.read_now(lambda db: notes.get_if_any(db, UNDER_WAY)) == name:
             _hand_over(folder, source, target, url, name)
         else:
             raise _elsewhere(folder, name)
@@ -142,12 +138,12 @@ def _elsewhere(folder: Path, name: str) -> CannotMove:
 
 
 def _finish(folder: Path, to: str) -> str:
-    where = "to sqlite" if to == location.SQLITE else f"to the address in {shown(folder / location.MOVE)}"
+    where = "to sqlite" if to == location.IN_FOLDER else f"to the address in {shown(folder / location.MOVE)}"
     return f"give that move again, {where}"
 
 
 def _copied(source: Db, target: Db, opened: Vault, name: str, progress: Progress) -> int:
-    installation.must_be_ours(source)
+    schema.must_be_known(source)
     _may_be_cleared(source, target)
     rows = transfer.count(source)
     progress.begin(2 * rows)
@@ -156,19 +152,19 @@ def _copied(source: Db, target: Db, opened: Vault, name: str, progress: Progress
     found = next(transfer.differences(source, target, progress.advance), None)
     if found is not None:
         raise CannotMove(f"the copy is not what was copied: {found}")
-    installation.sign_again(target, opened)
-    installation.note(target, UNDER_WAY, name)
+    schema.sign(target, opened)
+    notes.put(target, UNDER_WAY, name)
     return rows
 
 
 def _may_be_cleared(source: Db, target: Db) -> None:
     """Raise CannotMove if the target has data that is in charge, or was not brought to where the source has it from."""
-    if installation.notes(target, UNDER_WAY) is not None or not installation.has_companies(target):
+    if notes.get(target, UNDER_WAY) is not None or not schema.has_companies(target):
         return
-    moved = installation.notes(target, MOVED)
+    moved = notes.get(target, MOVED)
     if moved is None:
         raise CannotMove("there is an installation at the other place")
-    if moved not in installation.arrivals(source):
+    if moved not in notes.arrivals(source):
         raise CannotMove(
             "the other place holds data that was moved, or is being moved, to somewhere else than here: finish that"
             " move, or give the address of an empty database"
@@ -182,7 +178,7 @@ def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, na
     def leave(db: Db) -> None:
         if _state(db) != copied:  # in the transaction that locks out all writers
             raise CannotMove("it was written to, or its key was changed, meanwhile; give the command again")
-        installation.note(db, MOVED, name)
+        notes.put(db, MOVED, name)
 
     location.note_move(folder, name, url)
     try:
@@ -200,69 +196,44 @@ def _undo(folder: Path, source: Engine, target: Engine, here: str | None, name: 
     if location.noted_in(folder) != here:
         location.note(folder, here)
     target.write_now(lambda db: _arrive_not(db, name))
-    source.write_now(lambda db: installation.forget(db, MOVED))
+    source.write_now(lambda db: notes.remove(db, MOVED))
     location.forget_move(folder)
 
 
 def _state(db: Db) -> tuple[str | None, list[tuple[int, int]]]:
     """Return which key has sealed the data, and how far the log of every company goes."""
-    return installation.fingerprint(db), [(id, number) for id, number in db.execute(_HEADS)]
+    return notes.fingerprint(db), [(id, number) for id, number in db.execute(_HEADS)]
 
 
 _HEADS = sql(select(companies.c.company_id, companies.c.number).order_by(companies.c.company_id))
 
 
 def _arrive(db: Db, name: str) -> None:
-    installation.forget(db, UNDER_WAY)
-    installation.note_arrivals(db, [*installation.arrivals(db), name])
+    notes.remove(db, UNDER_WAY)
+    notes.put_arrivals(db, [*notes.arrivals(db), name])
 
 
 def _arrive_not(db: Db, name: str) -> None:
-    installation.note_arrivals(db, [one for one in installation.arrivals(db) if one != name])
-    installation.note(db, UNDER_WAY, name)
+    notes.put_arrivals(db, [one for one in notes.arrivals(db) if one != name])
+    notes.put(db, UNDER_WAY, name)
 
 
 def _make_room(folder: Path) -> None:
     """Have no database in the folder: what an interrupted move has left is removed, anything else is put away."""
-    if (folder / FILE).exists() and _is_unfinished(folder):
-        discard(folder / FILE)
-    _put_away(folder)
+    ours = known.in_folder()
+    if ours.has_data(folder) and _is_unfinished(folder):
+        ours.discard(folder)
+    ours.put_away(folder)
 
 
 def _is_unfinished(folder: Path) -> bool:
     def job(db: Db) -> bool:
-        return installation.noted(db, UNDER_WAY) is not None or not installation.has_companies(db)
+        if schema.version(db) is None:
+            return True
+        return notes.get_if_any(db, UNDER_WAY) is not None or not schema.has_companies(db)
 
     try:
-        with closing(Embedded(folder)) as left:
-            return left.read_now(lambda db: installation.version(db) is None or job(db))
+        with closing(known.in_folder().opened(folder, None)) as left:
+            return left.read_now(job)
     except (Damaged, *ERRORS):
         return False
-
-
-def _put_away(folder: Path) -> None:
-    """Give the database in the folder another name, unless somebody has it, or the folder: then a later move does."""
-    try:
-        held = lock(folder)
-    except FolderInUse:
-        return
-    try:
-        with suppress(Damaged, sqlite3.Error):
-            if (folder / FILE).exists():
-                connect(folder / FILE).close()  # brings what is in SQLite's log into the file
-        left = _free_name(folder)
-        for ending in ("-wal", ""):  # in this order: a log without its file is taken for damage
-            with suppress(FileNotFoundError):
-                os.replace(folder / (FILE + ending), folder / (left + ending))
-        atomic.sync_folder(folder)
-    finally:
-        os.close(held)
-
-
-def _free_name(folder: Path) -> str:
-    """Return the first of `LEFT`, `LEFT`-2, `LEFT`-3, … that no file has."""
-    number, name = 1, LEFT
-    while (folder / name).exists():
-        number += 1
-        name = f"{LEFT}-{number}"
-    return name

@@ -1,4 +1,4 @@
-"""Upkeep: once a minute a process forgets, reads its logs on, saves what it observed, and learns what others saw."""
+"""What each process does once a minute: delete what has expired, verify its logs, save and load what was last seen."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from deskroster.clocks import Clock, Wall
 from deskroster.core.problems import Damaged
-from deskroster.ledger.beside import last_seen
+from deskroster.ledger.beside import idempotency, last_seen
 from deskroster.ledger.disk import log
 from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt, introspection
+from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt
 from deskroster.ledger.ledger import Ledger
-from deskroster.ledger.upkeep.expiry import Forgetting
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
 ENDING_SECONDS = 10.0  # for what is under way when the process ends
@@ -47,8 +46,7 @@ class Upkeep:
         self.reach: dict[int, Reach] = {}  # by company
         self._engine, self._vault, self._clock = engine, vault, clock
         self._ledgers = ledgers
-        self._shared = engine.asking is not None
-        self._forgetting = Forgetting(engine, vault, clock, forward)
+        self._forward = forward
         self._timer: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -60,10 +58,11 @@ class Upkeep:
 
     async def once(self) -> None:
         """Do it now."""
-        if self._shared or self._unsaved or self._unread:
-            await self._tried(self._forgetting.forget)
+        if self._engine.shared or self._unsaved or self._unread:
+            await self._tried(self._expire_answers)
+            await self._tried(self._engine.expire)
         await self._read_and_save()
-        if self._shared:
+        if self._engine.shared:
             await self._tried(self._learn)
         if self._unread:
             self.stir()
@@ -83,7 +82,7 @@ class Upkeep:
         busy = self._running is not None and not self._running.done()
         if not busy:
             self._running = asyncio.get_running_loop().create_task(self.once())
-        if busy or self._shared:  # what others saw is to be learned too
+        if busy or self._engine.shared:  # what others saw is to be learned too
             self.stir()
 
     @property
@@ -99,12 +98,24 @@ class Upkeep:
         try:
             await part()
         except Damaged as error:
-            self._engine.condemn(str(error))
+            self._engine.mark_damaged(str(error))
         except _PASSING:
             pass  # the next time
         else:
             return True
         return False
+
+    async def _expire_answers(self) -> None:
+        """Delete first answers that are over a day old, by the database's clock and by ours that only goes forward.
+
+        Answers that a clock which ran ahead has dated later are dated anew: they would be stored for longer.
+        """
+        forward = self._forward()
+        now = await self._engine.read(lambda db: db.moment(forward))
+        old = int(min(now, forward)) - idempotency.LIFETIME
+        while await self._engine.write(lambda db: idempotency.forget(db, old)) == idempotency.AT_ONCE:
+            pass
+        await self._engine.write(lambda db: idempotency.redate(db, self._vault, int(now)))
 
     async def _read_and_save(self) -> None:
         for id in list(self.reach):
@@ -160,7 +171,7 @@ class Upkeep:
                 found[id] = last_seen.load(db, self._vault, id)
                 if sum(map(len, found.values())) >= ENOUGH:
                     break
-            return found, introspection.moment(db, wall)
+            return found, db.moment(wall)
 
         while left:
             found, now = await self._engine.read(job, patience=LEARNING_SECONDS)

@@ -9,7 +9,7 @@ from sqlalchemy.schema import Table
 
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.writing import sql
-from deskroster.ledger.engines import Db, introspection
+from deskroster.ledger.engines import Db
 
 _CHUNK = 1_000  # rows
 _TABLES = [*tables.metadata.sorted_tables]
@@ -57,9 +57,8 @@ def _rows(db: Db, table: Table) -> Iterator[tuple[Any, ...]]:
 
 def _in_order(db: Db, table: Table) -> str:
     """Return what selects a table by ascending key, text by its bytes, as each database calls that."""
-    bytewise = "BINARY" if introspection.of_sqlite(db) else '"C"'
     order = ", ".join(
-        f'"{column.name}" COLLATE {bytewise}' if isinstance(column.type, Text) else f'"{column.name}"'
+        f'"{column.name}" COLLATE {db.bytewise}' if isinstance(column.type, Text) else f'"{column.name}"'
         for column in table.primary_key.columns
     )
     return f"{sql(select(table))} ORDER BY {order}"

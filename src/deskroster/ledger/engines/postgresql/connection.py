@@ -17,6 +17,7 @@ from psycopg import ClientCursor, ServerCursor, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deskroster.ledger.engines import LIMIT, Cursor, Failed
+from deskroster.ledger.engines.postgresql.introspection import Introspection
 
 CONNECT_SECONDS = 1.0  # for each host
 UNREPLICATED = "canceling wait for synchronous replication"  # what PostgreSQL warns of a commit that only it has
@@ -112,7 +113,7 @@ class Connection(psycopg.Connection):
         return 0.0 if since is None else time.monotonic() - since
 
 
-class Session:
+class Session(Introspection):
     """A connection as jobs use it, in the SQL of the ledger."""
 
     def __init__(self, connection: Connection) -> None:

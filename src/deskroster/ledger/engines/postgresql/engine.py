@@ -1,14 +1,15 @@
 """The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from deskroster.clocks import SYSTEM, Clock
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
     BEGIN_SECONDS,
@@ -16,18 +17,20 @@ from deskroster.ledger.engines import (
     EVERY_COMPANY,
     PATIENCE,
     SCAN_SECONDS,
-    Asking,
+    Durable,
     Failed,
-    InDoubt,
     Job,
     Outdated,
-    in_time,
 )
-from deskroster.ledger.engines.fence import NOTES, Fence
+from deskroster.ledger.engines.fence import Fence
+from deskroster.ledger.engines.nonces import digest
+from deskroster.ledger.engines.postgresql import call_limit, nonces, transactions
 from deskroster.ledger.engines.postgresql.connection import Primary, Session
 from deskroster.ledger.engines.postgresql.freshness import Questions
 from deskroster.ledger.engines.postgresql.keeper import OPENED, Keeper
+from deskroster.ledger.engines.postgresql.nonces import EvenClock
 from deskroster.ledger.engines.postgresql.worker import SILENT_SECONDS, Lane
+from deskroster.ledger.engines.waiting import in_time
 
 T = TypeVar("T")
 Rooms = Sequence[asyncio.Semaphore]
@@ -40,10 +43,8 @@ STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever hol
 HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
 TURN_TIMEOUT = "120s"  # of a migration for another one, or for a company that is founded: no verb waits behind it
 LOCK_TIMEOUT = "2s"  # of a migration for a table: whoever comes meanwhile waits behind it, and no verb waits for 4 s
-ALONE_TIMEOUT = "10s"  # for the writes of others to end, where the key or the place is changed
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
 
-_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"  # so that a statement sees what was committed while one waited
 _END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = ANY(pg_blocking_pids(%s)) AND wait_event_type = 'Client'
     AND state_change < now() - %s * interval '1 second'"""
@@ -56,18 +57,21 @@ class PostgreSQL:
     row-level security hides all others from it.
     """
 
+    shared = True
+    blocks = False
+    patience = 4.0  # with the query for freshness before it, a request is answered within eight, whatever happens
     folder: Path | None = None
 
     def __init__(self, url: str) -> None:
         """Connect. Raises ValueError for a URL that is none, Failed if no primary answers."""
-        self.committed = committed
         self.damage = ""
         self.alarm: Callable[[str], None] = lambda damage: None
         self._primary = Primary(url)
         self.fence = Fence()
         self._questions = Questions(self._primary, self.fence)
-        self.asking: Asking | None = self._questions
-        self._lanes = [Lane(self._primary, _wait_for_replicas) for _ in range(LANES)]
+        self._clock: Clock = SYSTEM
+        self._even_clock = EvenClock()
+        self._lanes = [Lane(self._primary, transactions.wait_for_replicas) for _ in range(LANES)]
         self._keeper = Keeper(self._primary)
         self._idle: asyncio.Queue[Lane] | None = None
         self._long, self._slow = asyncio.Semaphore(LONG), asyncio.Semaphore(SLOW)
@@ -78,7 +82,28 @@ class PostgreSQL:
     def where(self) -> str:
         return self._primary.where
 
-    def condemn(self, damage: str) -> None:
+    def serve(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def fresh(self, company_id: int, nonce: str | None, now: int) -> Awaitable[Durable]:
+        return self._questions.ask(company_id, None if nonce is None else digest(company_id, nonce), now)
+
+    def count_call(self, company_id: int, limit: int) -> Awaitable[int]:
+        """Count a call in the database, by its clock. Raises Failed."""
+        return self._count_call(company_id, limit)
+
+    async def _count_call(self, company_id: int, limit: int) -> int:
+        (wait,) = await self._run_alone(call_limit.COUNT, (company_id, limit), company_id)
+        return int(wait)
+
+    async def expire(self) -> None:
+        """Delete nonces that have expired, in short jobs, once the database's clock can be trusted."""
+        now = await self.read(lambda db: db.moment(0))
+        if self._even_clock.may_delete(now, self._clock.steady()):
+            while await self.write(lambda db: nonces.delete(db, int(now))) == nonces.AT_ONCE:
+                pass
+
+    def mark_damaged(self, damage: str) -> None:
         if not self.damage:
             self.damage = damage
             self.alarm(damage)
@@ -94,7 +119,7 @@ class PostgreSQL:
         lane = await self._take((), patience)
         try:
             return await self._judged(
-                lane.run(lambda session: _glance(session, job, company_id, self.fence), within=patience)
+                lane.run(lambda db: transactions.read_at_once(db, job, company_id, self.fence), within=patience)
             )
         finally:
             self.give_back(lane)
@@ -104,35 +129,23 @@ class PostgreSQL:
         lane = await self._take(rooms, BEGIN_SECONDS)
         try:
             return await self._judged(
-                lane.run(lambda session: _snapshot(session, job, company_id, self.fence), silence)
+                lane.run(lambda session: transactions.read_streamed(session, job, company_id, self.fence), silence)
             )
         finally:
             self.give_back(lane, rooms)
 
-    async def copy(self, target: Path, otherwise: Job[None]) -> None:
-        await self.read_long(otherwise, silence=SCAN_SECONDS)
-
-    async def note(self, statement: str, values: Sequence[int], company_id: int) -> Any:
-        rooms = (self._slow,)
-        lane = await self._take(rooms, PATIENCE)
-        relief = asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve, lane)
-        try:
-            return await self._judged(
-                lane.run(lambda session: _noted(session, statement, values, company_id, self.fence), within=PATIENCE)
-            )
-        finally:
-            relief.cancel()
-            self.give_back(lane, rooms)
+    async def copy(self, target: Path, fill: Job[None]) -> None:
+        await self.read_long(fill, silence=SCAN_SECONDS)
 
     async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
         long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
-        held = await self._hold(company_id, (self._long, self._slow) if long else (self._slow,))
+        held = await self._locked(company_id, (self._long, self._slow) if long else (self._slow,))
         return await held.commit(job, silence)
 
-    async def hold(self, company_id: int) -> "Turn":
-        return await self._hold(company_id, (self._slow,))
+    async def lock(self, company_id: int) -> "WriteLock":
+        return await self._locked(company_id, (self._slow,))
 
-    async def _hold(self, company_id: int, rooms: Rooms) -> "Turn":
+    async def _locked(self, company_id: int, rooms: Rooms) -> "WriteLock":
         if self.damage:
             raise Damaged(self.damage)
         lane = await self._take(rooms, HOLD_SECONDS)
@@ -141,7 +154,7 @@ class PostgreSQL:
         deadline = loop.call_later(HOLD_SECONDS, lane.abort)
         try:
             number = await self._judged(
-                lane.run(lambda session: _locked(session, company_id, self.fence), HOLD_SECONDS)
+                lane.run(lambda session: transactions.lock(session, company_id, self.fence), HOLD_SECONDS)
             )
         except BaseException:
             self.give_back(lane, rooms)
@@ -149,14 +162,14 @@ class PostgreSQL:
         finally:
             relief.cancel()
             deadline.cancel()
-        return Turn(self, lane, number, rooms)
+        return WriteLock(self, lane, number, rooms)
 
-    async def settle(self, find: Job[T | None], company_id: int) -> T | None:
+    async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
         try:
             while True:
                 try:
-                    held = await self.hold(company_id)
+                    held = await self.lock(company_id)
                     try:
                         found = await held.read(find)
                     except BaseException:
@@ -173,15 +186,33 @@ class PostgreSQL:
         finally:
             self._doubtful.discard(company_id)
 
+    async def _run_alone(self, statement: str, values: Sequence[int], company_id: int) -> Any:
+        """Run a statement in a transaction of its own, and return its row. It need not outlive a loss of power.
+
+        The server never waits for this process in that transaction, so a process that stands still blocks no other.
+        """
+        rooms = (self._slow,)
+        lane = await self._take(rooms, PATIENCE)
+        relief = asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve, lane)
+        try:
+            return await self._judged(
+                lane.run(
+                    lambda db: transactions.run_alone(db, statement, values, company_id, self.fence), within=PATIENCE
+                )
+            )
+        finally:
+            relief.cancel()
+            self.give_back(lane, rooms)
+
     def read_now(self, job: Job[T]) -> T:
-        return self._keeper.run_now(lambda session: _snapshot(session, job, EVERY_COMPANY, self.fence))
+        return self._keeper.run_now(lambda session: transactions.read_streamed(session, job, EVERY_COMPANY, self.fence))
 
     def write_now(self, job: Job[T]) -> T:
         def transaction(session: Session) -> T:
-            _locked_alone(session, self.fence)
+            transactions.lock_all(session, self.fence)
             with session.streaming():
                 result = job(session)
-            committed(session, lambda db: None)
+            transactions.commit(session, lambda db: None)
             return result
 
         return self._keeper.run_now(transaction)
@@ -222,7 +253,7 @@ class PostgreSQL:
         try:
             return await running
         except Damaged as error:
-            self.condemn(str(error))
+            self.mark_damaged(str(error))
             raise
 
     async def _take(self, rooms: Rooms, patience: float) -> Lane:
@@ -276,7 +307,7 @@ class PostgreSQL:
         self._keeper.start(lambda session: None)
 
 
-class Turn:
+class WriteLock:
     """A transaction that holds the row of a company."""
 
     def __init__(self, engine: PostgreSQL, lane: Lane, number: int | None, rooms: Rooms) -> None:
@@ -294,7 +325,7 @@ class Turn:
         lane = self._lane
         assert lane is not None
         try:
-            return await lane.run(lambda session: self._engine.committed(session, job), patience, within=patience)
+            return await lane.run(lambda session: transactions.commit(session, job), patience, within=patience)
         finally:
             self._end()
 
@@ -319,71 +350,3 @@ class Turn:
         lane, self._lane = self._lane, None
         if lane is not None:
             self._engine.give_back(lane, self._rooms)
-
-
-def _wait_for_replicas(session: Session) -> None:
-    """See to it that a commit is durable when it is answered, whatever the server is set to."""
-    if session.connection.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
-        session.connection.execute("SET synchronous_commit = on")
-
-
-def _snapshot(session: Session, job: Job[T], company_id: int, fence: Fence) -> T:
-    def streamed(session: Session) -> T:
-        with session.streaming():
-            return job(session)
-
-    return _glance(session, streamed, company_id, fence)
-
-
-def _glance(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
-    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; {fence.question}"
-    fence.check(dict(session.script(begin)))
-    result = job(session)
-    session.script("COMMIT")
-    return result
-
-
-def _noted(session: Session, statement: str, values: Sequence[int], company_id: int, fence: Fence) -> Any:
-    """Run a statement in a transaction of its own, all of it in one message: no lock waits for this process.
-
-    Returns its row. Raises Outdated, though it may be done: it is of no worth then.
-    """
-    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}; {fence.question}"
-    *_, notes, rows, _ = session.results(f"{begin}; {session.written(statement, values)}; COMMIT")
-    fence.check(dict(notes))
-    return rows[0]
-
-
-def _locked(session: Session, company_id: int, fence: Fence) -> int | None:
-    """Begin a transaction and wait for the company's row, or for the installation; return the last commit's number.
-
-    The epoch is read by a statement of its own, so that it is of the time after the wait. Raises Outdated.
-    """
-    lock = f"SELECT number FROM companies WHERE company_id = {company_id:d} FOR NO KEY UPDATE"
-    if company_id == EVERY_COMPANY:
-        lock = f"SELECT NULL FROM pg_advisory_xact_lock({OPENED}, 2)"
-    *_, locked, notes = session.results(f"{_BEGIN}; {_for(company_id)}; {lock}; {NOTES}")
-    fence.check(dict(notes))
-    return cast("int | None", locked[0][0]) if locked else None
-
-
-def _locked_alone(session: Session, fence: Fence) -> None:
-    """Begin a transaction, and wait until nobody else writes, whatever company it is for. Raises Outdated."""
-    locks = f"SELECT pg_advisory_xact_lock({OPENED}, 2); LOCK TABLE companies IN EXCLUSIVE MODE"
-    begin = f"{_BEGIN}; SET LOCAL lock_timeout = '{ALONE_TIMEOUT}'; {_for(EVERY_COMPANY)}; {locks}"
-    fence.check(dict(session.script(f"{begin}; {NOTES}")))
-
-
-def committed(session: Session, job: Job[T]) -> T:
-    """Run a job in the transaction that the session is in, in one round trip, and commit. Raises InDoubt."""
-    session.unreplicated = False
-    with session.connection.pipeline():
-        result = job(session)
-        session.connection.execute("COMMIT")
-    if session.unreplicated:
-        raise InDoubt(f"{session.connection.info.host} has a commit that no standby has")
-    return result
-
-
-def _for(company_id: int) -> str:
-    return f"SELECT set_config('deskroster.company', '{company_id:d}', true)"

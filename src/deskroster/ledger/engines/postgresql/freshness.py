@@ -13,7 +13,7 @@ from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
 from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, noted
 from deskroster.ledger.engines.postgresql.connection import Primary, abort, watched
-from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
+from deskroster.ledger.engines.postgresql.nonces import SPEND
 
 QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
 MAX_ASKED = 500  # nonces of one question
@@ -23,20 +23,11 @@ CONNECTING = 2  # connections that are made at once
 CONNECTING_SECONDS = 3.0  # that a question may wait for one to be made, behind others that are
 STALE_SECONDS = 3.0  # that somebody may have waited for an earlier question when the next one is put
 
-_THEIRS = "floor(extract(epoch FROM clock_timestamp()))::bigint"
-_SPEND = f"""WITH spent AS (
-    INSERT INTO nonces (company_id, digest, until)
-        SELECT $1::bigint, digest, greatest({_THEIRS}, $2::bigint) + {LIFETIME} FROM unnest($3::bytea[]) AS digest
-    ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until
-        WHERE nonces.until <= least({_THEIRS}, $2::bigint)
-    RETURNING digest
-) """
-"""Used again only when both the database's clock and ours say so: neither can be set ahead and have it forgotten."""
 _STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
     {NOTES_AS_TEXT},
     current_setting('synchronous_standby_names') <> '', """
 _QUESTIONS = {
-    b"spending": _SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
+    b"spending": SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
     b"plain": _STATE + "NULL",
     b"proving": _STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
 }

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import psycopg
 
-from deskroster.ledger.engines import FolderInUse
 from deskroster.ledger.engines.postgresql.connection import Primary, Session
 from deskroster.ledger.engines.postgresql.worker import SILENT_SECONDS, Lane
+from deskroster.ledger.files.folder_lock import FolderInUse
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from deskroster.ledger.files.paths import for_sqlite
+from deskroster.ledger.engines.sqlite.connection import plain
 
 PAGES = 128  # of one slice: half a MiB
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = MEMORY")
@@ -59,7 +59,7 @@ class Copying:
 
     def _copy(self) -> None:
         os.close(os.open(self._target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with closing(sqlite3.connect(for_sqlite(self._target), isolation_level=None)) as target:
+        with closing(plain(self._target)) as target:
             for pragma in _PRAGMAS:
                 target.execute(f"PRAGMA {pragma}").fetchall()
             self._source.backup(target, pages=PAGES, progress=self._between)

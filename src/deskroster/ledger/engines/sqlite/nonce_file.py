@@ -1,7 +1,7 @@
-"""Nonces: used once, across restarts. Spent ones stand in a memory-mapped file, or in a database that is shared.
+"""Nonces in a memory-mapped file beside the database of one process, so that they are spent once, across restarts.
 
-They are forgotten by a clock that only goes forward. The time of day may be set ahead and back again, and what was
-spent before is still spent.
+They expire by a clock that only goes forward: the time of day may be set ahead and back again, and what was spent
+before is still spent.
 """
 
 import mmap
@@ -17,15 +17,12 @@ from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
 from deskroster.ledger.disk import forms
 from deskroster.ledger.disk.forms import newer
-from deskroster.ledger.engines import Db
+from deskroster.ledger.engines.nonces import LIFETIME, digest
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
 
-LIFETIME = 900  # seconds that a spent nonce is remembered
-AT_ONCE = 5_000  # that are removed from a shared database in one job
 FILE = "nonces"
 MAX_NONCES = 1 << 22  # remembered at once: 4,600 a second without end; above it, Busy
-_FAR = 86_400  # seconds: a nonce that is kept for longer was spent by a clock that ran ahead
 _SEGMENT = 1 << 14  # entries by which the file grows
 _FORGOTTEN_AT_ONCE = 8  # expired entries for each nonce that is spent, so that none of them waits for all
 _HEADER = struct.Struct("<8s8sq8x")  # what file this is; which boot; Unix time less the steady clock, as last known
@@ -125,27 +122,6 @@ class Nonces:
         self._map.close()
         self._map = longer
         self._free.append(size)
-
-
-def digest(company_id: int, nonce: str) -> bytes:
-    """Return what is kept of a nonce."""
-    return sha256(f"{company_id}/{nonce}".encode("utf-8", "surrogatepass")).digest()[:16]
-
-
-def forget(db: Db, now: int, most: int = AT_ONCE) -> int:
-    """Remove nonces of a shared database that may be used again, so many at most; return how many these were.
-
-    And those that a clock which ran a day ahead has spent. They are found by an index. One that is used again meanwhile
-    stays: its row has another time by then.
-    """
-    far = now + _FAR
-    return len(db.execute(_FORGET, (now, far, now, far, most)).fetchall())
-
-
-_FORGET = (
-    "DELETE FROM nonces WHERE (until <= ? OR until > ?)"
-    " AND ctid = ANY(ARRAY(SELECT ctid FROM nonces WHERE until <= ? OR until > ? LIMIT ?)) RETURNING 1"
-)
 
 
 def _boot(clock: Clock) -> bytes:

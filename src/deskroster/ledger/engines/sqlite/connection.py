@@ -1,0 +1,171 @@
+"""A connection to a file of SQLite: how it is opened, what it tells of itself, and what its errors mean."""
+
+import errno
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from deskroster.core.problems import Damaged
+from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed
+from deskroster.ledger.files import atomic
+
+PRAGMAS = (
+    "locking_mode = EXCLUSIVE",  # first: so the index of the WAL is kept in memory and no file is shared
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "temp_store = MEMORY",
+    "cache_size = -16384",
+    "wal_autocheckpoint = 4000",
+    "journal_size_limit = 33554432",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+)
+WAL = "-wal"  # the ending of SQLite's write-ahead log
+_LONGEST = 504  # bytes of an absolute path: 512 with an ending of SQLite's own, such as -journal
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_STATEMENT = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISUSE}
+_UNIQUE = re.compile(r"UNIQUE constraint failed: (\w+)\.(\w+)")
+
+
+class Connection(sqlite3.Connection):
+    """A connection as jobs use it (`engines.Db`)."""
+
+    bytewise = "BINARY"
+
+    def has_table(self, name: str) -> bool:
+        return self.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+    def declared(self) -> list[str]:
+        what = "type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '')"
+        return [text for (text,) in self.execute(f"SELECT {what} FROM sqlite_master ORDER BY type, name")]
+
+    def faults(self, most: int, *, quickly: bool = False) -> Iterator[str]:
+        how = "quick_check" if quickly else "integrity_check"
+        yield from (text for (text,) in self.execute(f"PRAGMA {how}({most})").fetchall() if text != "ok")
+
+    def dangling(self) -> Iterator[str]:
+        for table, _, parent, _ in self.execute("PRAGMA foreign_key_check"):
+            yield f"{table} points at {parent}"
+
+    def moment(self, ours: float) -> float:
+        return ours
+
+    def product(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def unbound_role(self) -> str | None:
+        return None
+
+    def shrink_cache(self) -> None:
+        self.execute("PRAGMA shrink_memory").fetchall()
+
+    def damage(self, error: Exception) -> Damage | None:
+        if is_damage(error):
+            return "value"
+        if not isinstance(error, sqlite3.DatabaseError):
+            return None
+        return "table" if _code(error, sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR else None
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether an error says that the file is broken, and not just out of reach."""
+    if isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in str(error):
+        return True  # what the driver says of text, and of names in SQLite's own messages, that no one ever wrote
+    return _code(error, 0) in _CORRUPT
+
+
+def translated(error: Exception, where: str) -> Damaged | Failed:
+    """Return what an error of SQLite means for whoever does not know SQLite."""
+    if is_damage(error):
+        return Damaged(f"{where}: {error}")
+    code = _code(error, sqlite3.SQLITE_ERROR)
+    if code == sqlite3.SQLITE_ERROR:
+        return BadTables(str(error))
+    if code in _STATEMENT:
+        taken = _UNIQUE.search(str(error))
+        return Failed(str(error), f"uq_{taken[1]}_{taken[2]}" if taken else "")
+    return DiskFailed(str(error))
+
+
+def _code(error: Exception, otherwise: int) -> int:
+    """Return the primary result code of an error (sqlite.org/rescode.html)."""
+    return int(getattr(error, "sqlite_errorcode", otherwise)) & 0xFF
+
+
+def path_for_sqlite(path: Path) -> str:
+    """Return a path as SQLite takes it, never for a URI. Raises OSError if it is too long for SQLite."""
+    whole = os.path.realpath(path)
+    if len(os.fsencode(whole)) > _LONGEST:
+        why = f"SQLite takes paths of at most {_LONGEST} bytes"
+        raise OSError(errno.ENAMETOOLONG, why, whole)
+    return whole
+
+
+def plain(path: Path) -> Connection:
+    """Open a file with no settings; transactions are begun and ended by statements."""
+    return sqlite3.connect(path_for_sqlite(path), isolation_level=None, factory=Connection)
+
+
+def read_only(path: Path) -> Connection:
+    """Open a file that nobody writes to. Raises OSError for a path that is too long."""
+    address = f"file://{quote(os.fsencode(path_for_sqlite(path)))}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, factory=Connection)
+
+
+def connect(path: Path) -> Connection:
+    """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone.
+
+    Raises sqlite3.Error: one of SQLITE_NOTADB for a file of 0 bytes, which we never leave, or for a WAL without a file.
+
+    Not bound to a thread: what is moved from it is read in the thread that writes the other database.
+    """
+    name = path_for_sqlite(path)
+    if not path.exists():
+        _make(path)
+    elif not path.stat().st_size:  # SQLite would take it for a new one, and delete what is in its WAL
+        raise _lost("the file is empty: it has 0 bytes")
+    connection = sqlite3.connect(
+        name, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False, factory=Connection
+    )
+    try:
+        for pragma in PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        atomic.sync_folder(path.parent)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make(path: Path) -> None:
+    """Put a database without tables in place. It is written aside, so that a crash leaves no file of 0 bytes."""
+    if path.with_name(path.name + WAL).exists():
+        raise _lost("the file is gone, and its log is there")  # which SQLite would take for that of the new one
+    partial = atomic.aside(path)
+    try:
+        discard(partial)
+        os.close(os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        with closing(plain(partial)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()  # writes the first page
+        partial.replace(path)
+        atomic.sync_folder(path.parent)
+    finally:
+        discard(partial)
+
+
+def discard(database: Path) -> None:
+    """Remove a database file, if there is one, and what SQLite keeps beside it."""
+    for ending in ("", "-journal", WAL, "-shm"):
+        database.with_name(database.name + ending).unlink(missing_ok=True)
+
+
+def _lost(how: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(how)
+    error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+    return error

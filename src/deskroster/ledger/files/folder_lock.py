@@ -1,0 +1,27 @@
+"""The lock of a data folder: one process at a time has it."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from deskroster.ledger.files.paths import shown
+
+LOCK = "lock"
+
+
+class FolderInUse(Exception):
+    """Another process has the data open."""
+
+
+def lock(folder: Path) -> int:
+    """Lock the folder for this process, until the returned descriptor is closed or the process ends.
+
+    Raises FolderInUse.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FolderInUse(f"another process is using {shown(folder)}") from None
+    return descriptor

@@ -1,0 +1,90 @@
+"""Another installation key for all that is sealed and signed."""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import select
+
+from deskroster.core.records import KINDS
+from deskroster.ledger import installation, location
+from deskroster.ledger.beside import last_seen
+from deskroster.ledger.disk import log, reading, schema, tables, vault
+from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.writing import PUT_SECRET, as_json, sign, sql
+from deskroster.ledger.engines import Db, Engine
+from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
+
+
+def rotate_key(folder: Path) -> Vault:
+    """Change the key of data that nobody serves. Raises FolderInUse, WrongKey, NewerData, Damaged, or Failed.
+
+    Other machines that serve the same database need a copy of the new key.
+    """
+    engine = location.open_engine(folder)
+    try:
+        engine.take_alone()
+        opened = installation.open_vault(folder, engine)
+        installation.fence_in(engine, opened)
+        return change_key(folder, engine, opened)
+    finally:
+        engine.close()
+
+
+def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
+    """Seal all data with a new key and put that into the file `key`. After a kill, the next opening finishes it.
+
+    Raises WrongKey if the key comes from the environment: then it is not ours to change. Raises Damaged.
+    """
+    if vault.VARIABLE in os.environ:
+        raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
+    next_key = folder / installation.NEXT_KEY
+    key = vault.new_key()
+    new = Vault(key)
+
+    def job(db: Db) -> None:
+        _seal_again(db, old, new)
+        if vault.read_key(folder, installation.NEXT_KEY) != key:  # checked last, right before the commit
+            raise WrongKey(f"{shown(next_key)} was removed or changed meanwhile; give the command again")
+
+    with installation.locked(folder, engine):  # other processes do not touch the next key meanwhile
+        vault.write_key(folder, key, installation.NEXT_KEY)
+        engine.write_now(job)
+        installation.finish_key_change(folder, new.fingerprint)
+        if vault.read_key(folder) != key:
+            atomic.put(folder / vault.FILE, vault.as_file(key))
+    return new
+
+
+def _seal_again(db: Db, old: Vault, new: Vault) -> None:
+    """Seal every secret and sign every row again, with a new key, and delete the first answers. Raises Damaged.
+
+    In one transaction of the caller's.
+    """
+    schema.must_be_known(db)
+    for (company_id,) in db.execute(_COMPANIES).fetchall():
+        _sign_company(db, old, new, company_id)
+    for company_id, kind, id, field, sealed in db.execute(_SECRETS).fetchall():
+        address = bound(company_id, kind, id, field)
+        with reading.legible(db, address):
+            db.execute(PUT_SECRET, (company_id, kind, id, field, new.seal(old.open(sealed, address), address)))
+    db.execute(f"DELETE FROM {tables.replies.name}")
+    schema.sign(db, new)
+
+
+def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
+    """Verify the checksum of every row of a company with the old key, and write it anew with the new one."""
+    roster, head = reading.settings(db, old, company_id)
+    seen, verified = last_seen.load(db, old, company_id), log.verified(db, old, company_id)
+    with reading.legible(db, f"company {company_id}"):
+        reader = reading.Reader(db, old, company_id)
+        sign(new, company_id, [roster.company]).execute(db)
+        for kind in KINDS[1:]:
+            sign(new, company_id, list(reader.records(kind))).execute(db)
+    log.move_head(db, new, company_id, (roster.number, as_json(roster.next_ids), head))
+    log.note_verified(db, new, company_id, verified)
+    last_seen.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()], now=0)
+
+
+_SECRETS = sql(select(tables.secrets))
+_COMPANIES = sql(select(tables.companies.c.company_id))
