@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deskroster.ledger import store
 from deskroster.ledger.engines.postgresql import engine as postgresql
 from deskroster.ledger.engines.postgresql import freshness
 from deskroster.testing import StillClock
@@ -26,7 +25,7 @@ POSTGRESQL = "postgresql"
 DEADLINES = [
     *((freshness, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
     (postgresql, "HOLD_SECONDS"),
-    (store, "PATIENCE_WITH_OTHERS"),
+    (postgresql.PostgreSQL, "patience"),
 ]
 """After which PostgreSQL is given up. What is about them opens a database of its own, in a run for SQLite."""
 

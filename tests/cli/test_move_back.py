@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from deskroster.ledger import installation, location
+from deskroster.ledger import location
+from deskroster.ledger.disk import notes
 from deskroster.ledger.upkeep import move as moving
 
 pytestmark = pytest.mark.once
@@ -61,7 +62,7 @@ def killed(monkeypatch):
     """Give what has a move killed before it marks the old place, the copy or the folder, or once it is done."""
 
     def give(command, to, mark):
-        real_note, real_place = installation.note, location.note
+        real_note, real_place = notes.put, location.note
 
         def note(db, name, value):
             if name == mark:
@@ -77,7 +78,7 @@ def killed(monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(moving, "_undo", lambda *_: None)
-            patch.setattr(installation, "note", note)
+            patch.setattr(notes, "put", note)
             patch.setattr(location, "note", note_place)
             with pytest.raises(Killed):
                 command("move", "--to", to)

@@ -11,7 +11,9 @@ import sys
 import pytest
 
 from deskroster.ledger import BadBackup, advice
-from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.engines import DiskFailed, copy_file
+from deskroster.ledger.engines.copy_file import FILE
+from deskroster.ledger.engines.sqlite.connection import Connection
 from deskroster.ledger.files import paths
 from deskroster.ledger.upkeep import backup
 from deskroster.testing import StillClock
@@ -111,7 +113,9 @@ def test_a_path_is_the_same_after_json_and_a_shell(folder):
 
 
 def test_control_a_path_that_is_put_into_an_address_as_it_is_is_noticed(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(backup, "read_only", lambda file: f"file:{file}?mode=ro&immutable=1")
+    monkeypatch.setattr(
+        copy_file, "read_only", lambda file: sqlite3.connect(f"file:{file}?mode=ro", uri=True, factory=Connection)
+    )
 
     assert 0 != command("backup", str(tmp_path / "a#b")).code
     assert 0 == command("backup", str(tmp_path / "plain")).code
@@ -137,14 +141,14 @@ def failing(error):
 @pytest.mark.parametrize(
     "step",
     [
-        "engines.sqlite.engine.Embedded.copy",
+        "engines.sqlite.engine.SQLite.copy",
         "upkeep.check_process.looked_over",
         "upkeep.backup.seal",
         "upkeep.backup._sha256",
     ],
 )
 @pytest.mark.parametrize(
-    "error", [OSError(28, "No space left on device"), sqlite3.OperationalError("disk I/O error"), BadBackup("log")]
+    "error", [OSError(28, "No space left on device"), DiskFailed("disk I/O error"), BadBackup("log")]
 )
 def test_a_backup_that_fails_leaves_nothing_behind(command, tmp_path, monkeypatch, step, error):
     before = {path: path.read_bytes() for path in command.data.iterdir() if path.is_file()}

@@ -8,10 +8,12 @@ from alembic import op
 from alembic.script import Script, ScriptDirectory
 
 from deskroster.ledger import installation, location, migrations
-from deskroster.ledger.disk import vault
+from deskroster.ledger.disk import notes, schema, vault
+from deskroster.ledger.engines import known
 from deskroster.ledger.engines.fence import MOVED
 from deskroster.ledger.files import atomic
 from deskroster.ledger.upkeep import move as moving
+from deskroster.ledger.upkeep import rotate_key
 
 LATER = "9000"
 
@@ -43,10 +45,10 @@ def key_first() -> None:
         key = vault.new_key()
         new = vault.Vault(key)
         atomic.put(folder / vault.FILE, vault.as_file(key))
-        engine.write_now(lambda db: installation.rekey(db, old, new))
+        engine.write_now(lambda db: rotate_key._seal_again(db, old, new))
         return new
 
-    installation.change_key = change_key
+    rotate_key.change_key = change_key
 
 
 def place_first() -> None:
@@ -55,7 +57,7 @@ def place_first() -> None:
     def hand_over(folder, source, target, url, name):
         location.note(folder, url)
         target.write_now(lambda db: moving._arrive(db, name))
-        source.write_now(lambda db: installation.note(db, MOVED, name))
+        source.write_now(lambda db: notes.put(db, MOVED, name))
 
     moving._hand_over = hand_over
 
@@ -65,7 +67,7 @@ def unseen() -> None:
 
     def _stay(folder, url):
         if url is not None:
-            moving._put_away(folder)
+            known.in_folder().put_away(folder)
         raise moving.CannotMove("it is there already")
 
     moving._stay = _stay
@@ -108,8 +110,10 @@ def later() -> None:
 
     ScriptDirectory._load_revisions = with_later
     serves = migrations.HEAD
-    for module in (migrations, installation):
-        module.HEAD, module.SERVES = LATER, serves
+    for module in (migrations, installation, schema):
+        module.HEAD = LATER
+    for module in (migrations, schema):
+        module.SERVES = serves
 
 
 def later_in_two_steps() -> None:

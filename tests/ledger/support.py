@@ -16,10 +16,11 @@ from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
 from deskroster.ledger import Ledger, Once, Store, Work, location
-from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines import COMMIT_SECONDS
+from deskroster.ledger.engines.postgresql import transactions
 from deskroster.ledger.engines.postgresql.connection import Session
 from deskroster.ledger.engines.postgresql.engine import PostgreSQL
-from deskroster.ledger.engines.sqlite.engine import Embedded
+from deskroster.ledger.engines.sqlite.engine import SQLite
 from deskroster.ledger.upkeep import move as moving
 from tests.databases import set_clock
 
@@ -110,7 +111,7 @@ def open_store(folder: Path, clock: Callable[[], float] = lambda: NOW) -> Store:
     return Store.open(folder, clock, Failing if url is None else _failing_at(url))
 
 
-class Failing(Embedded):
+class Failing(SQLite):
     """Fails when `faults` says so: each commit takes the next of them."""
 
     faults: list[str]
@@ -128,11 +129,30 @@ class Failing(Embedded):
             raise sqlite3.OperationalError("disk I/O error")
 
 
+def hook_commits(engine: PostgreSQL, commit: Callable[[Session, Any], Any]) -> None:
+    """Have an engine commit by another function than `transactions.commit`."""
+    locked = engine._locked
+
+    async def hooked(*which: Any) -> Any:
+        lock = await locked(*which)
+
+        async def commit_by_hook(job: Any, patience: float = COMMIT_SECONDS) -> Any:
+            try:
+                return await lock._lane.run(lambda session: commit(session, job), patience, within=patience)
+            finally:
+                lock._end()
+
+        lock.commit = commit_by_hook
+        return lock
+
+    engine._locked = hooked
+
+
 def _failing_at(url: str) -> Callable[[Path], PostgreSQL]:
     def engine(folder: Path) -> PostgreSQL:
         made = PostgreSQL(url)
         made.faults = []
-        made.committed = lambda session, job: _committed(made.faults, session, job)
+        hook_commits(made, lambda session, job: _committed(made.faults, session, job))
         return made
 
     return engine
@@ -142,7 +162,7 @@ def _committed(faults: list[str], session: Session, job: Any) -> Any:
     fault = faults.pop(0) if faults else ""
     if fault == "before":
         raise psycopg.errors.DiskFull("could not extend file", encoding="utf8")
-    done = postgresql.committed(session, job)
+    done = transactions.commit(session, job)
     if fault == "after":
         raise psycopg.errors.DiskFull("could not extend file", encoding="utf8")
     return done

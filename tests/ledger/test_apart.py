@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from deskroster.ledger import BadBackup, Failed, Vault, examine, verify
+from deskroster.ledger import BadBackup, DiskFailed, Failed, Vault, examine, verify
 from deskroster.ledger.disk.vault import new_key
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep import check_process as apart
@@ -98,7 +98,8 @@ def test_control_a_broken_file_stops_writing(tmp_path, monkeypatch):
 
 def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(apart, "SMALL", -1)
-    harm = "from deskroster.ledger.upkeep import check_process as apart, check; from tests.ledger.test_apart import FULL, failing"
+    imports = "from deskroster.ledger.upkeep import check_process as apart, check"
+    harm = f"{imports}; from tests.ledger.test_apart import FULL, failing"
     code = f"{harm}; check.everything = failing(FULL); apart.main()"
     monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
 
@@ -119,9 +120,9 @@ def test_an_error_of_the_disk_is_no_fault_of_a_backup_or_a_folder(tmp_path, monk
 
     asyncio.run(run())
     monkeypatch.setattr(check, "damage", failing(code))
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(DiskFailed):
         verify(tmp_path / "backup")
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(DiskFailed):
         examine(tmp_path / "data")
 
     monkeypatch.setattr(check, "damage", failing(BROKEN))  # the control

@@ -6,8 +6,9 @@ import pytest
 
 from deskroster.core.changes import Origin
 from deskroster.ledger.disk import log
+from deskroster.ledger.engines.postgresql import transactions
 from tests import world
-from tests.ledger.support import names, new_group, work
+from tests.ledger.support import hook_commits, names, new_group, work
 
 pytestmark = pytest.mark.once
 
@@ -21,7 +22,7 @@ def same(name):
 
 def breaks_while(ledger, other, name):
     """Let the next commit of a process break before it is done, while another process writes its own."""
-    real, broken = ledger._engine.committed, []
+    broken = []
     loop = asyncio.get_running_loop()
 
     def committed(session, job):
@@ -29,9 +30,9 @@ def breaks_while(ledger, other, name):
             broken.append(session)
             session.connection.pgconn.finish()
             asyncio.run_coroutine_threadsafe(other.submit(same(name)), loop).result(30)
-        return real(session, job)
+        return transactions.commit(session, job)
 
-    ledger._engine.committed = committed
+    hook_commits(ledger._engine, committed)
 
 
 async def both_write(processes):
@@ -69,7 +70,7 @@ def test_control_an_outcome_that_is_told_by_the_request_id_is_noticed(processes,
 def test_of_two_processes_that_found_a_company_at_once_none_takes_the_other_one_for_its_own(processes):
     async def run():
         async with processes() as ([(first, _), (second, _)], all_of_them):
-            real, broken = first._engine.committed, []
+            broken = []
             loop = asyncio.get_running_loop()
             mine, theirs = (world.COMPANY.__class__(id=0, label=name, name=name) for name in ("mine", "theirs"))
 
@@ -78,9 +79,9 @@ def test_of_two_processes_that_found_a_company_at_once_none_takes_the_other_one_
                     broken.append(session)
                     session.connection.pgconn.finish()
                     asyncio.run_coroutine_threadsafe(second.create_company(theirs, [], SAME), loop).result(30)
-                return real(session, job)
+                return transactions.commit(session, job)
 
-            first._engine.committed = committed
+            hook_commits(first._engine, committed)
             answers = await asyncio.gather(first.create_company(mine, [], SAME), return_exceptions=True)
             store, _ = await all_of_them.another()
 

@@ -10,8 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deskroster.ledger import Store
-from deskroster.ledger.beside.call_limit import COUNT, MINUTE, Minute
+from deskroster.ledger.engines import MINUTE
+from deskroster.ledger.engines.postgresql.call_limit import COUNT
 from deskroster.ledger.engines.postgresql.connection import Connection, Session
+from deskroster.ledger.engines.sqlite.call_limit import LastMinute
 from deskroster.ledger.location import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
@@ -61,7 +63,7 @@ def shared(databases, tmp_path_factory):
 @given(STEPS)
 @example([(0, 1, 1), (59.9, 1, 1), (0.25, 1, 1)])
 def test_calls_in_memory_are_counted_as_in_a_list_of_them_all(steps):
-    assert differences(Minute(), steps) == []
+    assert differences(LastMinute(), steps) == []
 
 
 @settings(max_examples=25)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from deskroster.ledger.engines import Failed, NoRoom
+from deskroster.ledger.engines.copy_file import FILE
 from deskroster.ledger.engines.sqlite import copying
 from deskroster.ledger.engines.sqlite import engine as embedded
-from deskroster.ledger.engines.sqlite.engine import FILE
 from deskroster.ledger.store import CHECKED, Store
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep import check_process as apart

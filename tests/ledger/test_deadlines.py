@@ -58,7 +58,7 @@ def test_a_write_whose_turn_does_not_come_is_busy_and_is_never_done(tmp_path):
 
 
 def test_control_a_write_that_cannot_be_taken_back_is_unknown_and_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.Turn, "withdraw", lambda turn: False)
+    monkeypatch.setattr(embedded.WriteLock, "withdraw", lambda turn: False)
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -88,8 +88,8 @@ def test_a_create_with_a_key_is_busy_in_time_and_is_never_done(tmp_path):
 
 
 def test_control_a_lookup_without_a_deadline_keeps_its_caller_waiting(tmp_path, monkeypatch):
-    real = embedded.Turn.read
-    monkeypatch.setattr(embedded.Turn, "read", lambda turn, job, patience: real(turn, job, LONG))
+    real = embedded.WriteLock.read
+    monkeypatch.setattr(embedded.WriteLock, "read", lambda turn, job, patience: real(turn, job, LONG))
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -165,7 +165,6 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
             made = Company(id=0, label="other", name="Other")
             async with kept_busy(store._engine):
                 for asked in (
-                    store.companies_with_email("zhaofeng@udesk.cn"),
                     store.product(),
                     store.create_company(made, first_records(), origin()),
                     store.load(2),
@@ -277,7 +276,7 @@ def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, m
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):
-            questions, end = store._engine.asking, threading.Event()
+            questions, end = store._engine._questions, threading.Event()
             for _ in range(freshness.CONNECTING):
                 questions._threads.submit(end.wait, LONG)
             try:
@@ -295,7 +294,7 @@ def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(p
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             await store.fresh(ledger)
-            questions, gate, asked = store._engine.asking, asyncio.Event(), []
+            questions, gate, asked = store._engine._questions, asyncio.Event(), []
             real = questions._ask
 
             async def slow(*question):

@@ -11,12 +11,11 @@ import pytest
 from deskroster.core.problems import Busy, Unknown
 from deskroster.ledger import FolderInUse, Store, installation, location, rotate_key
 from deskroster.ledger.engines import fence
-from deskroster.ledger.engines.postgresql import engine as postgresql
-from deskroster.ledger.engines.postgresql import keeper
-from deskroster.ledger.engines.sqlite.engine import Embedded
+from deskroster.ledger.engines.postgresql import keeper, transactions
+from deskroster.ledger.engines.sqlite.engine import SQLite
 from deskroster.ledger.location import engine_at
 from deskroster.ledger.upkeep import move as moving
-from tests.ledger.support import NOW, before_the_mark, names, new_group, opened, work
+from tests.ledger.support import NOW, before_the_mark, hook_commits, names, new_group, opened, work
 
 pytestmark = pytest.mark.once
 
@@ -206,14 +205,13 @@ def test_a_write_whose_outcome_is_in_doubt_when_the_key_is_changed_is_unknown(
 
     async def run():
         async with processes(1) as ([(_, ledger)], all_of_them):
-            real = postgresql.committed
 
             def broken(session, job):
                 session.connection.pgconn.finish()
                 rotated(url, all_of_them.folder(0))
-                return real(session, job)
+                return transactions.commit(session, job)
 
-            ledger._engine.committed = broken
+            hook_commits(ledger._engine, broken)
             with pytest.raises((Unknown, Busy)):
                 await ledger.submit(work(new_group("a")))
             assert ([], []) == await durable(url, all_of_them.folder(0), tmp_path)
@@ -346,7 +344,7 @@ def ended(connection):
 def test_neither_key_nor_place_is_changed_while_a_folder_with_sqlite_is_served(tmp_path, databases, database):
     async def run():
         async with opened(tmp_path / "data") as (store, ledger):
-            assert isinstance(store._engine, Embedded)
+            assert isinstance(store._engine, SQLite)
             with pytest.raises(FolderInUse):
                 rotate_key(tmp_path / "data")
             with pytest.raises(FolderInUse):

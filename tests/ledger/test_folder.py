@@ -26,9 +26,10 @@ from deskroster.ledger import (
     verify,
 )
 from deskroster.ledger.disk.vault import new_key, parse_key, write_key
-from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.engines.copy_file import FILE
 from deskroster.ledger.files import atomic
-from deskroster.ledger.installation import NEXT_KEY, change_key
+from deskroster.ledger.installation import NEXT_KEY
+from deskroster.ledger.upkeep.rotate_key import change_key
 from tests.ledger.support import TOKEN, names, new_group, opened, state, work
 from tests.ledger.test_rows import edit
 
@@ -103,7 +104,7 @@ def test_a_new_installation_key_opens_everything_wherever_its_change_is_interrup
         if interrupted == "before":
             monkeypatch.setattr(store._engine, "write_now", lambda job: 1 // 0)
         if interrupted == "after":
-            monkeypatch.setattr("deskroster.ledger.installation.finish_rekey", lambda folder, known: 1 // 0)
+            monkeypatch.setattr("deskroster.ledger.installation.finish_key_change", lambda folder, known: 1 // 0)
         if interrupted:
             with pytest.raises(ZeroDivisionError):
                 change_key(tmp_path, store._engine, store.vault)

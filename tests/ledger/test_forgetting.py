@@ -7,8 +7,8 @@ import pytest
 from deskroster.ledger.beside import idempotency
 from deskroster.ledger.beside.idempotency import Kept
 from deskroster.ledger.engines import EVERY_COMPANY
+from deskroster.ledger.engines.postgresql import nonces
 from deskroster.ledger.engines.postgresql.connection import Session
-from deskroster.ledger.engines.sqlite import nonce_file
 from tests.ledger.support import NOW, opened
 
 DAY = idempotency.LIFETIME
@@ -132,10 +132,10 @@ def test_nonces_of_a_shared_database_are_found_by_an_index_and_removed_so_many_a
             rows = [(1, b"%d" % at, NOW + (at % 2) * 900) for at in range(2_000)]
             db.executemany("INSERT INTO nonces (company_id, digest, until) VALUES (?, ?, ?)", rows)
             db.execute("ANALYZE nonces")
-            return plan(db, nonce_file._FORGET, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
+            return plan(db, nonces._DELETE, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
 
         found = await store._engine.write(spend, EVERY_COMPANY)
-        removed = [await store._engine.write(lambda db: nonce_file.forget(db, NOW, 300)) for _ in range(5)]
+        removed = [await store._engine.write(lambda db: nonces.delete(db, NOW, 300)) for _ in range(5)]
 
         assert "Tid Scan on nonces" in found
         assert [300, 300, 300, 100, 0] == removed

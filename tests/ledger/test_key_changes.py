@@ -59,7 +59,9 @@ def test_a_key_that_is_being_changed_is_not_lost_to_a_command_that_opens_the_fol
             with monkeypatch.context() as patch:
                 opened_meanwhile(patch, url, folder, moment)
                 if killed:
-                    patch.setattr(installation, "finish_rekey", ended_once_committed(installation.finish_rekey))
+                    patch.setattr(
+                        installation, "finish_key_change", ended_once_committed(installation.finish_key_change)
+                    )
                 with suppress(ZeroDivisionError):
                     await asyncio.to_thread(rotated, url, folder)
 
@@ -90,9 +92,9 @@ def test_control_a_change_of_the_key_without_the_lock_of_the_folder_loses_it(
         async with processes(1) as (_, all_of_them):
             folder = all_of_them.folder(0)
             with monkeypatch.context() as patch:
-                patch.setattr(installation, "_locked", lambda folder, engine: nullcontext())
+                patch.setattr(installation, "locked", lambda folder, engine: nullcontext())
                 opened_meanwhile(patch, url, folder, "read_key")
-                patch.setattr(installation, "finish_rekey", ended_once_committed(installation.finish_rekey))
+                patch.setattr(installation, "finish_key_change", ended_once_committed(installation.finish_key_change))
                 with suppress(ZeroDivisionError):
                     await asyncio.to_thread(rotated, url, folder)
             with pytest.raises(WrongKey):
@@ -134,7 +136,7 @@ def test_control_a_move_that_does_not_compare_the_key_leaves_a_copy_that_no_key_
 ):
     url = databases.url(database)
     monkeypatch.setattr(moving, "_state", lambda db: None)
-    monkeypatch.setattr(installation, "_locked", lambda folder, engine: nullcontext())
+    monkeypatch.setattr(installation, "locked", lambda folder, engine: nullcontext())
 
     async def run():
         async with processes(1) as (_, all_of_them):

@@ -10,9 +10,10 @@ from deskroster.core import agents, groups
 from deskroster.core.agents import AgentFields
 from deskroster.core.changes import Origin, changed, created, deleted
 from deskroster.core.records import KINDS, SECRET_FIELDS, Agent, Secret
-from deskroster.ledger import BadBackup, NewerData, examine, installation, restore, rotate_key, verify
-from deskroster.ledger.disk import checksums, fields, forms, log, tables
+from deskroster.ledger import BadBackup, NewerData, examine, restore, rotate_key, verify
+from deskroster.ledger.disk import checksums, fields, log, notes, tables
 from deskroster.ledger.disk.vault import parse_key
+from deskroster.ledger.files import forms
 from tests.databases import beside
 from tests.ledger.support import NOW, names, new_group, open_store, opened, state, work
 
@@ -100,14 +101,14 @@ def test_what_another_process_sets_that_we_do_not_know_is_followed(tmp_path):
             there = await other.load(1)
             for more in (MORE, MORE[1:], (("pin", Secret("other")), *MORE[1:]), ()):
                 await ledger.submit(give(1, more))
-                await other.fresh(there)
+                await other.refresh(there)
                 assert more == there.roster.agents[1].more
                 await there.submit(work(new_group("g", (1,))))
                 await there.submit(work(lambda r, c: changed(r.agents[1], remark=r.agents[1].remark + "!")))
-                await store.fresh(ledger)
+                await store.refresh(ledger)
                 assert state(ledger.roster) == state(there.roster)
             await ledger.submit(work(lambda r, c: [created(Agent(id=9, name="n", email="n@x.cn", more=MORE))]))
-            await other.fresh(there)
+            await other.refresh(there)
             assert MORE == there.roster.agents[9].more
             assert [] == await other.check()
             await other.close()
@@ -147,7 +148,7 @@ def test_a_kind_of_record_that_is_not_known_is_left_to_the_version_that_knows_it
                 there = await other.load(1)
             _write_of_another_kind(store, ledger)
             if other is not None:
-                await other.fresh(there)
+                await other.refresh(there)
                 await there.submit(work(new_group("after")))
                 assert (3, 3) == (there.roster.number, there.roster.next_ids["shift"])
                 await other.close()
@@ -317,7 +318,7 @@ def test_a_process_that_meets_a_commit_of_a_later_form_says_so_and_ends(tmp_path
             with monkeypatch.context() as patch:
                 patch.setattr(forms, "COMMIT", forms.COMMIT + 1)
                 await ledger.submit(work(new_group("g")))
-            await other.fresh(there)
+            await other.refresh(there)
 
     with pytest.raises(SystemExit, match="a later version"):
         asyncio.run(run())
@@ -341,7 +342,7 @@ def test_a_later_form_of_what_stands_beside_the_tables_is_refused(tmp_path):
         open_store(folder)
     (folder / "key").write_text(key)
     store = open_store(folder)
-    store._engine.write_now(lambda db: installation.note(db, "schema", "3 abc"))
+    store._engine.write_now(lambda db: notes.put(db, "schema", "3 abc"))
     asyncio.run(store.close())
     with pytest.raises(NewerData, match="later version"):
         open_store(folder)
@@ -389,7 +390,7 @@ def test_the_columns_of_the_records_are_what_they_were():
         stored = tables.STORED[kind]
         beside = {"company_id", "id", "more", "checksum"} | (OF_COMPANIES if kind == "company" else set())
 
-        assert set(forms.FIRST[kind]) == {*stored.fields, *stored.links, *stored.secrets}
+        assert set(fields.FIRST[kind]) == {*stored.fields, *stored.links, *stored.secrets}
         assert set(stored.fields) == {column.name for column in stored.table.columns} - beside
         assert checksums.arrangement(kind) is None, "the checksum takes them by their place"
         assert not fields.LATER[kind] or fields.LOOSE[kind]

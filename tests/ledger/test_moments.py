@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from deskroster.ledger.engines.sqlite.engine import Moments
+from deskroster.ledger.engines.sqlite.engine import BriefBlocking
 from deskroster.ledger.engines.sqlite.worker import Running
 
 pytestmark = pytest.mark.once
@@ -40,26 +40,26 @@ def done() -> Writing:
 
 
 def test_a_fast_disk_is_waited_for_each_time(waits):
-    moments = Moments()
+    blocking = BriefBlocking()
 
-    assert all(moments.suffice(done()) for _ in range(100))
+    assert all(blocking.wait_for(done()) for _ in range(100))
     assert 100 == len(waits)
 
 
 def test_a_slow_disk_is_waited_for_ever_more_rarely(waits):
-    moments = Moments()
+    blocking = BriefBlocking()
 
-    assert not any(moments.suffice(Writing()) for _ in range(6_500))
+    assert not any(blocking.wait_for(Writing()) for _ in range(6_500))
     assert len(waits) <= 6 + 6_500 / MOST
     assert max(waits) <= 0.002
 
 
 def test_a_disk_that_is_fast_again_is_waited_for_again(waits):
-    moments = Moments()
+    blocking = BriefBlocking()
     for _ in range(1_000):
-        moments.suffice(Writing())
+        blocking.wait_for(Writing())
 
-    sufficed = [moments.suffice(done()) for _ in range(200)]
+    sufficed = [blocking.wait_for(done()) for _ in range(200)]
 
     assert sufficed.index(True) <= MOST
     assert all(sufficed[sufficed.index(True) :])

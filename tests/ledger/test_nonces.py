@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import deskroster
 from deskroster.core.problems import Busy
+from deskroster.ledger.engines.nonces import digest
+from deskroster.ledger.engines.postgresql.nonces import EvenClock
 from deskroster.ledger.engines.sqlite import nonce_file
 from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME, Nonces
-from deskroster.ledger.upkeep.expiry import Forgetting
 from deskroster.testing import StillClock
 from tests.ledger.support import NOW
 
@@ -119,7 +120,7 @@ def test_another_boot_with_the_clock_set_back_keeps_a_nonce_for_a_lifetime_at_mo
 
 def test_a_file_of_an_earlier_version_counts(tmp_path, clock):
     clock.reboot()  # so that the steady clock is not Unix time
-    entry = nonce_file._ENTRY.pack(nonce_file.digest(1, "n"), NOW + 60)
+    entry = nonce_file._ENTRY.pack(digest(1, "n"), NOW + 60)
     (tmp_path / "nonces").write_bytes(b"drnonce1" + bytes(24) + entry)
     spent = Nonces(tmp_path / "nonces", clock)
     assert not spent.spend(1, "n")
@@ -224,11 +225,11 @@ def test_a_torn_nonce_file_keeps_what_is_whole(tmp_path, clock):
 
 
 def test_nonces_of_a_database_are_removed_only_when_its_clock_has_run_evenly_for_their_lifetime():
-    removing = Forgetting(None, None, None, None)
-    minutes = [removing.may(NOW + 60 * n, 60 * n) for n in range(17)]
+    clock = EvenClock()
+    minutes = [clock.may_delete(NOW + 60 * n, 60 * n) for n in range(17)]
     assert [False] * 15 + [True] * 2 == minutes
 
-    set_ahead = [removing.may(NOW + HOURS + 60 * n, 60 * n) for n in range(17, 33)]
+    set_ahead = [clock.may_delete(NOW + HOURS + 60 * n, 60 * n) for n in range(17, 33)]
 
     assert [False] * 15 + [True] == set_ahead
-    assert not removing.may(NOW + 60 * 33, 60 * 33)
+    assert not clock.may_delete(NOW + 60 * 33, 60 * 33)

@@ -15,13 +15,13 @@ from deskroster.ledger import Store, WrongKey
 from deskroster.ledger.disk import log
 from deskroster.ledger.engines import Gone
 from deskroster.ledger.engines.postgresql import engine as postgresql
-from deskroster.ledger.engines.postgresql import freshness
+from deskroster.ledger.engines.postgresql import freshness, transactions
 from deskroster.ledger.engines.postgresql.connection import Primary
 from deskroster.ledger.engines.postgresql.keeper import OPENED
 from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
 from deskroster.ledger.location import engine_at
 from tests import random_verbs, world
-from tests.ledger.support import NOW, expect_many, first_records, names, new_group, origin, state, work
+from tests.ledger.support import NOW, expect_many, first_records, hook_commits, names, new_group, origin, state, work
 
 pytestmark = pytest.mark.once
 
@@ -196,18 +196,18 @@ def test_who_holds_the_right_to_write_and_does_nothing_is_ended_by_who_waits(pro
 def test_a_connection_that_breaks_at_the_commit_costs_nothing(processes, when):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
-            real, faults = postgresql.committed, [when]
+            faults = [when]
 
             def breaking(session, job):
                 fault = faults.pop() if faults else ""
                 if fault == "before":
                     session.connection.pgconn.finish()
-                done = real(session, job)
+                done = transactions.commit(session, job)
                 if fault == "after":
                     raise psycopg.OperationalError("server closed the connection unexpectedly")
                 return done
 
-            one._engine.committed = breaking
+            hook_commits(one._engine, breaking)
             answers = await asyncio.gather(*(expect_many(one).submit(work(new_group(name))) for name in "abc"))
             await store.fresh(other)
 
@@ -309,7 +309,7 @@ def test_the_log_of_another_server_than_was_asked_is_not_followed(processes, cha
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
             await one.submit(work(new_group("a")))
-            asking, asked = other._engine.asking, other._engine.asking.ask
+            asking, asked = other._engine._questions, other._engine._questions.ask
 
             async def elsewhere(*question):
                 return (await asked(*question))._replace(**change)

@@ -25,8 +25,8 @@ from deskroster.core.records import (
 )
 from deskroster.ledger import Last, location
 from deskroster.ledger.disk.tables import metadata
+from deskroster.ledger.engines.copy_file import FILE
 from deskroster.ledger.engines.postgresql.connection import in_postgresql
-from deskroster.ledger.engines.sqlite.engine import FILE
 from deskroster.ledger.migrations import HEAD
 from tests.ledger.support import (
     NOW,

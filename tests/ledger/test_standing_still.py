@@ -8,12 +8,13 @@ import psycopg
 import pytest
 
 from deskroster.core.problems import Busy
-from deskroster.ledger.engines import Failed, Gone, NotBegun, within
+from deskroster.ledger.engines import Failed, Gone, NotBegun
 from deskroster.ledger.engines.postgresql import keeper
 from deskroster.ledger.engines.postgresql.connection import Connection, Primary
 from deskroster.ledger.engines.postgresql.engine import LANES
 from deskroster.ledger.engines.postgresql.keeper import Keeper
 from deskroster.ledger.engines.postgresql.worker import Lane
+from deskroster.ledger.engines.waiting import within
 from tests.ledger.support import NOW
 
 pytestmark = pytest.mark.once

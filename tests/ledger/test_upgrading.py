@@ -13,7 +13,7 @@ from alembic.script import Script, ScriptDirectory
 
 from deskroster.core.problems import Busy, Refusal
 from deskroster.ledger import Failed, NewerData, Store, installation, location, migrations
-from deskroster.ledger.disk import log
+from deskroster.ledger.disk import log, schema, tables
 from deskroster.ledger.engines.postgresql import engine as postgresql
 from tests import random_verbs, world
 from tests.ledger.support import NOW, first_records, names, new_group, origin, work
@@ -68,8 +68,9 @@ def later(monkeypatch):
     def become(steps_of_it=expand, serves=migrations.HEAD):
         steps["upgrade"] = steps_of_it
         monkeypatch.setattr(ScriptDirectory, "_load_revisions", with_later)
-        for module in (migrations, installation):
+        for module in (migrations, installation, schema):
             monkeypatch.setattr(module, "HEAD", LATER)
+        for module in (migrations, schema):
             monkeypatch.setattr(module, "SERVES", serves)
 
     become.undo = monkeypatch.undo
@@ -96,13 +97,13 @@ def test_old_and_new_processes_write_side_by_side_and_nothing_is_lost(tmp_path, 
             with suppress(Refusal):
                 await ledger.submit(work(verb)._replace(shape=lambda roster, done: b""))
             if chance.random() < 0.3:
-                await store.fresh(ledger)
+                await store.refresh(ledger)
         for store, ledger in ((old, before), (new, after)):
-            await store.fresh(ledger)
+            await store.refresh(ledger)
             assert [] == await store.check()
         again = await asyncio.to_thread(open_at, tmp_path / "again", url, tmp_path / "old")
 
-        assert LATER == again._engine.read_now(installation.version)
+        assert LATER == again._engine.read_now(schema.version)
         assert 10 < before.roster.number
         loaded = (await again.load(1)).roster
         assert random_verbs.state(before.roster) == random_verbs.state(after.roster) == random_verbs.state(loaded)
@@ -140,12 +141,12 @@ def test_a_process_that_is_open_while_a_later_version_contracts_can_neither_read
         await (await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")).close()
         later.undo()
         if serves == LATER:
-            for asked in (old.fresh(ledger), ledger.submit(work(new_group("too late")))):
+            for asked in (old.refresh(ledger), ledger.submit(work(new_group("too late")))):
                 with pytest.raises(Busy):
                     await asked
             assert "a later version has changed the tables" in old.outdated
         else:
-            await old.fresh(ledger)
+            await old.refresh(ledger)
             await ledger.submit(work(new_group("side by side")))
             assert "" == old.outdated
         assert ([] if serves == LATER else ["side by side"]) == names(ledger)
@@ -180,7 +181,7 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path, databases, url, lat
         declared = tables_of(tmp_path / "old", where)
         later()
         with monkeypatch.context() as patch:
-            patch.setattr(installation, "_sign", lambda db, vault: 1 // 0)
+            patch.setattr(schema, "sign", lambda db, vault: 1 // 0)
             with pytest.raises(ZeroDivisionError):
                 open_at(tmp_path / "old", where)
         assert declared == tables_of(tmp_path / "old", where)
@@ -194,7 +195,7 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path, databases, url, lat
 
 def tables_of(folder, url):
     with closing(location.engine_at(url)(folder)) as engine:
-        return engine.read_now(installation.introspection.declared)
+        return engine.read_now(lambda db: db.declared())
 
 
 def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, url, later, databases, monkeypatch):
@@ -238,15 +239,16 @@ def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, 
         where = url if engine == "postgresql" else None
         with closing(location.engine_at(where)(folder)) as held:
             held.write_now(lambda db: to_the_first_version(db, shared=engine == "postgresql"))
-            assert migrations.FIRST == held.read_now(installation.version)
+            assert migrations.FIRST == held.read_now(schema.version)
         (before, *_) = unpacked.expected("0.1.0", engine)
 
         store = open_at(folder, where)
         ledger = await store.load(1)
-        assert migrations.HEAD == store._engine.read_now(installation.version)
+        assert migrations.HEAD == store._engine.read_now(schema.version)
         assert before == make.told(ledger.roster)
         assert [] == await store.check()
-        await store.fresh(ledger, "nonce")
+        unused = store.fresh(ledger, "nonce")
+        assert unused if isinstance(unused, bool) else await unused
         await ledger.submit(work(new_group("投诉")))
         numbers = [told.number for told in store._engine.read_now(lambda db: list(log.whole(db, 1)))]
         assert list(range(1, before["number"] + 2)) == numbers
@@ -259,8 +261,8 @@ def to_the_first_version(db, shared):
     """Take back what the step to `0002` did."""
     for table in ("nonces", "calls") if shared else ():
         db.execute(f"DROP TABLE {table}")
-    tables = [name for name in installation.tables.metadata.tables if name != "installation"]
-    for table in tables if shared else ():
+    of_companies = [name for name in tables.metadata.tables if name != "installation"]
+    for table in of_companies if shared else ():
         db.execute(f"DROP POLICY company ON {table}")
         db.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         db.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")

@@ -11,7 +11,7 @@ from pathlib import Path
 from deskroster.core.changes import changed, created, deleted
 from deskroster.core.records import Agent, Key, PermissionSet, Role, Secret
 from deskroster.ledger.beside import idempotency
-from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.engines.copy_file import FILE
 from tests.ledger.support import NOW, new_group, opened, work
 
 _PAGES = {2: "index interior", 5: "table interior", 10: "index leaf", 13: "table leaf"}

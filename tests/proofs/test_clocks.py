@@ -9,9 +9,10 @@ from deskroster.clocks import ForwardTime
 from deskroster.core import company, keys
 from deskroster.core.company import CompanyFields
 from deskroster.core.records import Secret
-from deskroster.ledger.beside.call_limit import MINUTE, Minute
+from deskroster.ledger.engines import MINUTE
+from deskroster.ledger.engines.postgresql.nonces import EvenClock
+from deskroster.ledger.engines.sqlite.call_limit import LastMinute
 from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
-from deskroster.ledger.upkeep.expiry import Forgetting
 from deskroster.passwords import MAX_FAILURES
 from deskroster.testing import KF5Password, StillClock
 from tests.answers import check
@@ -115,7 +116,7 @@ def test_control_a_limit_by_the_time_of_day_is_noticed(desk, waits, monkeypatch)
         times.append(now)
         return 0
 
-    monkeypatch.setattr(Minute, "count", count)
+    monkeypatch.setattr(LastMinute, "count", count)
     monkeypatch.setattr(StillClock, "steady", lambda clock: clock.now)
 
     assert HOURS + 60 == waits(desk, both(-HOURS))
@@ -152,7 +153,7 @@ def test_a_captured_request_is_not_good_again_when_clocks_are_set_and_set_right(
 def test_control_nonces_that_are_forgotten_by_the_time_of_day_are_noticed(desk, monkeypatch):
     monkeypatch.setattr(StillClock, "steady", lambda clock: clock.now)
     monkeypatch.setattr(StillClock, "boot", "")
-    monkeypatch.setattr(Forgetting, "may", lambda *_: True)
+    monkeypatch.setattr(EvenClock, "may_delete", lambda *_: True)
 
     assert replayed(desk, both(HOURS), both(-HOURS))
 
@@ -163,7 +164,8 @@ def test_a_nonce_stays_used_for_its_lifetime_unless_all_clocks_say_that_it_is_ov
     ledger = desk.run(store.load(1))
 
     def spend() -> bool:
-        return desk.run(store.fresh(ledger, nonce)) if store.shared else store.spend(1, nonce)
+        unused = store.fresh(ledger, nonce)
+        return unused if isinstance(unused, bool) else desk.run(unused)
 
     over = store.shared and name == "both set ahead"  # no signature of before is of now then, as long as it is so
     assert spend()

@@ -12,9 +12,9 @@ from deskroster.core.changes import changed
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Secret
 from deskroster.ledger import BadBackup, Store, Vault, WrongKey, examine, rotate_key
-from deskroster.ledger.disk import forms
 from deskroster.ledger.disk.vault import new_key, write_key
-from deskroster.ledger.engines.sqlite.engine import FILE
+from deskroster.ledger.engines.copy_file import FILE
+from deskroster.ledger.files import forms
 from tests.cli.program import finished
 from tests.ledger.support import NOW, new_group, opened, state, work
 from tests.proofs.corruption import bytes_of_notes, contents, edit, flip, kinds_of_pages, make_healthy

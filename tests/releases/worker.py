@@ -87,7 +87,7 @@ async def serve(given: dict[str, Any]) -> None:
                 await _write(store, ledger, chance, grown if given["version"] != "ours" else None)
             _say(grown)
         elif what == "state":
-            await store.fresh(ledger)
+            await store.refresh(ledger)
             _say(_state(ledger.roster))
         elif what == "check":
             _say([list(finding) for finding in await store.check()])
@@ -103,7 +103,7 @@ async def _write(store: Any, ledger: Any, chance: Any, grown: dict[str, Any] | N
     from tests.ledger.support import work
 
     if chance.random() < 0.3:
-        await store.fresh(ledger)
+        await store.refresh(ledger)
     if grown is None or chance.random() < 0.5:
         verb = random_verbs.VERBS[chance.randrange(len(random_verbs.VERBS))](chance, ledger.roster)
         with suppress(Refusal):

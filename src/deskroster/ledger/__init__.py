@@ -4,10 +4,10 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger import location
 from deskroster.ledger.beside.idempotency import Once
 from deskroster.ledger.beside.last_seen import Last
-from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.vault import Vault, WrongKey
 from deskroster.ledger.engines import DiskFailed, Failed, InDoubt
 from deskroster.ledger.files.folder_lock import FolderInUse
+from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.rehearsal import Work
 from deskroster.ledger.store import Store

@@ -9,11 +9,11 @@ from pathlib import Path
 from deskroster.core.problems import Damaged
 from deskroster.ledger import location
 from deskroster.ledger.disk import notes, schema, vault
-from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.vault import Vault, WrongKey
 from deskroster.ledger.engines import BadTables, Db, Engine, Job, fence
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.folder_lock import FolderInUse, lock
+from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import FIRST, HEAD, migrate
 

@@ -12,7 +12,6 @@ from deskroster.ledger.beside import idempotency
 from deskroster.ledger.beside.idempotency import Kept, Once
 from deskroster.ledger.beside.last_seen import Observations, Seen
 from deskroster.ledger.disk import catchup, log, notes
-from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.reading import Loaded
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import rows_of
@@ -30,6 +29,7 @@ from deskroster.ledger.engines import (
     WriteLock,
     clash,
 )
+from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.queue import Queue
 from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
 

@@ -16,10 +16,10 @@ from typing import Any
 from deskroster import cli
 from deskroster.ledger import ledger, store
 from deskroster.ledger.disk import log
-from deskroster.ledger.engines.postgresql import engine as postgresql
+from deskroster.ledger.engines.postgresql import transactions
 from deskroster.ledger.engines.postgresql.connection import Session
+from deskroster.ledger.engines.sqlite import connection, nonce_file
 from deskroster.ledger.engines.sqlite import engine as embedded
-from deskroster.ledger.engines.sqlite import nonce_file
 
 LATE = 0.1  # seconds that a transaction stays open after its writes were answered
 
@@ -36,7 +36,7 @@ def early() -> None:
             began = time.monotonic()
         return result
 
-    def transaction(self: embedded.Embedded, connection: sqlite3.Connection, job: Any) -> Any:
+    def transaction(self: embedded.SQLite, connection: sqlite3.Connection, job: Any) -> Any:
         nonlocal began
         if connection.in_transaction and time.monotonic() - began > LATE:
             connection.execute("COMMIT")
@@ -46,8 +46,8 @@ def early() -> None:
         return job(connection)
 
     snapshot = embedded._snapshot
-    _put(postgresql, "committed", committed)
-    _put(embedded.Embedded, "_transaction", transaction)
+    _put(transactions, "commit", committed)
+    _put(embedded.SQLite, "_transaction", transaction)
     _put(embedded, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
 
 
@@ -66,22 +66,22 @@ def halved() -> None:
 
 def unsynced() -> None:
     """Leave it to the system when what was written goes to the disk."""
-    pragmas = tuple("synchronous = OFF" if p.startswith("synchronous") else p for p in embedded._PRAGMAS)
-    _put(embedded, "_PRAGMAS", pragmas)
+    pragmas = tuple("synchronous = OFF" if p.startswith("synchronous") else p for p in connection.PRAGMAS)
+    _put(connection, "PRAGMAS", pragmas)
 
 
 def forgetful() -> None:
     """Keep nonces where the next process does not find them."""
-    _put(store, "Nonces", lambda path, clock: nonce_file.Nonces(Path(mkdtemp()) / path.name, clock))
+    _put(embedded, "Nonces", lambda path, clock: nonce_file.Nonces(Path(mkdtemp()) / path.name, clock))
 
 
 def guessing() -> None:
     """Take every failed write for one that was not done, and do not ask the log."""
 
-    async def settle(self: embedded.Embedded, find: Any, company_id: int) -> None:
+    async def resolve(self: embedded.SQLite, find: Any, company_id: int) -> None:
         return None
 
-    _put(embedded.Embedded, "settle", settle)
+    _put(embedded.SQLite, "resolve", resolve)
 
 
 def keyless() -> None:
@@ -92,10 +92,10 @@ def keyless() -> None:
 def stuck() -> None:
     """Never come back from a failed write."""
 
-    async def settle(self: embedded.Embedded, find: Any, company_id: int) -> None:
+    async def resolve(self: embedded.SQLite, find: Any, company_id: int) -> None:
         await asyncio.sleep(3600)
 
-    _put(embedded.Embedded, "settle", settle)
+    _put(embedded.SQLite, "resolve", resolve)
 
 
 def in_place() -> None:
@@ -105,8 +105,8 @@ def in_place() -> None:
 
 def busy_log() -> None:
     """Break nothing: SQLite's log goes into the database file after every few writes, so that faults meet that too."""
-    pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in embedded._PRAGMAS)
-    _put(embedded, "_PRAGMAS", pragmas)
+    pragmas = tuple("wal_autocheckpoint = 20" if p.startswith("wal_auto") else p for p in connection.PRAGMAS)
+    _put(connection, "PRAGMAS", pragmas)
 
 
 def _put(where: Any, name: str, what: Any) -> None:

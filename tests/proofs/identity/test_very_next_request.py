@@ -183,7 +183,7 @@ def names(desk) -> set[str]:
 def queued_behind(desk, *requests, later=0):
     """Hold a write in the store until these requests have been let in and wait behind it; return their answers."""
     ledger = desk.run(desk.app.store.load(1))
-    engine, hold = ledger._engine, ledger._engine.hold
+    engine, hold = ledger._engine, ledger._engine.lock
     first = signed(desk.of(ADMIN).kf5, "POST", "/groups.json", json={"group": {"name": "first"}})
 
     async def held():

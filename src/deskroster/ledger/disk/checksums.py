@@ -12,11 +12,11 @@ import msgspec
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Kind
-from deskroster.ledger.disk import forms
-from deskroster.ledger.disk.fields import DEFAULTS, NONE_MORE
-from deskroster.ledger.disk.forms import FIRST, form_of, mark
+from deskroster.ledger.disk.fields import DEFAULTS, FIRST, NONE_MORE
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.vault import CHECKSUM_BYTES, Vault
+from deskroster.ledger.files import forms
+from deskroster.ledger.files.forms import form_of, mark
 
 Row = tuple[Any, ...]
 Pairs = Iterable[tuple[str, Any]]

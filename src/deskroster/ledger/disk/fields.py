@@ -11,9 +11,34 @@ from msgspec import Raw
 from msgspec.structs import asdict, replace
 
 from deskroster.core.records import RECORDS, AnyRecord, Kind, Secret
-from deskroster.ledger.disk.forms import FIRST
 from deskroster.ledger.disk.tables import STORED
 
+FIRST: dict[Kind, tuple[str, ...]] = {
+    "company": (
+        "label", "name", "language", "time_zone", "signature_forms", "calls_per_minute", "profile_object_id",
+        "created_at",
+    ),
+    "role": ("name", "description"),
+    "position": ("name",),
+    "department": ("name", "parent_id"),
+    "permission_set": ("name",),
+    "profile_field": ("api_name", "label", "type", "required", "options"),
+    "profile_record": ("values",),
+    "group": ("name", "created_at", "updated_at"),
+    "agent": (
+        "name", "email", "level", "state", "employed", "alias", "mobile", "job_number", "position_id", "profile_id",
+        "seat", "leads", "channels", "chat_skill", "auto_assign", "language", "avatar", "welcome", "landline", "remark",
+        "signature", "details", "notes", "starred", "callout_number", "sip_number", "created_at", "updated_at",
+        "role_ids", "department_ids", "permission_set_ids", "sip_password", "password",
+    ),
+    "key": (
+        "agent_id", "name", "access", "dialects", "created_at", "expires_at", "revoked_at", "secret",
+    ),
+}  # fmt: skip
+"""The fields that checksums take by their place: those of 0.1.0, columns first, then links, then secrets.
+
+This never changes. Any other field counts by its name, and only where it is not its default.
+"""
 MEMBERS: dict[Kind, str] = {"agent": "group_ids", "group": "member_ids"}
 LISTS = frozenset({*MEMBERS.values(), *STORED["agent"].links})
 """Tuples of ids: the log has which ids joined and which left. Of any other field it has the whole value."""

@@ -11,11 +11,12 @@ from sqlalchemy import bindparam, insert, select, tuple_, update
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
-from deskroster.ledger.disk import fields, forms, tables
-from deskroster.ledger.disk.forms import form_of, mark
+from deskroster.ledger.disk import fields, tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import FIRST_HASH, Row, as_json, limited, putting, sql
 from deskroster.ledger.engines import Db
+from deskroster.ledger.files import forms
+from deskroster.ledger.files.forms import form_of, mark
 
 PAGE = 1_000  # rows of the log that are in memory at once, beside the changes of one commit
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import select
 
-from deskroster.ledger.disk import forms, notes, tables
-from deskroster.ledger.disk.forms import NewerData, newer
+from deskroster.ledger.disk import notes, tables
 from deskroster.ledger.disk.vault import Vault, WrongKey
 from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import Db, fence
+from deskroster.ledger.files import forms
+from deskroster.ledger.files.forms import NewerData, newer
 from deskroster.ledger.migrations import HEAD, SERVES
 
 

@@ -18,9 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from deskroster.ledger.disk import forms
-from deskroster.ledger.disk.forms import form_of, mark, marked, newer
-from deskroster.ledger.files import atomic
+from deskroster.ledger.files import atomic, forms
+from deskroster.ledger.files.forms import form_of, mark, marked, newer
 from deskroster.ledger.files.paths import shown
 
 VARIABLE = "DESKROSTER_KEY"

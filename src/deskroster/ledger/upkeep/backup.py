@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from deskroster.core import moments
 from deskroster.core.problems import Damaged
 from deskroster.ledger import location
-from deskroster.ledger.disk import forms, log, notes, reading, schema, vault
-from deskroster.ledger.disk.forms import NewerData
+from deskroster.ledger.disk import log, notes, reading, schema, vault
 from deskroster.ledger.disk.vault import Vault, WrongKey
 from deskroster.ledger.engines import BadTables, Db, copy_file
 from deskroster.ledger.engines.copy_file import FILE
-from deskroster.ledger.files import atomic
+from deskroster.ledger.files import atomic, forms
 from deskroster.ledger.files.folder_lock import LOCK, lock
+from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import as_text, from_text, in_shell, shown
 from deskroster.ledger.migrations import HEAD, migrate
 from deskroster.ledger.upkeep import check, transfer

@@ -14,13 +14,13 @@ from deskroster.core.records import KINDS, Kind
 from deskroster.ledger import location
 from deskroster.ledger.beside import idempotency, last_seen
 from deskroster.ledger.disk import log, notes, reading, schema, vault
-from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.replay import Replay
 from deskroster.ledger.disk.tables import changes, companies, secrets
 from deskroster.ledger.disk.tables import replies as kept
 from deskroster.ledger.disk.vault import Vault, WrongKey, bound
 from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import BadTables, Db, DiskFailed, Engine, Failed, Gone
+from deskroster.ledger.files.forms import NewerData
 
 What = Literal[
     "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",

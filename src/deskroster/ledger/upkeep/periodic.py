@@ -9,9 +9,9 @@ from deskroster.clocks import Clock, Wall
 from deskroster.core.problems import Damaged
 from deskroster.ledger.beside import idempotency, last_seen
 from deskroster.ledger.disk import log
-from deskroster.ledger.disk.forms import NewerData
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt
+from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.ledger import Ledger
 
 SAVE_SECONDS = 60.0  # at least, between two savings of what was observed

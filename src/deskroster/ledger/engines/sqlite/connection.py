@@ -83,7 +83,8 @@ def translated(error: Exception, where: str) -> Damaged | Failed:
     """Return what an error of SQLite means for whoever does not know SQLite."""
     if is_damage(error):
         return Damaged(f"{where}: {error}")
-    code = _code(error, sqlite3.SQLITE_ERROR)
+    unknown = sqlite3.SQLITE_IOERR if isinstance(error, sqlite3.OperationalError) else sqlite3.SQLITE_ERROR
+    code = _code(error, unknown)
     if code == sqlite3.SQLITE_ERROR:
         return BadTables(str(error))
     if code in _STATEMENT:

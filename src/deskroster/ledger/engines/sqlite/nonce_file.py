@@ -15,10 +15,9 @@ from pathlib import Path
 
 from deskroster.clocks import Clock
 from deskroster.core.problems import Busy
-from deskroster.ledger.disk import forms
-from deskroster.ledger.disk.forms import newer
 from deskroster.ledger.engines.nonces import LIFETIME, digest
-from deskroster.ledger.files import atomic
+from deskroster.ledger.files import atomic, forms
+from deskroster.ledger.files.forms import newer
 from deskroster.ledger.files.paths import shown
 
 FILE = "nonces"
