@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from deskroster.ledger import location
 from deskroster.ledger.disk import vault
+from deskroster.ledger.engines import known
 
 MOVABLE = "movable"  # a database from which others are made: its clock shows what a test says
 _CLOCK = """CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -192,7 +193,7 @@ def for_every_folder(databases: Databases) -> Iterator[None]:
 
     def url_of(folder: Path, wanted: str | None = None) -> str | None:
         noted = real(folder, wanted)
-        if wanted or (folder / SHARED).exists() or (noted is None and (folder / location.FILE).exists()):
+        if wanted or (folder / SHARED).exists() or (noted is None and known.in_folder().has_data(folder)):
             return noted
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return databases.of(folder, noted)

@@ -9,7 +9,7 @@ import pytest
 from deskroster.core.changes import Change, changed
 from deskroster.ledger import Damaged, Store, location, restore, rotate_key, verify
 from deskroster.ledger.beside import idempotency
-from deskroster.ledger.disk import checksums
+from deskroster.ledger.disk import checksums, fields
 from deskroster.ledger.files import forms
 from tests import random_verbs
 from tests.ledger.support import NOW, new_group, work
