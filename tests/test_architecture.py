@@ -53,6 +53,33 @@ def test_a_library_is_imported_only_where_it_is_at_home(library):
     assert set() == strangers
 
 
+def test_an_engine_is_imported_by_no_module_outside_the_engines():
+    """A further engine is one folder: what knows an engine by name would have to know that one too."""
+    engines = sorted(
+        folder.name for folder in (PACKAGE / "ledger" / "engines").iterdir() if (folder / "__init__.py").exists()
+    )
+    outside = [path for path in modules() if not path.is_relative_to(PACKAGE / "ledger" / "engines")]
+    strangers = {
+        f"{path.relative_to(TOP)}: {name}"
+        for path in outside
+        for name in imported_modules(path)
+        if name.startswith(tuple(f"deskroster.ledger.engines.{engine}" for engine in engines))
+    }
+
+    assert {"postgresql", "sqlite"} <= set(engines)
+    assert set() == strangers
+
+
+@pytest.mark.parametrize(("driver", "engine"), [("sqlite3", "sqlite"), ("psycopg", "postgresql")])
+def test_a_driver_is_imported_only_by_its_engine(driver, engine):
+    """And by `copy_file`: a copy of an installation is a file of SQLite, whichever engine has the data."""
+    home = (f"ledger/engines/{engine}/", "ledger/engines/copy_file.py")
+    strangers = {path.relative_to(PACKAGE).as_posix() for path in modules() if driver in imports(path)}
+
+    assert strangers
+    assert [] == [path for path in strangers if not path.startswith(home)]
+
+
 def test_the_core_imports_nothing_that_does_io_or_knows_the_time():
     imported = {(str(path.relative_to(TOP)), name) for path in modules("core") for name in imports(path)}
 
@@ -162,6 +189,15 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield (node.module or "").partition(".")[0]
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Name each module that a module imports, in full."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def count_lines(path: Path) -> int:

@@ -86,9 +86,8 @@ class SQLite:
 
     def serve(self, clock: Clock) -> None:
         """Open the file of nonces. Raises NoncesLost, NewerData."""
-        assert self.folder is not None
         self._clock = clock
-        self._nonces = Nonces(self.folder / nonce_file.FILE, clock)
+        self._nonces = Nonces(self.path.with_name(nonce_file.FILE), clock)
 
     def fresh(self, company_id: int, nonce: str | None, now: int) -> Durable:
         """Spend a nonce. Nobody else writes, so there is nothing else to learn. Raises Busy."""
