@@ -33,9 +33,9 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "deskroster"
 
 BOUNDED = {
-    "uvicorn": "its protocol and cycle are what guards/http.py builds on",
+    "uvicorn": "guards/http.py derives from its protocol, and guards/ uses its cycle",
     "msgspec": "its messages are the only form in which it says which field is wrong, and how",
-    "httptools": "what llhttp lets through decides what guards/http.py has to refuse",
+    "httptools": "what llhttp lets through decides what guards/ has to refuse",
     "uvloop": "guards/tls.py takes the first step of its start_tls before awaiting it",
     "swagger-ui-py": "we serve the static files that its package holds",
 }
@@ -245,6 +245,21 @@ def test_control_a_private_part_that_is_not_listed_is_noticed(tmp_path):
     } == found
 
 
+def test_control_a_private_part_of_an_object_whose_class_is_imported_is_noticed(tmp_path):
+    (tmp_path / "new.py").write_text(
+        textwrap.dedent(
+            """
+            from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+            def expects(cycle: RequestResponseCycle) -> bool:
+                return cycle.waiting_for_100_continue
+            """
+        )
+    )
+
+    assert "RequestResponseCycle.waiting_for_100_continue" in set(uses([tmp_path / "new.py"]))
+
+
 def test_control_a_method_that_takes_something_else_is_noticed(monkeypatch):
     monkeypatch.setattr(HttpToolsProtocol, "on_body", lambda self, body, more: None)
 
@@ -274,6 +289,7 @@ def uses(sources: Iterable[Path]) -> Iterator[str]:
         yield from imported(tree)
         ours = {node.attr for node in ast.walk(tree) if type(node) is ast.Attribute and is_set_on_self(node)}
         parents = {known for node in ast.walk(tree) if type(node) is ast.ClassDef for known in parents_of(node)}
+        handed_around = parents or {name.rpartition(":")[2] for name in imported(tree)} & set(HANDED)
         for node in ast.walk(tree):
             if type(node) is ast.ClassDef:
                 for parent in parents_of(node):
@@ -281,7 +297,7 @@ def uses(sources: Iterable[Path]) -> Iterator[str]:
             elif type(node) is ast.Attribute and ast.unparse(node.value) not in ("self", "cls"):
                 if node.attr.startswith("_") and not node.attr.startswith("__") and node.attr not in ours:
                     yield ast.unparse(node)
-                if parents:  # here objects of the library are handed around
+                if handed_around:
                     for name, handed in (HANDED | {k: PARENTS[k] for k in parents & {"uvicorn.Server"}}).items():
                         if node.attr in members(handed) and not is_super(node):
                             yield f"{name}.{node.attr}"

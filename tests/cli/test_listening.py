@@ -13,7 +13,7 @@ import pytest
 from deskroster import server
 from deskroster.cli.serving import Addresses, _warn_of_plain_http
 from deskroster.core.records import Secret
-from deskroster.guards.room import plain
+from deskroster.guards.quotas import unmapped
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients
@@ -105,7 +105,7 @@ def test_control_a_socket_for_ipv6_alone_is_noticed(monkeypatch):
     ],
 )
 def test_an_address_is_shown_as_its_family_writes_it(peer, shown):
-    assert shown == plain(peer)
+    assert shown == unmapped(peer)
 
 
 API, METRICS = "http://0.0.0.0:8321", "http://0.0.0.0:9321"

@@ -140,7 +140,7 @@ def test_others_have_their_turn_between_many_of_one_packet(fresh, at_once, monke
         talk.send(asked(call))
         first = shown(talk.answer())
         del at_once[:]
-        monkeypatch.setattr("deskroster.guards.http.perf_counter", lambda: next(ticks) / 1_000)
+        monkeypatch.setattr("deskroster.guards.immediate.perf_counter", lambda: next(ticks) / 1_000)
         talk.send(asked(call) * 8 * AT_ONCE)
         answers = [shown(talk.answer()) for _ in range(8 * AT_ONCE)]
 

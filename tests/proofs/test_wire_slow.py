@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deskroster.guards.room import Room
+from deskroster.guards.quotas import Quotas
 from deskroster.testing import StillClock
 from tests.cli.test_serving import self_signed
 from tests.conftest import NOW
@@ -34,22 +34,22 @@ Start = Callable[..., Limited]
 
 
 @pytest.fixture(scope="module")
-def rooms() -> Iterator[list[Room]]:
-    """Give the room of each server that is started, the last one last."""
-    made: list[Room] = []
+def quotas() -> Iterator[list[Quotas]]:
+    """Give the quotas of each server that is started, the last one last."""
+    made: list[Quotas] = []
 
-    class Known(Room):
+    class Known(Quotas):
         def __init__(self, *given) -> None:
             super().__init__(*given)
             made.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("deskroster.guards.Room", Known)
+        patch.setattr("deskroster.guards.Quotas", Known)
         yield made
 
 
 @pytest.fixture(scope="module")
-def hurried(prepared: Path, tmp_path_factory, rooms) -> Iterator[Limited]:
+def hurried(prepared: Path, tmp_path_factory, quotas) -> Iterator[Limited]:
     """Give a server whose deadlines are short."""
     folder = tmp_path_factory.mktemp("hurried") / "data"
     shutil.copytree(prepared, folder)
@@ -58,7 +58,7 @@ def hurried(prepared: Path, tmp_path_factory, rooms) -> Iterator[Limited]:
 
 
 @pytest.fixture
-def start(prepared: Path, tmp_path: Path, rooms) -> Start:
+def start(prepared: Path, tmp_path: Path, quotas) -> Start:
     shutil.copytree(prepared, tmp_path / "data")
     return lambda **how: Limited(tmp_path / "data", **how)
 
@@ -168,14 +168,14 @@ def test_a_client_that_pipelines_without_rest_is_never_too_slow(start):
 
 
 @in_one_of_three_tries
-def test_an_answer_that_is_not_read_is_given_up(start, rooms):
+def test_an_answer_that_is_not_read_is_given_up(start, quotas):
     big = b"GET /docs/kf5/openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
     with start(**SHORT | {"idle_seconds": 60}) as server:
         with Talk(server.url, small=True) as ending, Talk(server.url, small=True) as going_on:
             ending.send(big.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             going_on.send(big * 1_000)  # more than the kernel takes for a client
 
-            assert _within(SOON, lambda: connected(rooms[-1]) == 0)
+            assert _within(SOON, lambda: connected(quotas[-1]) == 0)
         with Talk(server.url) as talk:
             talk.send(LIVE)
             assert 200 == talk.answer().status
@@ -194,7 +194,7 @@ def test_without_guards_an_answer_that_is_not_read_is_kept(start):
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms):
+def test_one_address_has_so_many_connections_and_others_have_theirs(start, quotas):
     with start(connections=5, connections_per_address=3) as server:
         first = [Talk(server.url) for _ in range(3)]
         for talk in first:
@@ -213,14 +213,14 @@ def test_one_address_has_so_many_connections_and_others_have_theirs(start, rooms
             assert 503 == refused.answer().status
 
         first.pop().__exit__()
-        assert _within(SOON, lambda: connected(rooms[-1]) == 4)
+        assert _within(SOON, lambda: connected(quotas[-1]) == 4)
         with Talk(server.url, "127.0.0.3") as talk:
             talk.send(LIVE)
             assert 200 == talk.answer().status
         for talk in first + second:
             talk.__exit__()
-        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
-    assert_nothing_is_left(rooms[-1])
+        assert _within(SOON, lambda: connected(quotas[-1]) == 0)
+    assert_nothing_is_left(quotas[-1])
 
 
 @pytest.mark.proof
@@ -233,32 +233,32 @@ def test_without_guards_one_address_has_as_many_connections_as_it_likes(start):
             talk.__exit__()
 
 
-def test_bodies_have_so_much_room_for_one_address_and_in_all(start, rooms):
+def test_bodies_have_so_much_room_for_one_address_and_in_all(start, quotas):
     """What is there is given back, however a request ends; the control takes all that comes."""
     half = KF5.request(framed=b"Content-Length: 50000\r\n\r\n" + bytes(40_000))
     with start(bodies_bytes=100_000, bodies_bytes_per_address=50_000) as server:
         with Talk(server.url) as first, Talk(server.url) as over, Talk(server.url, "127.0.0.2") as second:
             first.send(half)
-            assert _within(SOON, lambda: held(rooms[-1]) == 40_000)
+            assert _within(SOON, lambda: held(quotas[-1]) == 40_000)
             over.send(half)
             check_refusal("kf5", over.answer(), 503)
-            assert _within(SOON, lambda: held(rooms[-1]) == 40_000)
+            assert _within(SOON, lambda: held(quotas[-1]) == 40_000)
             second.send(half)
-            assert _within(SOON, lambda: held(rooms[-1]) == 80_000)
+            assert _within(SOON, lambda: held(quotas[-1]) == 80_000)
             with Talk(server.url, "127.0.0.3") as third:
                 third.send(half)
                 check_refusal("kf5", third.answer(), 503)
-            assert _within(SOON, lambda: held(rooms[-1]) == 80_000)
+            assert _within(SOON, lambda: held(quotas[-1]) == 80_000)
             first.send(bytes(10_000))
             check_refusal("kf5", first.answer(), 400)
-        assert _within(SOON, lambda: held(rooms[-1]) == 0)
+        assert _within(SOON, lambda: held(quotas[-1]) == 0)
         assert 201 == server.kf5.post("/groups.json", json={"group": {"name": "x"}}).status_code
-    assert_nothing_is_left(rooms[-1])
+    assert_nothing_is_left(quotas[-1])
 
 
 @pytest.mark.parametrize("ending", ["whole", "client-gone", "refused", "too-large", "early", "pipelined", "too-slow"])
 @in_one_of_three_tries
-def test_room_is_given_back_once(start, rooms, ending):
+def test_room_is_given_back_once(start, quotas, ending):
     body = b'{"group": {"name": "%b"}}' % (b"x" * 200)
     sent = KF5.request(framed=b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
     chunked = KF5.request(framed=b"Transfer-Encoding: chunked\r\n\r\n3E8\r\n%b\r\n" % bytes(1_000))
@@ -287,9 +287,9 @@ def test_room_is_given_back_once(start, rooms, ending):
                     talk.send(sent + chunked)
                     assert 201 == talk.answer().status
                     check_refusal("kf5", talk.answer(), 408)
-        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
-        assert _within(SOON, lambda: held(rooms[-1]) == 0)
-    assert_nothing_is_left(rooms[-1])
+        assert _within(SOON, lambda: connected(quotas[-1]) == 0)
+        assert _within(SOON, lambda: held(quotas[-1]) == 0)
+    assert_nothing_is_left(quotas[-1])
 
 
 # ── TLS, and the end ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,7 +297,7 @@ def test_room_is_given_back_once(start, rooms, ending):
 
 @pytest.mark.proof
 @in_one_of_three_tries
-def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, rooms, tmp_path):
+def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, quotas, tmp_path):
     files = tmp_path / "cert.pem", tmp_path / "key.pem"
     self_signed(*files)
     trusting = ssl.create_default_context(cafile=files[0])
@@ -318,18 +318,18 @@ def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, rooms, tmp
             garbage.send(LIVE)
             early.send(b"\x16\x03\x01")
             assert garbage.ends_within(SOON)
-            assert _within(SOON, lambda: connected(rooms[-1]) == 3)
+            assert _within(SOON, lambda: connected(quotas[-1]) == 3)
             with Talk(url), Talk(url) as refused:
                 assert refused.ends_within(SOON)
-                assert connected(rooms[-1]) == 4  # none of them has met its deadline yet
+                assert connected(quotas[-1]) == 4  # none of them has met its deadline yet
             for talk in (silent, early, last):
                 assert talk.ends_within(SOON)
-        assert _within(SOON, lambda: connected(rooms[-1]) == 0)
+        assert _within(SOON, lambda: connected(quotas[-1]) == 0)
         assert 2 == asks(server).count(b'{"live":true}')
-    assert_nothing_is_left(rooms[-1])
+    assert_nothing_is_left(quotas[-1])
 
 
-def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, rooms):
+def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, quotas):
     server = start(graceful_seconds=GRACE)
     with server:
         talks = [Talk(server.url) for _ in range(4)]
@@ -347,7 +347,7 @@ def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, 
     assert [True, True, True] == [talk.ends_within(SOON) for talk in (head, idle, refused)]
     assert took < GRACE / 2
     assert before == server.roster().number
-    assert_nothing_is_left(rooms[-1])
+    assert_nothing_is_left(quotas[-1])
     for talk in talks:
         talk.__exit__()
 
@@ -355,16 +355,18 @@ def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, 
 # ── what the tests of this file say often ───────────────────────────────────────────────────────────────────────────
 
 
-def connected(room: Room) -> int:
-    return room._total
+def connected(quotas: Quotas) -> int:
+    return quotas._all_connections
 
 
-def held(room: Room) -> int:
-    return room._held_in_all
+def held(quotas: Quotas) -> int:
+    return quotas._all_body_bytes
 
 
-def assert_nothing_is_left(room: Room) -> None:
-    assert [0, 0, {}, {}] == [room._total, room._held_in_all, dict(room._connected), dict(room._held)]
+def assert_nothing_is_left(quotas: Quotas) -> None:
+    by_address = [dict(quotas._connections), dict(quotas._body_bytes)]
+
+    assert [0, 0, {}, {}] == [connected(quotas), held(quotas), *by_address]
 
 
 def _drip(talk: Talk, drip: bytes, stop: threading.Event) -> None:

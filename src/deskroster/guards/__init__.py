@@ -1,18 +1,20 @@
-"""Guards: what stands between the network and the app, so that nobody holds it up."""
+"""Guards: the limits and timeouts of connections, between the network and the app."""
 
 import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Any
 
-from deskroster.guards.http import AtOnce, Guarded, Refuse
-from deskroster.guards.room import Room
+from deskroster.guards.http import Guarded
+from deskroster.guards.immediate import AtOnce
+from deskroster.guards.quotas import Quotas
+from deskroster.guards.refusal import Refuse
 from deskroster.guards.tls import Handshake
 from deskroster.settings import Limits
 
 
 class Guard:
-    """Makes the connections of a server, all within its limits."""
+    """Makes the protocols of a server's connections, which share its quotas."""
 
     def __init__(
         self,
@@ -22,13 +24,13 @@ class Guard:
         tls: ssl.SSLContext | None = None,
         at_once: AtOnce | None = None,
     ) -> None:
-        """`at_once` may answer before the app is asked."""
-        self._room = Room(limits, is_proxy)
+        """Guard a server. `at_once` may answer a GET instead of the app; without it the app answers all."""
+        self._quotas = Quotas(limits, is_proxy)
         self._refuse = refuse
         self._tls = tls
         self._at_once = at_once
 
     def protocol(self, **given: Any) -> asyncio.Protocol:
         """Make the protocol of one connection, as uvicorn asks for it."""
-        guarded = Guarded(self._room, self._refuse, self._at_once, **given)
-        return guarded if self._tls is None else Handshake(self._room, guarded, self._tls)
+        guarded = Guarded(self._quotas, self._refuse, self._at_once, **given)
+        return guarded if self._tls is None else Handshake(self._quotas, guarded, self._tls)

@@ -1,4 +1,4 @@
-"""Encoding: replies that no app sends, as the bytes of HTTP/1.1."""
+"""Encoding: replies as the bytes of HTTP/1.1, where the protocol writes them itself."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ CLOSE = (b"connection", b"close")
 """The header of an answer after which the connection ends."""
 
 
-def encoded(reply: Reply, without_body: bool = False) -> bytes:
-    """Return a whole answer, after which the connection ends."""
-    return head(reply, [CLOSE]) + (b"" if without_body else reply.body)
+def final_response(reply: Reply, without_body: bool = False) -> bytes:
+    """Return a whole response, after which the connection ends."""
+    return response_head(reply, [CLOSE]) + (b"" if without_body else reply.body)
 
 
-def head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return the head of an answer, with more headers before its own."""
+def response_head(reply: Reply, more: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the head of a response, with more headers before its own."""
     lines = b"".join([b"%b: %b\r\n" % header for header in more])
     for name, value in reply.headers:
         lines += b"%b: %b\r\n" % (name.lower().encode("latin-1"), value.encode("latin-1"))

@@ -1,26 +1,33 @@
-"""Heads: what is asked by the first bytes of a request, and what is refused of a head that is whole."""
+"""Heads: what the head of a request asks for, and what is refused of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from deskroster.dialect.problems import BadHost, Malformed, Rejection, TooLarge
 from deskroster.settings import Limits
 
 _REQUEST_LINE = re.compile(rb"([!-~]{1,32})[ \t]+(/[!-~]{0,8192})")
-_AROUND = 14  # bytes of a request line beside method and target: two spaces, the version, the end of the line
-_AROUND_HEADER = 4  # the colon, a space, the end of the line
+_REQUEST_LINE_REST = 14  # bytes of a request line beside method and target: two spaces, the version, CRLF
+_HEADER_LINE_REST = 4  # the colon, a space, CRLF
+_SLASH = ord("/")
 
-Pairs = Sequence[tuple[bytes, bytes]]
+Pairs = Iterable[tuple[bytes, bytes]]
 
 
 def request_line(data: bytes) -> tuple[str, bytes]:
-    """Return the method and the path that bytes begin with which need not be HTTP; GET and / where they have none."""
+    """Return the method and the path at the start of a packet that need not be HTTP; GET and / where it has none."""
     line = _REQUEST_LINE.match(data.lstrip(b"\r\n"))
     return ("GET", b"/") if line is None else (line[1].decode("ascii"), line[2].partition(b"?")[0])
 
 
+def path_of(url: bytes) -> bytes:
+    """Return the path of a target, which may name a host before it."""
+    path = url if url[0] == _SLASH else url[url.find(b"/", url.find(b"://") + 3) :]
+    return path.partition(b"?")[0]
+
+
 def bad_target(url: bytes, headers: Pairs) -> Rejection | None:
-    """Allow no fragment, and of targets that are no path `*`, and one with the host that `Host` names."""
+    """Refuse a fragment, and a target that is neither a path nor `*` unless its host is the one in `Host`."""
     if b"#" in url:
         return Malformed("HTTP")
     if url == b"*":
@@ -30,9 +37,24 @@ def bad_target(url: bytes, headers: Pairs) -> Rejection | None:
     return BadHost() if other else None
 
 
+def bad_coding(version: str, headers: Pairs) -> Rejection | None:
+    """Refuse a transfer coding in HTTP/1.0, and any beside `chunked`; llhttp has seen that it is the last one."""
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    return Malformed("HTTP") if version == "1.0" or codings != [b"chunked"] else None
+
+
 def too_large(method: bytes, url: bytes, headers: Pairs, limits: Limits) -> Rejection | None:
-    """Compare a head, and the query in it, with their limits in bytes."""
-    size = len(method) + len(url) + _AROUND + sum(len(name) + len(value) + _AROUND_HEADER for name, value in headers)
+    """Refuse a head, or a query in it, that exceeds its limit in bytes."""
+    size = (
+        len(method) + len(url) + _REQUEST_LINE_REST
+        + sum(len(name) + len(value) + _HEADER_LINE_REST for name, value in headers)
+    )  # fmt: skip
     if size > limits.head_bytes:
         return TooLarge("head")
     return TooLarge("query") if len(url.partition(b"?")[2]) > limits.query_bytes else None
+
+
+def without_upgrade(method: bytes, url: bytes, version: str, headers: Pairs) -> bytes:
+    """Return a head as if its client had not asked for another protocol."""
+    lines = [b"%b: %b\r\n" % header for header in headers if header[0] != b"upgrade"]
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), b"".join(lines))

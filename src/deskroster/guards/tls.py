@@ -1,4 +1,4 @@
-"""TLS, with the limits of a connection from its first byte on."""
+"""TLS: the limits of a connection hold from the first byte of its handshake."""
 
 import asyncio
 import ssl
@@ -8,30 +8,30 @@ from typing import Any
 from uvicorn.protocols.utils import get_remote_addr
 
 from deskroster.guards.http import Guarded
-from deskroster.guards.room import Room, plain
+from deskroster.guards.quotas import Quotas, unmapped
 
 
 class Handshake(asyncio.Protocol):
-    """A connection until TLS is agreed on: counted as any other, and timed as a head."""
+    """A connection during its TLS handshake: counted as any other, within the timeout of a head."""
 
-    def __init__(self, room: Room, guarded: Guarded, tls: ssl.SSLContext) -> None:
-        self._room = room
+    def __init__(self, quotas: Quotas, guarded: Guarded, tls: ssl.SSLContext) -> None:
+        self._quotas = quotas
         self._guarded = guarded
         self._tls = tls
-        self._early = b""  # what came with the end of the handshake
+        self._early = b""  # decrypted data that came with the end of the handshake
         self._lost = False
-        self._shaking: asyncio.Task[None]
+        self._task: asyncio.Task[None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        address = (plain(get_remote_addr(transport)) or ("",))[0]
-        if not self._room.enter(address):
+        address = (unmapped(get_remote_addr(transport)) or ("",))[0]
+        if not self._quotas.connect(address):
             transport.abort()
             return
-        loop, seconds = asyncio.get_running_loop(), self._room.limits.head_seconds
+        loop, seconds = asyncio.get_running_loop(), self._quotas.limits.head_seconds
         secure = _Begun(
             loop.start_tls(transport, self, self._tls, server_side=True, ssl_handshake_timeout=seconds)
         )  # at once: what is read next is part of it
-        self._shaking = loop.create_task(self._shake(secure, address))
+        self._task = loop.create_task(self._handshake(secure, address))
 
     def data_received(self, data: bytes) -> None:
         self._early += data
@@ -39,13 +39,13 @@ class Handshake(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
 
-    async def _shake(self, secure: "_Begun", address: str) -> None:
+    async def _handshake(self, secure: "_Begun", address: str) -> None:
         try:
             transport = await secure
         except (OSError, asyncio.CancelledError):
             self._lost = True
         if self._lost:
-            self._room.leave(address)
+            self._quotas.disconnect(address)
             return
         self._guarded.counted_as = address
         transport.set_protocol(self._guarded)

@@ -76,7 +76,7 @@ def heard(desk: InProcess, pieces: Iterable[bytes]) -> bytes:
         for piece in pieces:
             protocol.data_received(piece)
             await asyncio.sleep(0)
-        while protocol._unanswered() and not ears.is_closing():  # noqa: ASYNC110 - the protocol tells nobody
+        while protocol._dispatch.unanswered() and not ears.is_closing():  # noqa: ASYNC110 - the protocol tells nobody
             await asyncio.sleep(0)
         protocol.connection_lost(None)
         return re.sub(rb"date: [^\r]*\r\n", b"", bytes(ears.heard))
