@@ -165,7 +165,7 @@ class DialectApp:
         route = request.route
         if route.depends is None:
             return route.handler(request, desk)
-        name, answers = route.depends(request), desk.roster.pieces.answers
+        name, answers = route.depends(request), desk.roster.answers
         kept: Reply | None = answers.get(name)
         if kept is not None:
             return kept

@@ -78,7 +78,7 @@ def list_users(request: Request, desk: Desk) -> Reply:
 def show_many_users(request: Request, desk: Desk) -> Reply:
     request.caller.must(Permission.READ)
     number, window = shapes.window(request)
-    page = desk.roster.page(_known_ids(request, desk.roster), window)
+    page = desk.roster.agents.page(window, _known_ids(request, desk.roster))
     return shapes.users_page(request, desk, page, number, window.limit)
 
 

@@ -17,7 +17,8 @@ from msgspec import UNSET, Struct, UnsetType
 from deskroster.core import profiles, text
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, turns
 from deskroster.dialect.query import clamped

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from deskroster.core.changes import Batch, Done
 from deskroster.core.problems import Invalid, NotFound, Rule
 from deskroster.core.records import Kind
-from deskroster.core.roster import Page, Window
+from deskroster.core.table import Page, Window
 from deskroster.dialect import Reply, Request
 
 PAGE_SIZE, MOST_PAGE_SIZE = 20, 100

@@ -10,7 +10,8 @@ from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 from deskroster.dialect import Reply, Request, turns
 from deskroster.dialect.query import clamped
 

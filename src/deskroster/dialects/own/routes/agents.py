@@ -4,7 +4,7 @@ from deskroster.core import agents
 from deskroster.core.access import Permission
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import NotFound
-from deskroster.core.roster import Page
+from deskroster.core.table import Page
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialects.own import shapes

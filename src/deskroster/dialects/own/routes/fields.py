@@ -12,7 +12,7 @@ from deskroster.dialects.own.shapes.fields import FieldBody, FieldList, FieldOut
 
 def list_profile_fields(request: Request, desk: Desk) -> Reply:
     request.caller.must(Permission.READ)
-    page = desk.roster.page(desk.roster.profile_fields.ids, shapes.window(request))
+    page = desk.roster.profile_fields.page(shapes.window(request))
     return shapes.listed(desk.roster, "profile_field", field_piece, page)
 
 
