@@ -124,10 +124,17 @@ def find(
     return roster.agents.page(window, roster.enabled if enabled else None)
 
 
-def profile_ids(roster: Roster, page: Page) -> list[int]:
-    """Return the profile records of the agents on a page."""
-    held = (roster.agents.rows[i].profile_id for i in page.ids)
-    return [id for id in held if id is not None]
+def find_by_email(roster: Roster, caller: Caller, email: str) -> Page:
+    """Return a page of the agent with this e-mail, whatever its case: of one or none."""
+    caller.must(Permission.READ)
+    id = _id_by_email(roster, email)
+    return roster.agents.page(Window(0, 1), () if id is None else (id,))
+
+
+def among(roster: Roster, caller: Caller, ids: Iterable[int], window: Window) -> Page:
+    """Return a page of those of these agents that there are, by ascending id."""
+    caller.must(Permission.READ)
+    return roster.agents.page(window, sorted(id for id in set(ids) if id in roster.agents))
 
 
 def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
@@ -140,7 +147,7 @@ def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generat
 def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
     """Return the agent with this e-mail, whatever its case. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    id = roster.by_email.get(email.lower()) if text.may_be_email(email) else None
+    id = _id_by_email(roster, email)
     if id is None:
         raise NotFound("agent", email)
     return roster.agents[id]
@@ -162,6 +169,10 @@ def with_job_number(roster: Roster, caller: Caller, job_number: str) -> Agent:
     if not ids:
         raise NotFound("agent", job_number)
     return roster.agents[next(iter(ids))]
+
+
+def _id_by_email(roster: Roster, email: str) -> int | None:
+    return roster.by_email.get(email.lower()) if text.may_be_email(email) else None
 
 
 def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | set[int]) -> list[Change]:

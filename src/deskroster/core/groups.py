@@ -82,7 +82,8 @@ def find(roster: Roster, caller: Caller, window: Window) -> Page:
 def of_agent(roster: Roster, caller: Caller, agent_id: int, window: Window) -> Page:
     """Return a page of the groups that an agent is in. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    return roster.groups.page(window, roster.agents.find(agent_id).group_ids)
+    agent = roster.agents.find(agent_id)
+    return roster.groups.page(window, agent.group_ids, owner=agent)
 
 
 def crowded(roster: Roster, page: Page) -> bool:
@@ -96,4 +97,5 @@ def crowded(roster: Roster, page: Page) -> bool:
 def members(roster: Roster, caller: Caller, id: int, window: Window) -> Page:
     """Return a page of the agents in a group. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    return roster.agents.page(window, roster.groups.find(id).member_ids)
+    group = roster.groups.find(id)
+    return roster.agents.page(window, group.member_ids, owner=group)

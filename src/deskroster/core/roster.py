@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import cast
 
 from msgspec.structs import replace
@@ -195,18 +196,26 @@ class Roster:
         if kind == "company":
             self.forget_encoded()
             return
-        pieces, answers = self.pieces, self.answers
-        pieces.drop(kind, (id,))
-        answers.touch(kind, (id,))
+        self._drop(kind, (id,))
         if kind != "group" or before is None or after is None:  # a group is listed by nothing but its id
-            answers.touch_lists(kind)
+            self.answers.touch_lists(kind)
         for other, ids in self._neighbours(change):
+            if ids is None or ids:
+                self._drop(other, ids)
+
+    def _drop(self, kind: Kind, ids: Collection[int] | Ids | None) -> None:
+        """Drop pieces and the answers that show them; an agent's answer shows the profile record that it holds."""
+        self.pieces.drop(kind, ids)
+        if ids is None:
+            self.answers.touch_lists(kind)
+        else:
+            self.answers.touch(kind, ids)
+        if kind == "profile_record":
             if ids is None:
-                pieces.drop(other, None)
-                answers.touch_lists(other)
-            elif ids:
-                pieces.drop(other, ids)
-                answers.touch(other, ids)
+                self.answers.touch_lists("agent")
+            else:
+                holders = self.agents_with["profile_record"]
+                self.answers.touch("agent", chain.from_iterable(holders.get(id, ()) for id in ids))
 
     def _neighbours(self, change: Change) -> Iterable[tuple[Kind, Collection[int] | Ids | None]]:
         """Return the records one step along the indexes from a changed one, by kind; None: all of the kind."""

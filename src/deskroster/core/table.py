@@ -22,11 +22,16 @@ class Window(Struct, frozen=True, gc=False):
     newest_first: bool = False
 
 
+Sources = tuple[tuple[Kind, Sequence[int]], ...]
+"""The records that an answer is made from, by kind. It also depends on which records of each kind there are."""
+
+
 class Page(Struct, frozen=True, gc=False):
-    """The ids of the records in a window, in order, and how many records the whole list has."""
+    """The ids of the records in a window, in order, how many records the whole list has, and what it was read from."""
 
     ids: list[int]
     total: int
+    sources: Sources
 
 
 class Table(Generic[R]):
@@ -61,17 +66,26 @@ class Table(Generic[R]):
             raise NotFound(self.kind, id)
         return record
 
-    def page(self, window: Window, ids: Ids | Sequence[int] | None = None) -> Page:
-        """Return what a window shows of an ascending list of records: of all, if no ids are given."""
+    def page(self, window: Window, ids: Ids | Sequence[int] | None = None, owner: AnyRecord | None = None) -> Page:
+        """Return what a window shows of an ascending list of records: of all, if no ids are given.
+
+        A list that is a field of another record has that record as its `owner`.
+        """
         listed = self.ids if ids is None else ids
         total, start, newest_first = len(listed), window.start, window.newest_first
         limit = min(window.limit, total - start)
-        if limit <= 0:
-            return Page([], total)
         if newest_first:
             start = total - start - limit
-        found = listed.window(start, limit) if isinstance(listed, Ids) else list(listed[start : start + limit])
-        return Page(found[::-1] if newest_first else found, total)
+        if limit <= 0:
+            found = []
+        elif isinstance(listed, Ids):
+            found = listed.window(start, limit)
+        else:
+            found = list(listed[start : start + limit])
+        if newest_first:
+            found.reverse()
+        read: Sources = ((self.kind, found),)
+        return Page(found, total, read if owner is None else (*read, (owner.kind, (owner.id,))))
 
     def id_set(self, field: str, ids: Iterable[int]) -> tuple[int, ...]:
         """Return ids of records as a set: ascending, each once. Raises Invalid: TOO_MANY, UNKNOWN."""
