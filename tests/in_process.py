@@ -138,9 +138,9 @@ def signed(client: httpx2.Client, method: str, url: str, **how: Any) -> httpx2.R
     return next(client.auth.auth_flow(client.build_request(method, url, **how)))
 
 
-def repeated(client: httpx2.Client, path: str) -> Callable[[], httpx2.Request]:
+def repeated(client: httpx2.Client, path: str, **how: Any) -> Callable[[], httpx2.Request]:
     """Return what signs a GET of a path anew each time: it is built once, which takes longer than to answer it."""
-    built = client.build_request("GET", path)
+    built = client.build_request("GET", path, **how)
     auth = client.auth
     if not isinstance(auth, UdeskSignature | ServiceGoSignature):
         whole = next(auth.auth_flow(built))

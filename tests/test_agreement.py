@@ -377,7 +377,7 @@ class Company(RuleBasedStateMachine):
         """Each is asked after every write, so that what was kept before it would be noticed."""
         desk = self.desk
         kept = [self.asked(desk, dialect, path) for dialect, path in LISTS]
-        desk.roster().pieces.clear()
+        desk.roster().forget_encoded()
         assert kept == [self.asked(desk, dialect, path) for dialect, path in LISTS]
 
     def in_udesk(self, id: int, one: dict[str, Any]) -> dict[str, Any]:

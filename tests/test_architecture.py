@@ -88,6 +88,18 @@ def test_the_core_imports_nothing_that_does_io_or_knows_the_time():
     assert set() == forbidden
 
 
+def test_only_the_core_makes_pages_so_that_each_says_what_it_was_read_from():
+    makers = {
+        f"{path.relative_to(TOP)}:{node.lineno}"
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("Page", "page")
+    }
+
+    assert makers
+    assert {maker for maker in makers if not maker.startswith("src/deskroster/core/")} == set()
+
+
 def test_no_file_is_longer_than_one_can_keep_in_mind():
     too_long = {
         str(path.relative_to(TOP)): lines for path in modules() if (lines := count_lines(path)) > MOST_LINES_OF_A_FILE

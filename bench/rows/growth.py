@@ -11,7 +11,8 @@ from bench.figures import Bench, Figure
 from deskroster.core import agents
 from deskroster.core.access import OPERATOR
 from deskroster.core.changes import Commit, Origin
-from deskroster.core.roster import Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Window
 from deskroster.dialects.udesk import shapes
 
 SMALL, LARGE = 10_000, 1_000_000
@@ -47,7 +48,7 @@ def _cost(job: Callable[[Roster], float], roster: Roster, times: int) -> float:
 
 
 def _page(roster: Roster) -> float:
-    roster.pieces.clear()
+    roster.forget_encoded()
     window = Window(random.randrange(len(roster.agents) - PAGE), PAGE)
     began = time.thread_time()
     _show(roster, window)

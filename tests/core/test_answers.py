@@ -122,7 +122,7 @@ def test_an_answer_that_is_kept_again_counts_once():
 def test_a_reader_who_asks_for_the_same_in_ever_new_words_is_answered_within_the_limit(quiet_desk, dialect):
     """Of a query that may have 8 KiB of anything, what a name may hold is counted, and more than that is not kept."""
     path = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup"}[dialect]
-    answers = quiet_desk.roster().pieces.answers
+    answers = quiet_desk.roster().answers
     numbers = itertools.count()
     for length in (1, 500, 7_000):
         for name in ("x", "page", "pageNum", "per_page", "pageSize"):

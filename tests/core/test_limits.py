@@ -10,6 +10,7 @@ from deskroster.core.ids import MANY
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent
 from deskroster.core.roster import Roster
+from deskroster.core.table import MAX_IDS
 from tests import world
 
 pytestmark = pytest.mark.once
@@ -36,11 +37,11 @@ def refused(what) -> Rule:
 
 
 def test_a_group_holds_as_many_as_a_list_by_whatever_door_they_come():
-    roster = company(agents.MAX_IDS + 1)
-    full = done(roster, groups.create(roster, OPERATOR, "full", range(1, agents.MAX_IDS + 1), AT))
+    roster = company(MAX_IDS + 1)
+    full = done(roster, groups.create(roster, OPERATOR, "full", range(1, MAX_IDS + 1), AT))
     joining = AgentFields(group_ids=[full])
 
-    assert Rule.TOO_MANY == refused(lambda: agents.update(roster, OPERATOR, agents.MAX_IDS + 1, joining, AT))
+    assert Rule.TOO_MANY == refused(lambda: agents.update(roster, OPERATOR, MAX_IDS + 1, joining, AT))
     assert agents.update(roster, OPERATOR, 1, AgentFields(group_ids=[full], name="b"), AT)
 
 

@@ -12,7 +12,8 @@ from deskroster.core import profiles
 from deskroster.core.answers import MAX_BYTES
 from deskroster.core.changes import Change, Commit, Origin
 from deskroster.core.records import Agent, Group, ProfileRecord
-from deskroster.core.roster import Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Window
 from tests.random_verbs import attempt, filled, reloaded, state
 
 pytestmark = pytest.mark.once
@@ -88,7 +89,7 @@ def test_a_held_piece_equals_a_fresh_encoding(random):
 @given(RANDOM)
 def test_a_kept_answer_is_true_or_gone(random):
     roster = filled()
-    answers = roster.pieces.answers
+    answers = roster.answers
     for _ in range(STEPS):
         for kind, shape in SHAPES.items():
             ids = list(roster.table(kind).ids)
@@ -105,17 +106,17 @@ def test_a_change_leaves_the_answers_that_show_nothing_of_it():
     roster = Roster(filled().company)
     roster.fill("group", [Group(id=id, name=f"g{id}") for id in range(1, 1_000)])
     for at in (1, 500):
-        roster.pieces.answers.keep(at, f"from {at}", 10, (("group", range(at, at + 20)),))
+        roster.answers.keep(at, f"from {at}", 10, (("group", range(at, at + 20)),))
     third = roster.groups[3]
 
     roster.apply(Change("group", 3, third, replace(third, name="甲")))
 
-    assert [None, "from 500"] == [roster.pieces.answers.get(at) for at in (1, 500)]
+    assert [None, "from 500"] == [roster.answers.get(at) for at in (1, 500)]
 
 
 def test_answers_outlive_a_rehearsal_and_not_what_follows_it():
     roster = filled()
-    answers = roster.pieces.answers
+    answers = roster.answers
     group = next(iter(roster.groups))
     renamed = Change("group", group.id, group, replace(group, name="甲"))
     answers.keep("kept", "before", 10, (("group", (group.id,)),))
@@ -130,7 +131,7 @@ def test_answers_outlive_a_rehearsal_and_not_what_follows_it():
 
 def test_answers_are_bounded_whoever_asks_for_what():
     roster = filled()
-    answers = roster.pieces.answers
+    answers = roster.answers
 
     for at in range(100):
         answers.keep(at, at, MAX_BYTES // 10, (("group", (1,)),))
@@ -214,10 +215,10 @@ def test_a_change_to_the_company_drops_every_piece():
 def test_a_window_shows_its_part_of_a_list(window, expected):
     roster = filled()
 
-    page = roster.page(roster.groups.ids, window)
+    page = roster.groups.page(window)
 
     assert (expected, 3) == (page.ids, page.total)
-    assert page == roster.page([1, 2, 3], window)
+    assert page == roster.groups.page(window, [1, 2, 3])
 
 
 def _agent(roster: Roster, agent: Agent) -> bytes:

@@ -9,7 +9,8 @@ from deskroster.core import agents
 from deskroster.core.access import OPERATOR
 from deskroster.core.changes import Change, created, deleted
 from deskroster.core.records import Agent
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 from tests import world
 from tests.random_verbs import attempt, filled
 

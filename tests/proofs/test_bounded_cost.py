@@ -14,7 +14,8 @@ from bench.data import COMPANY
 from deskroster.core import agents, groups, keys, profiles, text
 from deskroster.core.access import OPERATOR, Caller
 from deskroster.core.records import Agent, FieldType, Secret
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 from deskroster.dialect import Dialect, Route
 from deskroster.dialects.kf5 import routes as kf5
 from deskroster.testing import StillClock
@@ -105,7 +106,7 @@ def test_a_page_of_crowds_is_made_in_turns(crowded: InProcess) -> None:
         request = signed(getattr(crowded.of(company.ADMIN), dialect), "GET", path)
 
         def shown(at: int, request: httpx2.Request = request) -> float:
-            roster.pieces.clear()
+            roster.forget_encoded()
             found = held.asked(crowded, request)
             assert 200 == found.status
             assert found.size > 50 * company.CROWD
@@ -149,13 +150,13 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
         until = time.thread_time() + 10 * LIMIT  # a slow core is allowed more
         while time.thread_time() < until:
             held.control()
-        return Page([], 0)
+        return Page([], 0, ())
 
     monkeypatch.setattr(kf5.groups, "find", slow)
     statuses = []
 
     def asked(at: int) -> float:
-        desk.roster().pieces.clear()
+        desk.roster().forget_encoded()
         found = held.asked(desk, signed(desk.kf5, "GET", "/groups.json"))
         statuses.append(found.status)
         return found.held
@@ -247,7 +248,7 @@ def _held(desk: InProcess, dialect: Dialect, route: Route, case: Case, at: int, 
     if case.swept:
         sweep(roster)
     elif cold:
-        roster.pieces.clear()
+        roster.forget_encoded()
         roster.texts._texts.clear()
     path = (case.path, *case.again)[at if case.again else 0]
     headers = {"Content-Type": "application/json", **case.headers}

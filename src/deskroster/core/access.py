@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Collection
 from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from deskroster.core.changes import Done
 from deskroster.core.problems import Conflict, Doubt, Forbidden, Reason, Unauthenticated
 from deskroster.core.records import Agent
-
-if TYPE_CHECKING:
-    from deskroster.core.roster import Roster
+from deskroster.core.roster import Roster
 
 
 class Permission(Enum):
@@ -57,14 +54,14 @@ class Caller(Struct, frozen=True, gc=False):
             raise Forbidden
 
 
-Verb = Callable[["Roster", Caller], Done]
+Verb = Callable[[Roster, Caller], Done]
 """A pure function that says what a write changes; it raises a Problem and changes nothing when it refuses."""
 
 OPERATOR = Caller(agent_id=None, permissions=OF_ADMINISTRATORS)
 """Who runs the installation: known by the file mode of the socket or the data folder, not by the roster."""
 
 
-def resolve(roster: "Roster", identity: Identity, now: int) -> Caller:
+def resolve(roster: Roster, identity: Identity, now: int) -> Caller:
     """Return what the proven `identity` may on this roster. Raises Unauthenticated when it no longer stands.
 
     Asked again on the roster that a verb runs on: a revoked key, a changed password or a lost level counts at once.
@@ -85,7 +82,7 @@ def resolve(roster: "Roster", identity: Identity, now: int) -> Caller:
 
 
 def keep_an_administrator(
-    roster: "Roster", before: Agent, after: Agent | None, gone: Collection[int] = frozenset()
+    roster: Roster, before: Agent, after: Agent | None, gone: Collection[int] = frozenset()
 ) -> None:
     """Raise Conflict if this change would leave the company without an enabled administrator.
 

@@ -11,9 +11,9 @@ from deskroster.core.access import Caller, Permission, keep_an_administrator
 from deskroster.core.changes import Batch, Change, created, deleted
 from deskroster.core.problems import Conflict, Invalid, NotFound, Problem, Reason, Rule
 from deskroster.core.records import Agent, Channels, Kind, Language, Level, Seat, Secret, State
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import MAX_IDS, Page, Window
 
-MAX_IDS = 10_000  # in a list of ids, and so in a group
 MAX_CHAT_SKILL = 2**31 - 1
 
 
@@ -114,33 +114,40 @@ def find(
     """Return a page of the agents: all, or only the enabled, those with a position, or those of some levels."""
     caller.must(Permission.READ)
     if position_id is not None:
-        return roster.page(roster.agents_with["position"].get(position_id, ()), window)
+        return roster.agents.page(window, roster.agents_with["position"].get(position_id, ()))
     if levels is not None and len(levels) < 2:
         if "admin" in levels:
-            return roster.page(roster.administrators, window)
+            return roster.agents.page(window, roster.administrators)
         administrators = set(roster.administrators)
         others = [i for i in roster.agents.ids if i not in administrators] if levels else []
-        return roster.page(others, window)
-    return roster.page(roster.enabled if enabled else roster.agents.ids, window)
+        return roster.agents.page(window, others)
+    return roster.agents.page(window, roster.enabled if enabled else None)
 
 
-def profile_ids(roster: Roster, page: Page) -> list[int]:
-    """Return the profile records of the agents on a page."""
-    held = (roster.agents.rows[i].profile_id for i in page.ids)
-    return [id for id in held if id is not None]
+def find_by_email(roster: Roster, caller: Caller, email: str) -> Page:
+    """Return a page of the agent with this e-mail, whatever its case: of one or none."""
+    caller.must(Permission.READ)
+    id = _id_by_email(roster, email)
+    return roster.agents.page(Window(0, 1), () if id is None else (id,))
+
+
+def among(roster: Roster, caller: Caller, ids: Iterable[int], window: Window) -> Page:
+    """Return a page of those of these agents that there are, by ascending id."""
+    caller.must(Permission.READ)
+    return roster.agents.page(window, sorted(id for id in set(ids) if id in roster.agents))
 
 
 def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
     """Find, in steps, a page of the agents whose name, e-mail or phone holds `part`, without regard to case."""
     caller.must(Permission.READ)
     found = yield from roster.texts.holding(part.casefold())
-    return roster.page(found, window)
+    return roster.agents.page(window, found)
 
 
 def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
     """Return the agent with this e-mail, whatever its case. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    id = roster.by_email.get(email.lower()) if text.may_be_email(email) else None
+    id = _id_by_email(roster, email)
     if id is None:
         raise NotFound("agent", email)
     return roster.agents[id]
@@ -164,14 +171,8 @@ def with_job_number(roster: Roster, caller: Caller, job_number: str) -> Agent:
     return roster.agents[next(iter(ids))]
 
 
-def id_set(field: str, ids: Iterable[int], exists: Callable[[int], bool]) -> tuple[int, ...]:
-    """Return ids as a set: ascending, each once. Raises Invalid: TOO_MANY, UNKNOWN."""
-    listed = list(ids)
-    if len(listed) > MAX_IDS:
-        raise Invalid(field, Rule.TOO_MANY, MAX_IDS)
-    if not all(map(exists, listed)):
-        raise Invalid(field, Rule.UNKNOWN)
-    return tuple(sorted(set(listed)))
+def _id_by_email(roster: Roster, email: str) -> int | None:
+    return roster.by_email.get(email.lower()) if text.may_be_email(email) else None
 
 
 def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | set[int]) -> list[Change]:
@@ -188,7 +189,7 @@ def _with(roster: Roster, agent: Agent, fields: AgentFields) -> Agent:
     checked = {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in wanted.items()}
     for name, kind in _REFERENCES.items():
         if name in wanted:
-            checked[name] = id_set(name, wanted[name], roster.table(kind).rows.__contains__)
+            checked[name] = roster.table(kind).id_set(name, wanted[name])
     for name, kind in _REFERENCE.items():
         if wanted.get(name) is not None and wanted[name] not in roster.table(kind):
             raise Invalid(name, Rule.UNKNOWN)

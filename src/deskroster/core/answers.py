@@ -1,12 +1,13 @@
 """Answers: whole answers to lists, kept from when they are first asked for until a record or list they show changes."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from operator import itemgetter
 from sys import getsizeof
 from typing import Any, NamedTuple
 
 from deskroster.core.records import KINDS, Kind
+from deskroster.core.table import Sources
 
 MAX_BYTES = 16 << 20  # held by one roster, names and all; over it the oldest are dropped and made again when asked for
 MAX_ANSWERS = 10_000  # likewise
@@ -15,9 +16,6 @@ _OVERHEAD = 600  # bytes of the objects around one answer
 _STAMP = 72  # bytes for each stamp that it depends on: its place and its value, and a reference to both
 _NEIGHBOURS = 4  # binary digits of an id that are left out: so many records that most often are on one page
 _STAMPS = 2_048  # of a kind: beyond this many times so many ids, some share one
-
-Shown = Sequence[tuple[Kind, Iterable[int]]]
-"""The records that an answer shows, by kind; of each kind it may show a list too."""
 
 
 class _Kept(NamedTuple):
@@ -49,13 +47,13 @@ class Answers:
         answer, _, stamps, seen = kept
         return answer if stamps(self._stamps) == seen else None
 
-    def keep(self, name: Hashable, answer: Any, size: int, shown: Shown) -> None:
-        """Keep an answer of so many bytes that shows these records, unless its name is too long to be kept."""
+    def keep(self, name: Hashable, answer: Any, size: int, sources: Sources) -> None:
+        """Keep an answer of so many bytes that is made from these records, unless its name is too long to be kept."""
         named = _size(name)
         if named > MAX_NAME:
             return
-        places = {_LISTS[kind] for kind, _ in shown}
-        places.update(_LISTS[kind] + 1 + (id >> _NEIGHBOURS) % _STAMPS for kind, ids in shown for id in ids)
+        places = {_LISTS[kind] for kind, _ in sources}
+        places.update(_LISTS[kind] + 1 + (id >> _NEIGHBOURS) % _STAMPS for kind, ids in sources for id in ids)
         stamps = itemgetter(*places)
         before = self._kept.pop(name, None)
         kept = _Kept(answer, size + named + _OVERHEAD + _STAMP * len(places), stamps, stamps(self._stamps))
@@ -81,8 +79,10 @@ class Answers:
 
 
 def _size(name: Hashable) -> int:
-    """Return the bytes that a name takes in memory: text and bytes, or a tuple of these."""
-    return getsizeof(name) + (sum(map(_size, name)) if isinstance(name, tuple) else 0)
+    """Return the bytes that a name takes in memory: text and bytes, or a tuple of these; others are shared."""
+    if isinstance(name, tuple):
+        return getsizeof(name) + sum(map(_size, name))
+    return getsizeof(name) if isinstance(name, (str, bytes)) else 0
 
 
 _LISTS = {kind: place * (_STAMPS + 1) for place, kind in enumerate(KINDS)}

@@ -6,11 +6,11 @@ from msgspec import UNSET, UnsetType
 
 from deskroster.core import text
 from deskroster.core.access import Caller, Permission
-from deskroster.core.agents import id_set
 from deskroster.core.changes import Batch, Change, changed, created, deleted
 from deskroster.core.problems import NotFound, Problem
 from deskroster.core.records import Group
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 
 CROWD = 20_000  # memberships on one page of groups; a page with more is better made in steps
 
@@ -21,7 +21,7 @@ def create(roster: Roster, caller: Caller, name: str, member_ids: Iterable[int],
     group = Group(
         id=roster.next_id("group"),
         name=text.name("name", name),
-        member_ids=id_set("member_ids", member_ids, roster.agents.rows.__contains__),
+        member_ids=roster.agents.id_set("member_ids", member_ids),
         created_at=at,
         updated_at=at,
     )
@@ -41,10 +41,7 @@ def update(
     caller.must(Permission.WRITE_GROUPS)
     group = roster.groups.find(id)
     wanted_name = group.name if name is UNSET else text.name("name", name)
-    if member_ids is UNSET:
-        wanted_members = group.member_ids
-    else:
-        wanted_members = id_set("member_ids", member_ids, roster.agents.rows.__contains__)
+    wanted_members = group.member_ids if member_ids is UNSET else roster.agents.id_set("member_ids", member_ids)
     if (wanted_name, wanted_members) == (group.name, group.member_ids):
         return []
     return changed(group, name=wanted_name, member_ids=wanted_members, updated_at=at)
@@ -79,13 +76,14 @@ def get(roster: Roster, caller: Caller, id: int) -> Group:
 def find(roster: Roster, caller: Caller, window: Window) -> Page:
     """Return a page of the groups."""
     caller.must(Permission.READ)
-    return roster.page(roster.groups.ids, window)
+    return roster.groups.page(window)
 
 
 def of_agent(roster: Roster, caller: Caller, agent_id: int, window: Window) -> Page:
     """Return a page of the groups that an agent is in. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    return roster.page(roster.agents.find(agent_id).group_ids, window)
+    agent = roster.agents.find(agent_id)
+    return roster.groups.page(window, agent.group_ids, owner=agent)
 
 
 def crowded(roster: Roster, page: Page) -> bool:
@@ -99,4 +97,5 @@ def crowded(roster: Roster, page: Page) -> bool:
 def members(roster: Roster, caller: Caller, id: int, window: Window) -> Page:
     """Return a page of the agents in a group. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    return roster.page(roster.groups.find(id).member_ids, window)
+    group = roster.groups.find(id)
+    return roster.agents.page(window, group.member_ids, owner=group)

@@ -10,6 +10,7 @@ from deskroster.core.changes import Change, changed, created, deleted
 from deskroster.core.problems import Conflict, Invalid, Reason, Rule
 from deskroster.core.records import FieldType, ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 
 MAX_FIELDS = 200  # of one company
 MAX_OPTIONS = 1_000  # of one field
@@ -108,6 +109,12 @@ def fields(roster: Roster, caller: Caller) -> list[ProfileField]:
     """Return the fields, by ascending id."""
     caller.must(Permission.READ)
     return list(roster.profile_fields)
+
+
+def find_fields(roster: Roster, caller: Caller, window: Window) -> Page:
+    """Return a page of the fields."""
+    caller.must(Permission.READ)
+    return roster.profile_fields.page(window)
 
 
 def title(roster: Roster, record: ProfileRecord) -> str:

@@ -9,7 +9,8 @@ from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Change, changed, created, deleted
 from deskroster.core.problems import Conflict, Invalid, Reason, Rule
 from deskroster.core.records import Department, PermissionSet, Position, Role
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 
 MAX_OF_A_KIND = 10_000  # in one company: lists of them are answered whole
 MAX_LEVELS = 50  # of departments, one below the other
@@ -88,4 +89,4 @@ def delete(roster: Roster, caller: Caller, kind: Reference, id: int) -> list[Cha
 def find(roster: Roster, caller: Caller, kind: Reference, window: Window) -> Page:
     """Return a page of them."""
     caller.must(Permission.READ)
-    return roster.page(roster.table(kind).ids, window)
+    return roster.table(kind).page(window)

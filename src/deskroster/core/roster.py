@@ -1,17 +1,17 @@
 """Roster: one company in memory, with the indexes that queries need. It applies changes and takes them back."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Generic, TypeVar, cast
+from itertools import chain
+from typing import cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from deskroster.core.answers import Answers
 from deskroster.core.changes import Change, Commit
 from deskroster.core.ids import Ids, Sharing, including, insert, remove, without
 from deskroster.core.pieces import Pieces
-from deskroster.core.problems import NotFound
 from deskroster.core.records import (
     KINDS,
     Agent,
@@ -28,56 +28,7 @@ from deskroster.core.records import (
     Role,
 )
 from deskroster.core.search import Texts
-
-R = TypeVar("R", bound=AnyRecord)
-
-
-class Window(Struct, frozen=True, gc=False):
-    """Which part of a list is wanted: at most `limit` records from the rank `start` on."""
-
-    start: int
-    limit: int
-    newest_first: bool = False
-
-
-class Page(Struct, frozen=True, gc=False):
-    """The ids of the records in a window, in order, and how many records the whole list has."""
-
-    ids: list[int]
-    total: int
-
-
-class Table(Generic[R]):
-    """The records of one kind, by id and in order."""
-
-    __slots__ = ("ids", "kind", "rows")
-
-    def __init__(self, kind: Kind) -> None:
-        self.kind: Kind = kind
-        self.rows: dict[int, R] = {}
-        self.ids = Ids()
-
-    def __getitem__(self, id: int) -> R:
-        return self.rows[id]
-
-    def __contains__(self, id: object) -> bool:
-        return id in self.rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[R]:
-        return (self.rows[i] for i in self.ids)
-
-    def get(self, id: int) -> R | None:
-        return self.rows.get(id)
-
-    def find(self, id: int) -> R:
-        """Return the record. Raises NotFound."""
-        record = self.rows.get(id)
-        if record is None:
-            raise NotFound(self.kind, id)
-        return record
+from deskroster.core.table import Table
 
 
 class Roster:
@@ -114,8 +65,9 @@ class Roster:
         self.mentions: dict[tuple[Kind, int], set[int]] = {}  # agent or profile record → profile records naming it
         self.keys_of: dict[int, Sharing] = {}  # agent → keys
         self.largest_group = 0  # members of the one that has had most since loading
-        self.pieces = Pieces(self)
-        self.texts = Texts(self)
+        self.pieces: Pieces[Roster] = Pieces(self, self._tables)
+        self.answers = Answers()
+        self.texts = Texts(self.agents)
         self._moves: dict[int, dict[int, bool]] = {}  # group → agent → whether it joins or leaves: to be done
 
     def fill(self, kind: Kind, ascending: Iterable[AnyRecord]) -> None:
@@ -176,17 +128,6 @@ class Roster:
             self._move()
         return self._tables[kind].rows.get(id)
 
-    def page(self, ids: "Ids | list[int] | tuple[int, ...]", window: Window) -> Page:
-        """Return the ids that a window shows of an ascending list."""
-        total, start, newest_first = len(ids), window.start, window.newest_first
-        limit = min(window.limit, total - start)
-        if limit <= 0:
-            return Page([], total)
-        if newest_first:
-            start = total - start - limit
-        found = ids.window(start, limit) if isinstance(ids, Ids) else list(ids[start : start + limit])
-        return Page(found[::-1] if newest_first else found, total)
-
     def next_id(self, kind: Kind) -> int:
         """Return the id that the next record of this kind gets; `apply` moves it on."""
         return self.next_ids[kind]
@@ -218,14 +159,13 @@ class Roster:
             done.extend(performed)
             self.apply_all(performed)
 
-        answers = self.pieces.answers
-        answers.rehearsing = True
+        self.answers.rehearsing = True
         try:
             yield perform
         finally:
             self.apply_all(change.inverse() for change in reversed(done))
             self.next_ids = next_ids
-            answers.rehearsing = False
+            self.answers.rehearsing = False
 
     def apply(self, change: Change) -> None:
         """Move by one change, indexes with it, and drop the pieces that it makes untrue. Never refuses."""
@@ -242,8 +182,58 @@ class Roster:
                     self._move()
                 self._store(self._tables[kind], id, after)
                 self._index(kind, id, before, after)
-            self.pieces.drop_around(change)
+            self._drop_untrue(change)
         self._move()
+
+    def forget_encoded(self) -> None:
+        """Drop all pieces and answers."""
+        self.pieces.clear()
+        self.answers.clear()
+
+    def _drop_untrue(self, change: Change) -> None:
+        """Drop the pieces that a change makes untrue, and let the answers that show them be made again."""
+        kind, id, before, after = change
+        if kind == "company":
+            self.forget_encoded()
+            return
+        self._drop(kind, (id,))
+        if kind != "group" or before is None or after is None:  # a group is listed by nothing but its id
+            self.answers.touch_lists(kind)
+        for other, ids in self._neighbours(change):
+            if ids is None or ids:
+                self._drop(other, ids)
+
+    def _drop(self, kind: Kind, ids: Collection[int] | Ids | None) -> None:
+        """Drop pieces and the answers that show them; an agent's answer shows the profile record that it holds."""
+        self.pieces.drop(kind, ids)
+        if ids is None:
+            self.answers.touch_lists(kind)
+        else:
+            self.answers.touch(kind, ids)
+        if kind == "profile_record":
+            if ids is None:
+                self.answers.touch_lists("agent")
+            else:
+                holders = self.agents_with["profile_record"]
+                self.answers.touch("agent", chain.from_iterable(holders.get(id, ()) for id in ids))
+
+    def _neighbours(self, change: Change) -> Iterable[tuple[Kind, Collection[int] | Ids | None]]:
+        """Return the records one step along the indexes from a changed one, by kind; None: all of the kind."""
+        kind, id, before, after = change
+        match kind:
+            case "agent":
+                mentioning = self.mentions.get((kind, id), ())
+                return ("group", _either(before, after, "group_ids")), ("profile_record", mentioning)
+            case "group":
+                return (("agent", _either(before, after, "member_ids")),)
+            case "profile_field":
+                return (("profile_record", None),)
+            case "profile_record":
+                return (("profile_record", self.mentions.get((kind, id), ())),)
+            case "position" | "role" | "department" | "permission_set":
+                return (("agent", self.agents_with[kind].get(id, ())),)
+            case _:
+                return ()
 
     def _store(self, table: Table[AnyRecord], id: int, after: AnyRecord | None) -> None:
         if after is None:
@@ -373,6 +363,12 @@ def held_ids(agent: Agent | None, kind: Kind) -> tuple[int, ...]:
             return agent.group_ids
         case _:
             return ()
+
+
+def _either(before: AnyRecord | None, after: AnyRecord | None, field: str) -> Collection[int]:
+    """Return the ids that a field has before a change or after it."""
+    old, new = getattr(before, field, ()), getattr(after, field, ())
+    return old if old == new else {*old, *new}
 
 
 def _moved(member_ids: tuple[int, ...], moves: dict[int, bool]) -> tuple[int, ...]:

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 from deskroster.core.ids import Ids
+from deskroster.core.records import Agent
+from deskroster.core.table import Table
 from deskroster.core.text import MAX_NAME
-
-if TYPE_CHECKING:
-    from deskroster.core.roster import Roster
 
 _BITS = 10  # of an id that are not in the number of its block
 _LONGEST = 3 * MAX_NAME  # a character folds into three at most
@@ -19,10 +17,10 @@ _REST = f"[^{_END_OF_TEXT}{_END}]*+{_END_OF_TEXT}([0-9]+){_END}"
 class Texts:
     """Name, e-mail and mobile of the agents without their case, a block for each 1,024 ids; made when searched."""
 
-    __slots__ = ("_blocks", "_roster", "_texts")
+    __slots__ = ("_agents", "_blocks", "_texts")
 
-    def __init__(self, roster: "Roster") -> None:
-        self._roster = roster
+    def __init__(self, agents: Table[Agent]) -> None:
+        self._agents = agents
         self._blocks: Ids | None = None  # those that may hold agents; None until the first search
         self._texts: dict[int, str] = {}
 
@@ -35,7 +33,7 @@ class Texts:
     def holding(self, part: str) -> Generator[None, None, list[int]]:
         """Find the agents, ascending, that hold a text, in steps of one block.
 
-        Others may change the roster between two steps: blocks that changed are read again, so that what is found is
+        Others may change the agents between two steps: blocks that changed are read again, so that what is found is
         true of one moment, the last.
         """
         if len(part) > _LONGEST or not {_END_OF_FIELD, _END_OF_TEXT, _END}.isdisjoint(part):
@@ -51,14 +49,14 @@ class Texts:
 
     def _known(self) -> Ids:
         if self._blocks is None:
-            self._blocks = Ids(dict.fromkeys(id >> _BITS for id in self._roster.agents.ids))
+            self._blocks = Ids(dict.fromkeys(id >> _BITS for id in self._agents.ids))
         return self._blocks
 
     def _text(self, block: int) -> str:
         text = self._texts.get(block)
         if text is None:
-            rows = self._roster.agents.rows
-            ids = self._roster.agents.ids.between(block << _BITS, (block + 1) << _BITS)
+            rows = self._agents.rows
+            ids = self._agents.ids.between(block << _BITS, (block + 1) << _BITS)
             text = self._texts[block] = "".join(
                 [
                     f"{one.name.casefold()}{_END_OF_FIELD}{one.email.lower()}{_END_OF_FIELD}{one.mobile}"

@@ -1,6 +1,6 @@
 """What a dialect is: one outside language, as a value. `app` runs it; `openapi` describes it."""
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -10,9 +10,9 @@ from deskroster.core.problems import Problem
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Proof
 from deskroster.dialect.problems import AnyRejection
-from deskroster.dialect.request import FORM, JSON, Reply, Request
+from deskroster.dialect.request import FORM, JSON, PageReply, Reply, Request
 
-__all__ = ["FORM", "JSON", "Dialect", "Handler", "Reply", "Request", "Route"]
+__all__ = ["FORM", "JSON", "Dialect", "Handler", "PageReply", "Reply", "Request", "Route"]
 
 Handler = Callable[[Request, Desk], Reply | Awaitable[Reply]]
 
@@ -33,7 +33,6 @@ class Route(Struct, frozen=True, kw_only=True):
     reply: type[Struct] | None = None  # of a success
     status: int = 200
     creates: bool = False  # and so takes an Idempotency-Key
-    depends: Callable[[Request], Hashable] | None = None  # on what, beside the roster, the answer does: it may be kept
 
 
 class Dialect(Struct, frozen=True, kw_only=True):

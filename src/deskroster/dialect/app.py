@@ -13,7 +13,7 @@ import msgspec
 from deskroster.core.access import Identity
 from deskroster.core.problems import Busy, Doubt, Problem, Refusal, Unauthenticated
 from deskroster.desk import Desk, Desks, Keyed
-from deskroster.dialect import Dialect, Route
+from deskroster.dialect import Dialect, Handler, Route
 from deskroster.dialect.hosts import Hosts
 from deskroster.dialect.problems import (
     AnyRejection,
@@ -26,7 +26,7 @@ from deskroster.dialect.problems import (
     TooMany,
     UnknownCompany,
 )
-from deskroster.dialect.request import WHOLE, Headers, Receive, Reply, Request, Scope, Send
+from deskroster.dialect.request import WHOLE, Headers, PageReply, Receive, Reply, Request, Scope, Send
 from deskroster.dialect.routing import Router
 from deskroster.passwords import TooManyGuesses
 from deskroster.settings import Settings
@@ -48,6 +48,7 @@ class DialectApp:
         self._prefix = len(dialect.prefix)
         self._explains = settings.explain_signatures
         self._hosts = hosts
+        self._paged: set[Handler] = set()  # those that have answered with a page: only their answers are looked up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = perf_counter()
@@ -161,17 +162,16 @@ class DialectApp:
         return reply if isinstance(reply, Reply) else await reply
 
     def _handle(self, request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
-        """Run the route's own code, or answer with what was answered before, as long as it is true."""
-        route = request.route
-        if route.depends is None:
-            return route.handler(request, desk)
-        name, answers = route.depends(request), desk.roster.pieces.answers
-        kept: Reply | None = answers.get(name)
-        if kept is not None:
-            return kept
-        reply = route.handler(request, desk)
-        if isinstance(reply, Reply):
-            answers.keep(name, reply, reply.size, request.shown)
+        """Run the route's own code, or answer from the cache, where what was made from a page is put."""
+        handler, answers = request.route.handler, desk.roster.answers
+        if handler in self._paged:
+            cached: Reply | None = answers.get(request.cache_key(self._dialect.signature))
+            if cached is not None:
+                return cached
+        reply = handler(request, desk)
+        if isinstance(reply, PageReply):
+            self._paged.add(handler)
+            answers.keep(request.cache_key(self._dialect.signature), reply.plain, reply.size, reply.sources)
         return reply
 
     def _at_hand(self, request: Request) -> Desk | None:

@@ -15,23 +15,20 @@ _PLUS_STAYS = frozenset({"email", "nonce", "sign"})
 def parse(raw: bytes) -> dict[str, str]:
     """Return the parameters of a query string. A `+` is a space, except in `email`, `nonce` and `sign`."""
     text = raw.decode("utf-8", "replace")
-    pairs = [part.partition("=") for part in text.split("&")]
-    if "%" in text or "+" in text:
-        pairs = [_decoded(name, value) for name, _, value in pairs]
-    query = {name: value for name, _, value in pairs}
-    if len(query) < len(pairs):
-        seen: set[str] = set()
-        for name, _, _ in pairs:
-            if name in seen:
-                query[name] = REPEATED
-            seen.add(name)
+    query: dict[str, str] = {}
+    encoded = "%" in text or "+" in text
+    for part in text.split("&"):
+        name, _, value = part.partition("=")
+        if encoded:
+            name = _decoded(name.replace("+", " "))
+            value = _decoded(value if name in _PLUS_STAYS else value.replace("+", " "))
+        query[name] = REPEATED if name in query else value
     query.pop("", None)
     return query
 
 
-def _decoded(name: str, value: str) -> tuple[str, str, str]:
-    name = unquote(name.replace("+", " "))
-    return name, "=", unquote(value if name in _PLUS_STAYS else value.replace("+", " "))
+def _decoded(text: str) -> str:
+    return unquote(text) if "%" in text else text
 
 
 def clamped(query: dict[str, str], name: str, default: int, most: int) -> int:

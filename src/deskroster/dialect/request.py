@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
@@ -10,11 +10,11 @@ from urllib.parse import unquote
 import msgspec
 
 from deskroster.core.access import Caller, Identity, Verb
-from deskroster.core.answers import Shown
 from deskroster.core.changes import Done, Origin
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Kind, Language
 from deskroster.core.roster import Roster
+from deskroster.core.table import Sources
 from deskroster.desk import Desk, Keyed
 from deskroster.dialect import query, words
 from deskroster.dialect.problems import BadHost, TooLarge
@@ -56,6 +56,20 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
         return len(self.body) + sum(len(name) + len(value) for name, value in self.headers)
 
 
+class PageReply(Reply, frozen=True, gc=False, kw_only=True):
+    """The answer to a GET, made from a page and the address that was asked for: it is cached.
+
+    What depends on who asks, their language or the time is a plain Reply.
+    """
+
+    sources: Sources
+
+    @property
+    def plain(self) -> Reply:
+        """The same without the sources: as it is sent."""
+        return Reply(self.status, self.body, self.headers, self.media)
+
+
 class Request:
     """One call. Its parts are read when asked for; the app fills in `route`, `desk` and `caller` on its way."""
 
@@ -68,7 +82,6 @@ class Request:
     company_language: Language = "zh"  # where there is no desk
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
-    shown: Shown = ()  # the records in the answer, where it may be kept
     pending: Awaitable["Reply"] | None = None  # the answer, where it was begun and has to wait
     _id = ""
     _json: dict[str, Any] | None = None
@@ -87,6 +100,25 @@ class Request:
             if key == name:
                 return value.decode("latin-1")
         return None
+
+    def cache_key(self, signature: Collection[str]) -> Hashable:
+        """Return all that a cached answer may depend on beside the roster: the address without its signature.
+
+        What the caller may do is a part of it, so that no answer is given to one who would be refused.
+        """
+        scope, parameters = self.scope, self.query
+        key: list[Hashable] = [self.path, scope["scheme"], self.caller.permissions]
+        for header, value in scope["headers"]:
+            if header == b"host":
+                key.append(value)
+                break
+        if signature:
+            for name in parameters:
+                if name not in signature:
+                    key += name, parameters[name]
+        else:
+            key.append(scope["query_string"])
+        return tuple(key)
 
     @property
     def media(self) -> str:

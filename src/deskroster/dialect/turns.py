@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 
 from deskroster.core import groups
 from deskroster.core.pieces import Shape
-from deskroster.core.roster import Page, Roster
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page
 from deskroster.dialect.request import Reply
 
 T = TypeVar("T")
@@ -16,7 +17,11 @@ TURN = 0.005  # seconds
 
 
 def groups_page(
-    roster: Roster, shape: Shape, page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes] = bytes
+    roster: Roster,
+    shape: Shape[Roster],
+    page: Page,
+    answer: Callable[[bytes], Reply],
+    finish: Callable[[bytes], bytes] = bytes,
 ) -> Reply | Awaitable[Reply]:
     """Answer with a page of groups, of their finished pieces; in turns if they have very many members."""
     if groups.crowded(roster, page):
@@ -25,7 +30,7 @@ def groups_page(
 
 
 async def _crowded_page(
-    roster: Roster, shape: Shape, page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes]
+    roster: Roster, shape: Shape[Roster], page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes]
 ) -> Reply:
     return answer(await in_turns(roster.pieces.joined("group", shape, page.ids, finish)))
 

@@ -19,7 +19,7 @@ from deskroster.core.records import (
     Role,
     Secret,
 )
-from deskroster.core.roster import Table
+from deskroster.core.table import Table
 from deskroster.testing import Account
 from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of

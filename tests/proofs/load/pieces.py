@@ -9,7 +9,7 @@ from deskroster.dialects.servicego.profiles import user_info_piece
 from deskroster.dialects.servicego.shapes import staff_piece, user_group_piece
 from deskroster.dialects.udesk import shapes as udesk
 
-SHAPES: list[tuple[Kind, Shape]] = [
+SHAPES: list[tuple[Kind, Shape[Roster]]] = [
     ("group", group_piece), ("group", udesk.group_piece), ("group", user_group_piece),
     ("profile_record", fields_piece), ("profile_record", user_info_piece),
     ("agent", staff_piece), ("agent", agent_piece), ("agent", user_piece), ("agent", udesk.agent_piece),
@@ -21,7 +21,7 @@ def sweep(roster: Roster) -> None:
     """Hold the pieces of all groups and profiles, and of as many agents as there is room for."""
     if roster.pieces._held > MAX_BYTES * 0.8:
         return
-    roster.pieces.clear()
+    roster.forget_encoded()
     for kind, shape in SHAPES:
         for id in roster.table(kind).ids:
             if roster.pieces._held > MAX_BYTES - 2 * _LARGEST:

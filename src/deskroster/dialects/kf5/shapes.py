@@ -17,9 +17,10 @@ from msgspec import UNSET, Struct, UnsetType
 from deskroster.core import profiles, text
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
-from deskroster.core.roster import Page, Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 from deskroster.desk import Desk
-from deskroster.dialect import Reply, Request, turns
+from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import clamped
 
 PREFIX = "/apiv2"
@@ -249,14 +250,14 @@ NOTHING = Reply(200, _encode(Nothing()))
 
 def groups_page(request: Request, roster: Roster, page: Page, number: int, per_page: int) -> Reply | Awaitable[Reply]:
     def answer(groups: bytes) -> Reply:
-        return _page(request, b'{"groups":[', groups, page.total, number, per_page)
+        return _page(request, b'{"groups":[', groups, page, number, per_page)
 
     return turns.groups_page(roster, group_piece, page, answer, lambda pieces: _at(request, pieces))
 
 
 def users_page(request: Request, desk: Desk, page: Page, number: int, per_page: int) -> Reply:
     users = _at(request, _users(desk.roster, desk, page.ids))
-    return _page(request, b'{"users":[', users, page.total, number, per_page)
+    return _page(request, b'{"users":[', users, page, number, per_page)
 
 
 def group(roster: Roster, id: int) -> Reply:
@@ -372,13 +373,13 @@ def _local(roster: Roster, at: int) -> str:
     return datetime.fromtimestamp(at, ZoneInfo(roster.company.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _page(request: Request, head: bytes, elements: bytes, total: int, number: int, per_page: int) -> Reply:
+def _page(request: Request, head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> PageReply:
     """Answer with a page and the addresses of its neighbours; beyond the end, the one before is the last."""
-    pages = -(-total // per_page)
+    total, pages = page.total, -(-page.total // per_page)
     before, after = (min(number - 1, pages), number + 1 if number < pages else 0)
     asked = _asked(request) if before or after else b""
     tail = b'],"count":%d,"next_page":%b,"previous_page":%b}' % (total, _link(asked, after), _link(asked, before))
-    return Reply(200, b"".join((head, elements, tail)))
+    return PageReply(200, b"".join((head, elements, tail)), sources=page.sources)
 
 
 def _at(request: Request, pieces: bytes) -> bytes:

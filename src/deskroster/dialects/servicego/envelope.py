@@ -9,8 +9,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from deskroster.core.changes import Batch, Done
 from deskroster.core.problems import Invalid, NotFound, Rule
 from deskroster.core.records import Kind
-from deskroster.core.roster import Page, Window
-from deskroster.dialect import Reply, Request
+from deskroster.core.table import Page, Window
+from deskroster.dialect import PageReply, Reply, Request
 
 PAGE_SIZE, MOST_PAGE_SIZE = 20, 100
 MAX_NUMBER = 2**63 - 1  # of an id, and of a page
@@ -113,9 +113,10 @@ def data(encoded: bytes) -> Reply:
     return Reply(200, b'{"code":200,"message":"OK","visible":false,"data":%b}' % encoded)
 
 
-def page_of(elements: bytes, page: Page, number: int, size: int) -> Reply:
+def page_of(elements: bytes, page: Page, number: int, size: int) -> PageReply:
     paging = b'{"pageNum":%d,"pageSize":%d,"total":%d}' % (number, size, page.total)
-    return Reply(200, b'{"code":200,"message":"OK","visible":false,"paging":%b,"data":[%b]}' % (paging, elements))
+    body = b'{"code":200,"message":"OK","visible":false,"paging":%b,"data":[%b]}' % (paging, elements)
+    return PageReply(200, body, sources=page.sources)
 
 
 def id_only(id: int) -> Reply:

@@ -1,6 +1,6 @@
 """The calls of ServiceGo v1: the vendor's page on staff (员工), and what stands beside it (README.md)."""
 
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable
 
 from deskroster.core import agents, groups, reference
 from deskroster.core import profiles as records
@@ -17,7 +17,6 @@ def list_users(request: Request, desk: Desk) -> Reply:
     number, window = envelope.window(request)
     position_id = envelope.query_id(request, "positionId")
     page = agents.find(desk.roster, request.caller, window, position_id=position_id)
-    request.shown = (("agent", page.ids), ("profile_record", agents.profile_ids(desk.roster, page)))
     return shapes.staff_page(desk.roster, page, number, window.limit)
 
 
@@ -78,7 +77,6 @@ async def delete_users(request: Request, desk: Desk) -> Reply:
 def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
     number, window = envelope.window(request)
     page = groups.find(desk.roster, request.caller, window)
-    request.shown = (("group", page.ids),)
     return shapes.user_group_page(desk.roster, page, number, window.limit)
 
 
@@ -174,12 +172,6 @@ def _record_id(request: Request) -> int:
     return id
 
 
-def _page_asked(request: Request) -> Hashable:
-    """Return all of a call that a page depends on."""
-    asked = request.query.get
-    return request.path, asked("pageNum"), asked("pageSize"), asked("positionId")
-
-
 def _first(done: Done) -> int:
     assert isinstance(done, list)
     return done[0].id
@@ -199,7 +191,7 @@ ROUTES = (
     Route(method="DELETE", path="/v1/user/{id}", handler=delete_users, needs=_AGENTS,
           summary="Delete members of staff: one id, or several with commas between them", reply=envelope.DeletionReply),
     Route(method="GET", path="/v1/user", handler=list_users, needs=_READ, summary="List members of staff",
-          query=shapes.StaffQuery, reply=shapes.StaffPageReply, depends=_page_asked),
+          query=shapes.StaffQuery, reply=shapes.StaffPageReply),
     Route(method="GET", path="/v2/user", handler=look_up_user, needs=_READ,
           summary="Find a member of staff by id (1), e-mail (2), mobile (3) or job number (4)",
           query=shapes.LookUpQuery, reply=shapes.StaffWithStatusReply),
@@ -213,7 +205,7 @@ ROUTES = (
     Route(method="DELETE", path="/v1/userGroup/{id}", handler=delete_user_groups, needs=_GROUPS,
           summary="Delete groups, one or several; their members stay", reply=envelope.DeletionReply),
     Route(method="GET", path="/v1/userGroup", handler=list_user_groups, needs=_READ, summary="List groups",
-          query=envelope.Paging, reply=shapes.UserGroupPageReply, depends=_page_asked),
+          query=envelope.Paging, reply=shapes.UserGroupPageReply),
     Route(method="GET", path="/v1/position", handler=list_positions, needs=_READ, summary="List positions",
           query=envelope.Paging, reply=shapes.NamedPageReply),
     Route(method="GET", path="/v1/role", handler=list_roles, needs=_READ, summary="List roles",

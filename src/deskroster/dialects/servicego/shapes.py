@@ -12,7 +12,8 @@ from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Group, Kind, PermissionSet, Position, Role, Seat, Secret, State
-from deskroster.core.roster import Page, Roster
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page
 from deskroster.dialect import Reply, turns
 from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut, Ref, Wire, data, page_of
 from deskroster.dialects.servicego.profiles import UserInfo, user_info_piece

@@ -1,7 +1,7 @@
 """The calls of the Udesk Open API v2: the vendor's page on agent groups, and what stands beside it (README.md)."""
 
 import uuid
-from collections.abc import Awaitable, Hashable
+from collections.abc import Awaitable
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -21,7 +21,6 @@ from deskroster.dialects.udesk import shapes
 def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
     number, window = shapes.window(request)
     page = groups.find(desk.roster, request.caller, window)
-    request.shown = (("group", page.ids),)
     return shapes.groups_page(desk.roster, page, number, window.limit)
 
 
@@ -29,7 +28,6 @@ def list_group_agents(request: Request, desk: Desk) -> Reply:
     group = groups.get(desk.roster, request.caller, request.path_id("group"))
     number, window = shapes.window(request)
     page = groups.members(desk.roster, request.caller, group.id, window)
-    request.shown = (("group", (group.id,)), ("agent", page.ids))
     return shapes.group_agents(desk.roster, group, page, number, window.limit)
 
 
@@ -62,7 +60,6 @@ def list_agents(request: Request, desk: Desk) -> Reply:
     number, window = shapes.window(request)
     everyone = request.query.get("with_disabled", "").lower() == "true"
     page = agents.find(desk.roster, request.caller, window, enabled=not everyone)
-    request.shown = (("agent", page.ids),)
     return shapes.agents_page(desk.roster, page, number, window.limit)
 
 
@@ -162,12 +159,6 @@ def _token(roster: Roster, agent_id: int, now: int) -> Secret:
     return key.secret
 
 
-def _page_asked(request: Request) -> Hashable:
-    """Return all of a call that a page depends on."""
-    asked = request.query.get
-    return request.path, asked("page"), asked("per_page"), asked("with_disabled")
-
-
 def _first(done: Done) -> int:
     assert isinstance(done, list)
     return done[0].id
@@ -187,7 +178,7 @@ _GROUP, _AGENT = shapes.GROUP_NAMES, shapes.AGENT_NAMES
 
 ROUTES = (
     Route(method="GET", path="/user_groups", handler=list_user_groups, needs=_READ, summary="List groups",
-          query=shapes.Paging, reply=shapes.GroupsReply, depends=_page_asked),
+          query=shapes.Paging, reply=shapes.GroupsReply),
     Route(method="POST", path="/user_groups", handler=create_user_group, needs=_GROUPS, summary="Create a group",
           body=shapes.GroupBody, reply=shapes.IdReply, names=_GROUP, creates=True),
     Route(method="PUT", path="/user_groups/{id}", handler=update_user_group, needs=_GROUPS, summary="Rename a group",
@@ -195,10 +186,9 @@ ROUTES = (
     Route(method="DELETE", path="/user_groups/{id}", handler=delete_user_group, needs=_GROUPS,
           summary="Delete a group; its agents stay", reply=shapes.MessageReply),
     Route(method="GET", path="/user_groups/{id}/agents", handler=list_group_agents, needs=_READ,
-          summary="List the agents of a group", query=shapes.Paging, reply=shapes.GroupAgentsReply,
-          depends=_page_asked),
+          summary="List the agents of a group", query=shapes.Paging, reply=shapes.GroupAgentsReply),
     Route(method="GET", path="/agents", handler=list_agents, needs=_READ, summary="List agents",
-          query=shapes.AgentsQuery, reply=shapes.AgentsReply, depends=_page_asked),
+          query=shapes.AgentsQuery, reply=shapes.AgentsReply),
     Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ,
           summary="Find an agent by id or e-mail", query=shapes.AgentQuery, reply=shapes.AgentReply),
     Route(method="POST", path="/agents", handler=create_agent, needs=_AGENTS, summary="Create an agent",

@@ -10,8 +10,9 @@ from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
-from deskroster.core.roster import Page, Roster, Window
-from deskroster.dialect import Reply, Request, turns
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
+from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import clamped
 
 MAX_PAGE = 2**63 - 1
@@ -384,10 +385,10 @@ def _status(agent: Agent) -> Literal["enable", "disable"]:
     return "enable" if agent.state == "enabled" else "disable"
 
 
-def _page(head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> Reply:
+def _page(head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> PageReply:
     pages = -(-page.total // per_page)
     tail = b'],"meta":{"current_page":%d,"total_pages":%d,"total_count":%d}}' % (number, pages, page.total)
-    return Reply(200, head + elements + tail)
+    return PageReply(200, head + elements + tail, sources=page.sources)
 
 
 def _tree(departments: Iterable[Department]) -> list[DepartmentOut]:

@@ -3,8 +3,6 @@
 from deskroster.core import agents
 from deskroster.core.access import Permission
 from deskroster.core.agents import AgentFields
-from deskroster.core.problems import NotFound
-from deskroster.core.roster import Page
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialects.own import shapes
@@ -25,10 +23,7 @@ def list_agents(request: Request, desk: Desk) -> Reply:
     if email is None:
         page = agents.find(desk.roster, request.caller, shapes.window(request))
     else:
-        try:
-            page = Page([agents.with_email(desk.roster, request.caller, email).id], 1)
-        except NotFound:
-            page = Page([], 0)
+        page = agents.find_by_email(desk.roster, request.caller, email)
     return shapes.listed(desk.roster, "agent", agent_piece, page)
 
 

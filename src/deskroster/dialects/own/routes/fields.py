@@ -11,8 +11,7 @@ from deskroster.dialects.own.shapes.fields import FieldBody, FieldList, FieldOut
 
 
 def list_profile_fields(request: Request, desk: Desk) -> Reply:
-    request.caller.must(Permission.READ)
-    page = desk.roster.page(desk.roster.profile_fields.ids, shapes.window(request))
+    page = profiles.find_fields(desk.roster, request.caller, shapes.window(request))
     return shapes.listed(desk.roster, "profile_field", field_piece, page)
 
 

@@ -9,8 +9,9 @@ from deskroster.core import moments
 from deskroster.core.changes import Change, Done
 from deskroster.core.pieces import Shape
 from deskroster.core.records import Kind
-from deskroster.core.roster import Page, Roster, Window
-from deskroster.dialect import Reply, Request
+from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
+from deskroster.dialect import PageReply, Reply, Request
 from deskroster.dialect.query import clamped
 
 PER_PAGE, MOST_PER_PAGE = 100, 1_000
@@ -41,12 +42,13 @@ def window(request: Request) -> Window:
     return Window((page - 1) * per_page, per_page)
 
 
-def listed(roster: Roster, kind: Kind, shape: Shape, page: Page) -> Reply:
+def listed(roster: Roster, kind: Kind, shape: Shape[Roster], page: Page) -> Reply:
     """Answer with records that have pieces."""
-    return Reply(200, b'{"items":[%b],"total":%d}' % (roster.pieces.join(kind, shape, page.ids), page.total))
+    items = roster.pieces.join(kind, shape, page.ids)
+    return PageReply(200, b'{"items":[%b],"total":%d}' % (items, page.total), sources=page.sources)
 
 
-def one(roster: Roster, kind: Kind, shape: Shape, id: int) -> Reply:
+def one(roster: Roster, kind: Kind, shape: Shape[Roster], id: int) -> Reply:
     return Reply(200, roster.pieces.get(kind, shape, id))
 
 

@@ -98,7 +98,7 @@ class Wire(NamedTuple):
     patch: type[NameBody] | type[RolePatch]
     out: type[Struct]
     list: type[Struct]
-    piece: Shape
+    piece: Shape[Roster]
 
 
 WIRES: dict[Reference, Wire] = {
