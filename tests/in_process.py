@@ -14,16 +14,19 @@ from deskroster.app import App, opened
 from deskroster.core.changes import Origin
 from deskroster.core.records import AnyRecord, Company
 from deskroster.core.roster import Roster
+from deskroster.dialects import DIALECTS
 from deskroster.ledger import Work
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
-from deskroster.testing import Account, Clients, ServiceGoSignature, StillClock, UdeskSignature
+from deskroster.testing import Account, Clients, StillClock
 from tests import databases
 from tests.world import ADMIN
 
+_DIALECTS = {dialect.name for dialect in DIALECTS}
+
 
 class InProcess:
-    """An open installation. `desk.udesk`, `desk.kf5` and `desk.servicego` sign as its administrator."""
+    """An open installation. `desk.udesk`, `desk.kf5` and so on, by the name of a dialect, sign as its administrator."""
 
     def __init__(self, folder: Path, clock: StillClock, *, log_requests: bool = True, **settings: Any) -> None:
         self.folder = folder
@@ -78,21 +81,10 @@ class InProcess:
         origin = Origin(None, "cli", "", f"first of {company.label}")
         self.run(self.app.store.create_company(company, records, origin))
 
-    @property
-    def udesk(self) -> httpx2.Client:
-        return self.of(ADMIN).udesk
-
-    @property
-    def kf5(self) -> httpx2.Client:
-        return self.of(ADMIN).kf5
-
-    @property
-    def servicego(self) -> httpx2.Client:
-        return self.of(ADMIN).servicego
-
-    @property
-    def own(self) -> httpx2.Client:
-        return self.of(ADMIN).own
+    def __getattr__(self, name: str) -> httpx2.Client:
+        if name not in _DIALECTS:
+            raise AttributeError(name)
+        return getattr(self.of(ADMIN), name)
 
     def of(self, account: Account, host: str = "demo.example.com") -> Clients:
         """Return clients that sign as an account."""
@@ -142,7 +134,7 @@ def repeated(client: httpx2.Client, path: str, **how: Any) -> Callable[[], httpx
     """Return what signs a GET of a path anew each time: it is built once, which takes longer than to answer it."""
     built = client.build_request("GET", path, **how)
     auth = client.auth
-    if not isinstance(auth, UdeskSignature | ServiceGoSignature):
+    if not auth.parameters():
         whole = next(auth.auth_flow(built))
         return lambda: whole
     target = built.url.raw_path + (b"&" if built.url.query else b"?")

@@ -68,25 +68,6 @@ def test_a_route_answers_whom_it_is_for(request, dialect, route, who):
     assert before + (writes and call.level == "admin") == desk.roster().number
 
 
-@pytest.mark.parametrize(
-    ("account", "cls"),
-    [(ADMIN, "ok"), (AGENT, "forbidden"), (DISABLED, 2005), (LEFT, 2005), (STRANGER, 2005), (FOREIGNER, 2005)],
-)
-def test_udesk_gives_a_token_to_administrators_only(desk, account, cls):
-    before = desk.roster().number
-    login = {"email": account.email, "password": account.password}
-
-    response = desk.plain().post("/open_api_v1/log_in", json=login)
-
-    assert before == desk.roster().number
-    if cls == 2005:
-        refusal = check("udesk", response, "notfound")
-        assert {"code": 2005, "message": "e-mail or password is wrong", "code_message": refusal["message"]} == refusal
-    else:
-        answer = check("udesk", response, cls)
-        assert cls != "ok" or {"code": 1000, "open_api_auth_token": ADMIN.token} == answer
-
-
 def found_other_company(desk) -> None:
     agent = Agent(id=1, name="别家", email=FOREIGNER.email, level="admin")
     key = Key(id=1, agent_id=1, name="k", secret=Secret(FOREIGNER.token))

@@ -1,9 +1,12 @@
-"""Writes at random through every dialect, and restarts, against a plain model: then all dialects say the same."""
+"""Writes at random through every dialect, and restarts, against a plain model: then all dialects say the same.
+
+How a dialect names an agent and a group stands in the `agreement` of its contract.
+"""
 
 import itertools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -16,6 +19,8 @@ from deskroster.core.roster import Roster
 from deskroster.testing import StillClock
 from tests.answers import check
 from tests.conftest import NOW
+from tests.contract import Agreement, Ask
+from tests.contracts import BY_NAME, CONTRACTS, of_route, serves
 from tests.databases import beside
 from tests.in_process import InProcess, answer, repeated
 from tests.world import ADMIN, SECOND_ADMIN, records
@@ -24,16 +29,16 @@ NAMES = st.sampled_from(["售前", "售后 A", "Support", "O'Brien", "😀", "x"
 BAD_NAMES = st.sampled_from(["", "  ", "a\nb", "x" * 256])
 MOBILES = st.sampled_from(["13300000001", "13300000002", "19912345678"])
 STATES = st.sampled_from(["enabled", "disabled", "review"])
-DIALECTS = st.sampled_from(["udesk", "kf5", "servicego"])
 PICK = st.integers(0, 40)  # which of the ids there are; the last few: one that is not there
 PICKS = st.lists(PICK, max_size=4)
 NOBODY = 999_999
-LISTS = (
-    ("udesk", "/user_groups"), ("udesk", "/agents?with_disabled=true"), ("udesk", "/agents?per_page=3&page=2"),
-    ("udesk", "/user_groups/1/agents"), ("udesk", "/user_groups/2/agents"), ("kf5", "/groups.json"),
-    ("kf5", "/users.json"), ("kf5", "/users.json?role=admin"), ("servicego", "/v1/user"),
-    ("servicego", "/v1/user?positionId=1"), ("servicego", "/v1/userGroup"),
-)  # fmt: skip
+AGREED = {name: contract.agreement for name, contract in CONTRACTS.items() if contract.agreement is not None}
+LISTS = [(name, path) for name, agreed in AGREED.items() for path in agreed.lists]
+
+
+def speaking(call: str):
+    """Choose a dialect that has a call."""
+    return st.sampled_from([name for name, agreed in AGREED.items() if getattr(agreed, call) is not None])
 
 
 class Model:
@@ -110,10 +115,11 @@ class Company(RuleBasedStateMachine):
         known = sorted(self.model.groups)
         return known[pick % len(known)] if pick < 38 and known else NOBODY
 
-    def send(self, dialect: str, expected: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def send(self, dialect: str, expected: str, ask: Ask) -> Any:
         """Send one write and see that it is answered as the model expects."""
         before = self.durable().number
-        answer = check(dialect, getattr(self.desk, dialect).request(method, path, json=body), expected)
+        sent = getattr(self.desk, dialect).request(ask.method, ask.path, json=ask.body)
+        answer = check(dialect, sent, expected)
         assert expected == "ok" or before == self.durable().number
         return answer
 
@@ -132,164 +138,123 @@ class Company(RuleBasedStateMachine):
     def restart(self) -> None:
         self.desk.restart()
 
-    @rule(dialect=DIALECTS, name=NAMES, picks=PICKS)
+    @rule(dialect=speaking("create_group"), name=NAMES, picks=PICKS)
     def create_group(self, dialect: str, name: str, picks: list[int]) -> None:
-        members = {self.agent(pick) for pick in picks} if dialect != "udesk" else set()
+        agreed = AGREED[dialect]
+        members = {self.agent(pick) for pick in picks} if agreed.creates_with_members else set()
         expected = "invalid" if NOBODY in members else "ok"
-        if dialect == "udesk":
-            id = self.send(dialect, expected, "POST", "/user_groups", {"name": name})["id"]
-        elif dialect == "kf5":
-            body = {"group": {"name": name, "agents": list(members)}}
-            id = self.send(dialect, expected, "POST", "/groups.json", body).get("group", {}).get("id")
-        else:
-            body = {"name": name, "userList": [{"id": one} for one in members]}
-            id = self.send(dialect, expected, "POST", "/v1/userGroup", body).get("data", {}).get("id")
+        answer = self.send(dialect, expected, agreed.create_group(name, list(members)))
         if expected == "ok":
-            assert self.model.next_group == id
+            id = self.model.next_group
+            assert id == agreed.group_made(answer)
             self.model.groups[id] = {"name": name, "members": members}
             self.model.next_group += 1
 
-    @rule(dialect=DIALECTS, pick=PICK, name=NAMES | BAD_NAMES)
+    @rule(dialect=speaking("rename_group"), pick=PICK, name=NAMES | BAD_NAMES)
     def rename_group(self, dialect: str, pick: int, name: str) -> None:
         id, fits = self.group(pick), name.strip() and "\n" not in name and len(name) < 256
         expected = "notfound" if id == NOBODY else "ok" if fits else "invalid"
-        path = {"udesk": f"/user_groups/{id}", "kf5": f"/groups/{id}.json", "servicego": f"/v1/userGroup/{id}"}[dialect]
-        self.send(dialect, expected, "PUT", path, {"group": {"name": name}} if dialect == "kf5" else {"name": name})
+        self.send(dialect, expected, AGREED[dialect].rename_group(id, name))
         if expected == "ok":
             self.model.groups[id]["name"] = name
 
-    @rule(dialect=st.sampled_from(["kf5", "servicego"]), pick=PICK, picks=PICKS)
+    @rule(dialect=speaking("set_members"), pick=PICK, picks=PICKS)
     def set_members(self, dialect: str, pick: int, picks: list[int]) -> None:
         id, members = self.group(pick), {self.agent(pick) for pick in picks}
         expected = "notfound" if id == NOBODY else "invalid" if NOBODY in members else "ok"
-        if dialect == "kf5":
-            self.send(dialect, expected, "PUT", f"/groups/{id}.json", {"agents": [*members, *members]})
-        else:
-            body = {"userList": [{"id": one} for one in members]}
-            self.send(dialect, expected, "PUT", f"/v1/userGroup/{id}", body)
+        self.send(dialect, expected, AGREED[dialect].set_members(id, list(members)))
         if expected == "ok":
             self.model.groups[id]["members"] = members
 
-    @rule(dialect=st.sampled_from(["udesk", "servicego"]), pick=PICK, picks=PICKS)
+    @rule(dialect=speaking("set_groups"), pick=PICK, picks=PICKS)
     def set_groups_of_an_agent(self, dialect: str, pick: int, picks: list[int]) -> None:
         id, wanted = self.agent(pick), {self.group(pick) for pick in picks}
         expected = "notfound" if id == NOBODY else "invalid" if NOBODY in wanted else "ok"
-        if dialect == "udesk":
-            self.send(dialect, expected, "PUT", f"/agents/{id}", {"agent": {"user_group_ids": list(wanted)}})
-        else:
-            self.send(dialect, expected, "PUT", f"/v1/user/{id}", {"userGroupList": list(wanted)})
+        self.send(dialect, expected, AGREED[dialect].set_groups(id, list(wanted)))
         if expected == "ok":
             for group_id, group in self.model.groups.items():
                 group["members"] = group["members"] - {id} | ({id} if group_id in wanted else set())
 
-    @rule(dialect=DIALECTS, picks=st.lists(PICK, min_size=1, max_size=3))
+    @rule(dialect=speaking("delete_groups"), picks=st.lists(PICK, min_size=1, max_size=3))
     def delete_groups(self, dialect: str, picks: list[int]) -> None:
-        ids = {self.group(pick) for pick in picks[: 3 if dialect == "servicego" else 1]}
+        agreed = AGREED[dialect]
+        ids = {self.group(pick) for pick in picks[: 3 if agreed.deleted else 1]}
         known = ids & set(self.model.groups)
-        if dialect == "servicego":
-            answer = self.send(dialect, "ok", "DELETE", f"/v1/userGroup/{','.join(map(str, ids))}")
-            assert sorted(known) == sorted(answer["data"]["successList"])
-        else:
-            path = f"/user_groups/{min(ids)}" if dialect == "udesk" else f"/groups/{min(ids)}.json"
-            self.send(dialect, "ok" if known else "notfound", "DELETE", path)
+        expected = "ok" if known or agreed.deleted else "notfound"
+        answer = self.send(dialect, expected, agreed.delete_groups(list(ids)))
+        assert agreed.deleted is None or sorted(known) == sorted(agreed.deleted(answer))
         for id in known:
             del self.model.groups[id]
 
-    @rule(dialect=DIALECTS, name=NAMES, mobile=MOBILES, taken=st.booleans())
+    @rule(dialect=speaking("create_agent"), name=NAMES, mobile=MOBILES, taken=st.booleans())
     def create_agent(self, dialect: str, name: str, mobile: str, taken: bool) -> None:
         email = ADMIN.email.upper() if taken else next(self.emails)
         expected = "conflict" if taken else "ok"
-        if dialect == "udesk":
-            agent = {"nick_name": name, "email": email, "password": "p", "cellphone": mobile}
-            id = self.send(dialect, expected, "POST", "/agents", {"agent": agent}).get("id")
-        elif dialect == "kf5":
-            user = {"name": name, "email": email, "phone": mobile}
-            id = self.send(dialect, expected, "POST", "/users.json", {"user": user}).get("user", {}).get("id")
-        else:
-            staff = {
-                "realname": name, "email": email, "password": "long-enough", "mobile": mobile, "position": {"id": 1},
-                "roleList": [{"id": 1}],
-            }  # fmt: skip
-            id = self.send(dialect, expected, "POST", "/v1/user", staff).get("data", {}).get("id")
+        answer = self.send(dialect, expected, AGREED[dialect].create_agent(name, email, mobile))
         if expected == "ok":
-            assert self.model.next_agent == id
+            id = self.model.next_agent
+            assert id == AGREED[dialect].agent_made(answer)
             self.model.agents[id] = {
                 "name": name, "email": email, "mobile": mobile, "level": "agent", "state": "enabled", "employed": None,
             }  # fmt: skip
             self.model.next_agent += 1
 
-    @rule(dialect=DIALECTS, pick=PICK, name=NAMES, mobile=MOBILES)
+    @rule(dialect=speaking("change_agent"), pick=PICK, name=NAMES, mobile=MOBILES)
     def change_agent(self, dialect: str, pick: int, name: str, mobile: str) -> None:
         id = self.agent(pick)
         expected = "notfound" if id == NOBODY else "ok"
-        if dialect == "udesk":
-            self.send(dialect, expected, "PUT", f"/agents/{id}", {"agent": {"nick_name": name, "cellphone": mobile}})
-        elif dialect == "kf5":
-            self.send(dialect, expected, "PUT", f"/users/{id}.json", {"user": {"name": name, "phone": mobile}})
-        else:
-            self.send(dialect, expected, "PUT", f"/v1/user/{id}", {"realname": name, "mobile": mobile})
+        self.send(dialect, expected, AGREED[dialect].change_agent(id, name, mobile))
         if expected == "ok":
             self.model.agents[id] |= {"name": name, "mobile": mobile}
 
-    @rule(pick=PICK, level=st.sampled_from(["agent", "admin"]))
-    def set_level(self, pick: int, level: str) -> None:
+    @rule(dialect=speaking("set_level"), pick=PICK, level=st.sampled_from(["agent", "admin"]))
+    def set_level(self, dialect: str, pick: int, level: str) -> None:
         id = self.agent(pick)
         if id == ADMIN.id and not self.model.only_administrator(id):
             id = SECOND_ADMIN.id if SECOND_ADMIN.id in self.model.agents else NOBODY  # who asks stays an administrator
         lost = level == "agent" and self.model.only_administrator(id)
         expected = "notfound" if id == NOBODY else "conflict" if lost else "ok"
-        self.send("kf5", expected, "PUT", f"/users/{id}.json", {"user": {"role": level}})
+        self.send(dialect, expected, AGREED[dialect].set_level(id, level))
         if expected == "ok":
             self.model.agents[id]["level"] = level
 
-    @rule(dialect=st.sampled_from(["udesk", "servicego"]), pick=PICK, state=STATES)
+    @rule(dialect=speaking("set_state"), pick=PICK, state=STATES)
     def set_state(self, dialect: str, pick: int, state: str) -> None:
-        id = self.agent(pick)
+        id, agreed = self.agent(pick), AGREED[dialect]
         if id in (ADMIN.id, NOBODY) and not (id == ADMIN.id and self.model.only_administrator(id)):
             return
         before = self.model.agents[id]
-        if dialect == "udesk":
-            state = "disabled" if state == "review" else state
-            unchanged = (before["state"] == "enabled") == (state == "enabled")
-            state = before["state"] if unchanged else state
+        sent = state if state in agreed.states else "disabled"
+        stays = before["state"] not in agreed.states and sent != "enabled"  # it is disabled in its own way already
+        state = before["state"] if stays else sent
         left = state == "enabled" and before["employed"] is False
         lost = state != "enabled" and self.model.only_administrator(id)
         expected = "conflict" if left or lost else "ok"
-        if dialect == "udesk":
-            status = "enable" if state == "enabled" else "disable"
-            self.send(dialect, expected, "PUT", f"/agents/{id}", {"agent": {"disable_status": status}})
-        else:
-            number = {"enabled": 1, "disabled": 2, "review": 3}[state]
-            self.send(dialect, expected, "PUT", f"/v1/user/{id}", {"status": number})
+        self.send(dialect, expected, agreed.set_state(id, sent))
         if expected == "ok":
             before["state"] = state
 
-    @rule(pick=PICK, employed=st.booleans(), enable=st.booleans())
-    def set_employed(self, pick: int, employed: bool, enable: bool) -> None:
+    @rule(dialect=speaking("set_employed"), pick=PICK, employed=st.booleans(), enable=st.booleans())
+    def set_employed(self, dialect: str, pick: int, employed: bool, enable: bool) -> None:
         id = self.agent(pick)
         if id in (ADMIN.id, NOBODY) and not (id == ADMIN.id and self.model.only_administrator(id)):
             return
         before = self.model.agents[id]
-        body = {"jobStatus": int(employed)} | ({"status": 1} if enable else {})
         lost = not employed and self.model.only_administrator(id)
         expected = "conflict" if lost or (enable and not employed) else "ok"
-        self.send("servicego", expected, "PUT", f"/v1/user/{id}", body)
+        self.send(dialect, expected, AGREED[dialect].set_employed(id, employed, enable))
         if expected == "ok":
             before["employed"] = employed
             before["state"] = "enabled" if enable else before["state"] if employed else "disabled"
 
-    @rule(dialect=DIALECTS, picks=st.lists(PICK, min_size=1, max_size=3))
+    @rule(dialect=speaking("delete_agents"), picks=st.lists(PICK, min_size=1, max_size=3))
     def delete_agents(self, dialect: str, picks: list[int]) -> None:
-        ids = list(dict.fromkeys(self.agent(pick) for pick in picks[: 3 if dialect == "servicego" else 1]))
-        if dialect == "servicego":
-            answer = self.send(dialect, "ok", "DELETE", f"/v1/user/{','.join(map(str, ids))}")
-            gone = [id for id in ids if id not in (ADMIN.id, NOBODY)]
-            assert gone == answer["data"]["successList"]
-        else:
-            gone = [id for id in ids if id not in (ADMIN.id, NOBODY)]
-            expected = "ok" if gone else "conflict" if ids == [ADMIN.id] else "notfound"
-            path = f"/agents/{ids[0]}" if dialect == "udesk" else f"/users/{ids[0]}.json"
-            self.send(dialect, expected, "DELETE", path)
+        agreed = AGREED[dialect]
+        ids = list(dict.fromkeys(self.agent(pick) for pick in picks[: 3 if agreed.deleted else 1]))
+        gone = [id for id in ids if id not in (ADMIN.id, NOBODY)]
+        expected = "ok" if gone or agreed.deleted else "conflict" if ids == [ADMIN.id] else "notfound"
+        answer = self.send(dialect, expected, agreed.delete_agents(ids))
+        assert agreed.deleted is None or gone == agreed.deleted(answer)
         for id in gone:
             del self.model.agents[id]
             for group in self.model.groups.values():
@@ -297,72 +262,50 @@ class Company(RuleBasedStateMachine):
 
     @invariant()
     def every_dialect_says_the_same_of_groups(self) -> None:
-        model = self.model
-        expected = [(id, one["name"], sorted(one["members"])) for id, one in sorted(model.groups.items())]
-
-        udesk = self.listed("udesk", "/user_groups?per_page=100")
-        kf5 = self.listed("kf5", "/groups.json")
-        servicego = self.listed("servicego", "/v1/userGroup?pageSize=100")
-
-        assert expected == [(one["id"], one["name"], [a["id"] for a in one["agents"]]) for one in udesk["user_groups"]]
-        assert expected == [(one["id"], one["name"], [a["id"] for a in one["agents"]]) for one in kf5["groups"]]
-        assert expected[::-1] == [
-            (one["id"], one["name"], [a["id"] for a in one["userList"]]) for one in servicego["data"]
-        ]
-        assert {len(expected)} == {udesk["meta"]["total_count"], kf5["count"], servicego["paging"]["total"]}
-        names = {id: one["name"] for id, one in model.agents.items()}
-        for one in [*udesk["user_groups"], *kf5["groups"]]:
-            assert all(names[a["id"]] == a.get("nick_name", a.get("name")) for a in one["agents"])
+        expected = [(id, one["name"], sorted(one["members"])) for id, one in sorted(self.model.groups.items())]
+        names = {id: one["name"] for id, one in self.model.agents.items()}
+        for dialect, agreed in AGREED.items():
+            if agreed.groups is None:
+                continue
+            told = self.listed(dialect, agreed.groups.path)
+            rows = agreed.groups.rows(told)
+            in_order = expected[::-1] if agreed.groups.newest_first else expected
+            assert in_order == [(id, name, list(members)) for id, name, members in rows], dialect
+            assert agreed.groups.total is None or len(expected) == agreed.groups.total(told), dialect
+            shown = {id: name for *_, members in rows for id, name in members.items() if name is not None}
+            assert shown == {id: names[id] for id in shown}, dialect
 
     @invariant()
     def every_dialect_says_the_same_of_agents(self) -> None:
-        agents = sorted(self.model.agents.items())
-
-        udesk = self.listed("udesk", "/agents?per_page=100&with_disabled=true")["agents"]
-        enabled = self.listed("udesk", "/agents?per_page=100")["agents"]
-        kf5 = self.listed("kf5", "/users.json")["users"]
-        servicego = self.listed("servicego", "/v1/user?pageSize=100")["data"]
-
-        assert [self.in_udesk(id, one) for id, one in agents] == [
-            {key: one[key] for key in self.in_udesk(id, self.model.agents[id])}
-            for one in udesk for id in [one["id"]]
-        ]  # fmt: skip
-        assert [one["id"] for one in enabled] == [id for id, one in agents if one["state"] == "enabled"]
-        assert [self.in_kf5(id, one) for id, one in agents] == [
-            {key: one[key] for key in self.in_kf5(1, agents[0][1])}
-            | {"groups_info": [group["id"] for group in one["groups_info"]]}
-            for one in kf5
-        ]  # fmt: skip
-        assert [self.in_servicego(id, one) for id, one in reversed(agents)] == [
-            {key: one.get(key) for key in self.in_servicego(1, agents[0][1])} for one in servicego
-        ]  # fmt: skip
+        model = self.model
+        for dialect, agreed in AGREED.items():
+            if agreed.agents is not None:
+                told = self.listed(dialect, agreed.agents.path)
+                expected = [agreed.agent(model, id) for id in sorted(model.agents, reverse=agreed.agents.newest_first)]
+                found = agreed.agents.rows(told)
+                assert expected == [{key: one.get(key) for key in expected[0]} for one in found], dialect
+                assert agreed.agents.total is None or len(expected) == agreed.agents.total(told), dialect
+            if agreed.enabled is not None:
+                enabled = [id for id, one in sorted(model.agents.items()) if one["state"] == "enabled"]
+                assert enabled == agreed.enabled.rows(self.listed(dialect, agreed.enabled.path)), dialect
 
     @rule(pick=PICK)
     def look_at_one_agent(self, pick: int) -> None:
         id = self.agent(pick)
-        expected = "notfound" if id == NOBODY else "ok"
-        udesk = check("udesk", self.desk.udesk.get(f"/agents/get_agent?type=id&content={id}"), expected)
-        kf5 = check("kf5", self.desk.kf5.get(f"/users/{id}/groups.json"), expected)
-        servicego = check("servicego", self.desk.servicego.get(f"/v2/user?type=1&value={id}"), expected)
-        if expected == "ok":
-            one = self.model.agents[id]
-            assert self.in_udesk(id, one).items() <= udesk["agent"].items()
-            assert self.model.groups_of(id) == [group["id"] for group in kf5["groups"]]
-            assert {"enabled": 1, "disabled": 2, "review": 3}[one["state"]] == servicego["data"]["status"]
+        for dialect, agreed in AGREED.items():
+            if agreed.one_agent is not None:
+                answer = self.send(dialect, "notfound" if id == NOBODY else "ok", agreed.one_agent(id))
+                if id != NOBODY:
+                    agreed.check_agent(self.model, id, answer)
 
     @rule(pick=PICK)
     def look_at_one_group(self, pick: int) -> None:
         id = self.group(pick)
-        expected = "notfound" if id == NOBODY else "ok"
-        udesk = check("udesk", self.desk.udesk.get(f"/user_groups/{id}/agents?per_page=100"), expected)
-        kf5 = check("kf5", self.desk.kf5.get(f"/groups/{id}.json"), expected)
-        servicego = check("servicego", self.desk.servicego.get(f"/v1/userGroup/{id}"), expected)
-        if expected == "ok":
-            members = sorted(self.model.groups[id]["members"])
-            assert members == [one["id"] for one in udesk["user_group"]["agents"]]
-            assert members == [one["id"] for one in kf5["group"]["agents"]]
-            assert members == [one["id"] for one in servicego["data"]["userList"]]
-            assert len(members) == servicego["data"]["userCount"]
+        for dialect, agreed in AGREED.items():
+            if agreed.one_group is not None:
+                answer = self.send(dialect, "notfound" if id == NOBODY else "ok", agreed.one_group(id))
+                if id != NOBODY:
+                    assert sorted(self.model.groups[id]["members"]) == agreed.members(answer), dialect
 
     @invariant()
     def what_is_kept_encoded_is_what_would_be_encoded_now(self) -> None:
@@ -380,26 +323,6 @@ class Company(RuleBasedStateMachine):
         desk.roster().forget_encoded()
         assert kept == [self.asked(desk, dialect, path) for dialect, path in LISTS]
 
-    def in_udesk(self, id: int, one: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": id, "nick_name": one["name"], "email": one["email"], "cellphone": one["mobile"],
-            "disable_status": "enable" if one["state"] == "enabled" else "disable", "role_name": one["level"],
-            "user_group_ids": self.model.groups_of(id),
-        }  # fmt: skip
-
-    def in_kf5(self, id: int, one: dict[str, Any]) -> dict[str, Any]:
-        status = {"enabled": "active", "disabled": "suspended", "review": "unverified"}[one["state"]]
-        return {
-            "id": id, "name": one["name"], "email": one["email"], "phone": one["mobile"], "role": one["level"],
-            "status": status, "groups_info": self.model.groups_of(id),
-        }  # fmt: skip
-
-    def in_servicego(self, id: int, one: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "id": id, "realname": one["name"], "email": one["email"], "mobile": one["mobile"] or None,
-            "jobStatus": {True: 1, False: 0, None: None}[one["employed"]], "userGroupList": self.model.groups_of(id),
-        }  # fmt: skip
-
 
 MANY = [pytest.param(15, id=f"15-{part}", marks=pytest.mark.proof) for part in range(4)]  # at once, on many cores
 
@@ -416,3 +339,71 @@ def test_all_dialects_show_one_roster_whatever_was_written_through_which(prepare
             max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+# ── each dialect by itself ───────────────────────────────────────────────────────────────────────────────────────
+
+HERE, NOT_HERE = 1, 39  # picks of what is there and of what is not
+WRITES = {  # call → rule, and what it is tried with
+    "create_group": ("create_group", {"name": "售前", "picks": [0, 1]}),
+    "rename_group": ("rename_group", {"pick": HERE, "name": "售后 A"}),
+    "set_members": ("set_members", {"pick": HERE, "picks": [0, 2]}),
+    "create_agent": ("create_agent", {"name": "Support", "mobile": "13300000001", "taken": False}),
+    "change_agent": ("change_agent", {"pick": HERE, "name": "O'Brien", "mobile": "13300000002"}),
+    "set_groups": ("set_groups_of_an_agent", {"pick": HERE, "picks": [0, 1]}),
+    "set_level": ("set_level", {"pick": HERE, "level": "admin"}),
+    "set_state": ("set_state", {"pick": HERE, "state": "disabled"}),
+    "set_employed": ("set_employed", {"pick": HERE, "employed": True, "enable": True}),
+    "delete_agents": ("delete_agents", {"picks": [3, 4]}),
+    "delete_groups": ("delete_groups", {"picks": [HERE, 2]}),
+}
+
+
+@pytest.mark.parametrize("dialect", AGREED)
+def test_what_one_dialect_writes_all_dialects_show(prepared, tmp_path_factory, dialect):
+    Company.prepared, Company.folders = prepared, tmp_path_factory
+    company = Company()
+    try:
+        for call, (rule, how) in WRITES.items():
+            if getattr(AGREED[dialect], call) is not None:
+                getattr(company, rule)(dialect=dialect, **how)
+                if "pick" in how and call not in ("set_state", "set_employed"):
+                    getattr(company, rule)(dialect=dialect, **{**how, "pick": NOT_HERE})
+            company.look_at_one_agent(HERE)
+            company.look_at_one_group(HERE)
+            company.every_dialect_says_the_same_of_agents()
+            company.every_dialect_says_the_same_of_groups()
+            company.what_is_kept_of_a_list_is_what_would_be_answered_now()
+    finally:
+        company.teardown()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("dialect", AGREED)
+def test_every_route_is_compared_or_has_nothing_to_do_with_agents_and_groups(dialect):
+    agreed, of = AGREED[dialect], BY_NAME[dialect]
+
+    compared = {
+        of_route(route)
+        for route in of.routes
+        for ask in asks(agreed)
+        if serves(of, route, ask.method, of.prefix + ask.path.partition("?")[0])
+    }
+
+    assert agreed.beside == {of_route(route) for route in of.routes} - compared
+
+
+def asks(agreed: Agreement) -> Iterator[Ask]:
+    """Yield every request that a dialect is compared by."""
+    samples = {
+        "create_group": ("x", [1]), "rename_group": (1, "x"), "set_members": (1, [1]), "delete_groups": ([1],),
+        "create_agent": ("x", "x@test.cn", "1"), "change_agent": (1, "x", "1"), "set_groups": (1, [1]),
+        "set_level": (1, "agent"), "set_state": (1, "enabled"), "set_employed": (1, True, True),
+        "delete_agents": ([1],), "one_agent": (1,), "one_group": (1,),
+    }  # fmt: skip
+    assert set(WRITES) <= set(samples)
+    for call, arguments in samples.items():
+        if (made := getattr(agreed, call)) is not None:
+            yield made(*arguments)
+    yield from (Ask("GET", path) for path in agreed.lists)
+    yield from (Ask("GET", one.path) for one in (agreed.groups, agreed.agents, agreed.enabled) if one is not None)

@@ -13,6 +13,7 @@ from deskroster.testing import StillClock
 from tests import world
 from tests.answers import check
 from tests.conftest import NOW
+from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.in_process import InProcess
 from tests.ledger.support import first_records
 
@@ -23,9 +24,7 @@ GOOD = ["desk.example.com", "DESK.example.com:8321", "desk.example.com.", "demo.
         "a.b.desks.example.com", "127.0.0.1:8321", "[::1]", "[::1]:8321"]  # fmt: skip
 OTHER = ["evil.test", "desk.example.com.evil.test", "xdesk.example.com", "desks.example.com", "evildesks.example.com",
          "127.0.0.2", "localhost", "[::2]:8321", "demo"]  # fmt: skip
-LISTS = {"udesk": "/open_api_v1/user_groups", "kf5": "/apiv2/groups.json", "servicego": "/api/v1/userGroup",
-         "own": "/deskroster/v1/agents"}  # fmt: skip
-NOBODY = {"udesk": "nocompany", "kf5": "unauth", "servicego": "unauth", "own": "nocompany"}
+NOBODY = {name: "unauth" if dialect.account else "nocompany" for name, dialect in BY_NAME.items()}
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one company", "two companies"])
@@ -43,12 +42,11 @@ def limited(prepared, tmp_path_factory, request):
 
 def listed(desk, dialect, host):
     client = getattr(desk.of(world.ADMIN, host), dialect)
-    path = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup", "own": "/v1/agents"}[dialect]
-    return client.get(path)
+    return client.get(CONTRACTS[dialect].named.lists)
 
 
 @pytest.mark.parametrize("host", OTHER)
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", BY_NAME)
 def test_only_allowed_hosts_are_answered(limited, dialect, host):
     check(dialect, listed(limited, dialect, host), NOBODY[dialect])
 
@@ -61,22 +59,22 @@ def test_a_host_is_no_more_allowed_after_the_operator_has_named_it(limited, host
 
     limited.run(operator.get("/deskroster/v1/agents"))
 
-    for dialect in LISTS:
+    for dialect in BY_NAME:
         check(dialect, listed(limited, dialect, host), NOBODY[dialect])
 
 
 @pytest.mark.parametrize("host", GOOD)
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", BY_NAME)
 def test_allowed_hosts_are_answered_as_ever(limited, dialect, host):
     alone = len(limited.app.store.listed.all()) == 1
-    right = alone or dialect == "servicego" or host == "demo.desks.example.com"
+    right = alone or BY_NAME[dialect].account or host == "demo.desks.example.com"
 
     for _ in range(2):  # the second time it is known
         expected = "ok" if right else "unauth" if host.lower().startswith("desk.") else NOBODY[dialect]
         check(dialect, listed(limited, dialect, host), expected)
 
 
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", BY_NAME)
 def test_a_host_that_is_not_allowed_is_refused_before_anything_is_looked_for(limited, dialect, monkeypatch):
     async def looked_for(*_):
         raise AssertionError("nothing is to be looked for")
@@ -84,8 +82,8 @@ def test_a_host_that_is_not_allowed_is_refused_before_anything_is_looked_for(lim
     for name in ("of_host", "of_email"):
         monkeypatch.setattr(type(limited.app.desks), name, looked_for)
 
-    check(dialect, limited.plain("evil.test").get(LISTS[dialect]), NOBODY[dialect])
-    check(dialect, limited.plain("evil.test").get(LISTS[dialect] + "/1/nothing"), "nopath")  # the path goes first
+    check(dialect, limited.plain("evil.test").get(lists(dialect)), NOBODY[dialect])
+    check(dialect, limited.plain("evil.test").get(lists(dialect) + "/1/nothing"), "nopath")  # the path goes first
 
 
 def test_who_logs_in_needs_an_allowed_host_too(limited):
@@ -105,7 +103,7 @@ def test_health_checks_are_answered_for_every_host_and_nothing_else_is(limited):
 
 
 def test_control_without_the_setting_every_host_is_answered(desk):
-    for dialect in LISTS:
+    for dialect in BY_NAME:
         check(dialect, listed(desk, dialect, "evil.test"), "ok")
     assert 200 == desk.plain("evil.test").get("/metrics").status_code
 

@@ -2,66 +2,66 @@
 
 import shutil
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha1, sha256
 from urllib.parse import quote
 
 import pytest
 
 from deskroster.core import keys
-from deskroster.core.records import Agent, Company, Key, Secret
-from deskroster.testing import KF5Password, KF5Token, ServiceGoSignature, UdeskSignature
-from tests import bad_inputs, world
+from deskroster.core.records import Agent, Company, Group, Key, Position, Secret
+from deskroster.dialect.credentials import Basic, SignedQuery
+from deskroster.dialects import DIALECTS
+from deskroster.testing import Account, KF5Password, KF5Token, Signature, UdeskSignature
+from tests import bad_inputs
 from tests.answers import check
+from tests.calls import CALLS
+from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.in_process import InProcess
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, REVIEWED, STRANGER, password_hash
 
 pytestmark = pytest.mark.any_engine
 
-Pairs = list[tuple[str, str]]
-READS = {"udesk": "/open_api_v1/user_groups", "servicego": "/api/v1/userGroup", "kf5": "/apiv2/groups.json"}
-HAVE_NO_NONCE = {
-    "no-nonce-v2",
-    "version-unknown",
-    "replay",
-    "replay-other-worker",
-    "replay-after-restart",
-    "nonce-2kib",
-}
+OF_DIALECT = [dialect.name for dialect in DIALECTS]
+BY_QUERY = [dialect.name for dialect in DIALECTS if dialect.signature]
+BY_BASIC = [dialect.name for dialect in DIALECTS if isinstance(dialect.credentials, Basic)]
 SIGNED = [case for case in bad_inputs.AUTH if not case[0].startswith(("basic", "bearer"))]
 BASIC = [case for case in bad_inputs.AUTH if case[0].startswith(("basic", "bearer"))]
-EXACTLY = {  # Udesk's code, where it is not 2059
-    "no-timestamp": 20621, "timestamp-text": 20621, "timestamp-2^63": 20621, "timestamp-fullwidth": 20621,
-    "old": 20622, "future": 20622, "replay": 20623, "replay-other-worker": 20623, "replay-after-restart": 20623,
-    "no-nonce-v2": 20624,
-}  # fmt: skip
 
 
-def parameters(desk, dialect: str, account=ADMIN, form="A") -> Pairs:
-    made = UdeskSignature(account, desk.clock, form) if dialect == "udesk" else ServiceGoSignature(account, desk.clock)
-    return list(made.parameters().items())
+class Pairs(list[tuple[str, str]]):
+    """The parameters that sign a request, and how they do."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], how: SignedQuery) -> None:
+        super().__init__(pairs)
+        self.how = how
 
 
-def get(desk, dialect: str, pairs: Pairs, host="demo.example.com", method="GET", **how):
+def parameters(desk, dialect: str, account=ADMIN, how: SignedQuery | None = None) -> Pairs:
+    """Return what signs one request, in the usual way of a dialect if no other is given."""
+    how = how or BY_NAME[dialect].credentials
+    return Pairs(Signature(account, how, desk.clock).parameters().items(), how)
+
+
+def get(desk, dialect: str, pairs: list[tuple[str, str]], host="demo.example.com", method="GET", **how):
     query = "&".join(f"{name}={quote(value, safe='%')}" for name, value in pairs)
-    return desk.plain(host).request(method, f"{READS[dialect]}?{query}", **how)
+    return desk.plain(host).request(method, f"{lists(dialect)}?{query}", **how)
 
 
 def changed(**values: str | None) -> Callable[[Pairs], Pairs]:
     """Return what replaces parameters, and drops those that are None."""
 
     def change(pairs: Pairs) -> Pairs:
-        pairs = [(name, values.get(name, value)) for name, value in pairs]
-        return [(name, value) for name, value in pairs if value is not None]
+        given = [(name, values.get(name, value)) for name, value in pairs]
+        return Pairs([(name, value) for name, value in given if value is not None], pairs.how)
 
     return change
 
 
 def at(pairs: Pairs, timestamp: str) -> Pairs:
     """Return a right signature at another time."""
-    email, rest = dict(pairs)["email"], dict(pairs)
-    tail = [timestamp, rest["nonce"], rest["sign_version"]] if "nonce" in rest else [timestamp]
-    sign = sha256("&".join([email, ADMIN.token, *tail]).encode()).hexdigest()
+    values = {**dict(pairs), "timestamp": timestamp, "token": ADMIN.token}
+    sign = sha256("&".join(values[part] for part in pairs.how.parts).encode()).hexdigest()
     return changed(timestamp=timestamp, sign=sign)(pairs)
 
 
@@ -69,7 +69,7 @@ def sign_of(pairs: Pairs) -> str:
     return dict(pairs)["sign"]
 
 
-CHANGES: dict[str, Callable[[Pairs], Pairs]] = {
+CHANGES: dict[str, Callable[[Pairs], list[tuple[str, str]]]] = {
     "no-sign": changed(sign=None),
     "no-email": changed(email=None),
     "no-timestamp": changed(timestamp=None),
@@ -109,34 +109,47 @@ def test_every_case_is_tried():
 
 
 @pytest.mark.parametrize(("name", "cls"), [(name, cls) for name, _, cls in SIGNED if name in CHANGES])
-@pytest.mark.parametrize("dialect", ["udesk", "servicego"])
+@pytest.mark.parametrize("dialect", BY_QUERY)
 def test_a_changed_signature_is_refused(desk, dialect, name, cls):
-    if dialect == "servicego" and name in (*HAVE_NO_NONCE, "downgrade"):
-        cls = "ok"  # its signature has no nonce and no version: these have no effect
-
-    answer = check(dialect, get(desk, dialect, CHANGES[name](parameters(desk, dialect))), cls)
-
-    if dialect == "udesk" and cls == "unauth":
-        assert EXACTLY.get(name, 2059) == answer["code"]
+    check_changed(desk, dialect, name, cls)
 
 
-@pytest.mark.parametrize("form", ["A", "B", "C"])
-def test_each_form_of_signature_is_good_for_one_call(desk, form):
-    check("udesk", get(desk, "udesk", parameters(desk, "udesk", form=form)), "ok")
+def check_changed(desk, dialect: str, name: str, cls: str) -> None:
+    """Assert how a change is judged. Where the signature has nothing of what it is about, it has no effect."""
+    pairs = parameters(desk, dialect)
+    sent = CHANGES[name](pairs)
+
+    answer = check(dialect, get(desk, dialect, sent), "ok" if sent == pairs else cls)
+
+    if sent != pairs and cls == "unauth":
+        check_doubt(dialect, name, answer)
+
+
+def check_doubt(dialect: str, name: str, answer) -> None:
+    """Assert the code of a refusal, where the dialect has one for this case and another for all that have none."""
+    doubts = CONTRACTS[dialect].doubts
+    if doubts:
+        assert doubts.get(name, doubts["else"]) == answer["code"]
+
+
+@pytest.mark.parametrize(("dialect", "form"), [(name, form) for name in BY_QUERY for form in CONTRACTS[name].forms])
+def test_each_form_of_signature_is_good_for_one_call(desk, dialect, form):
+    check(dialect, get(desk, dialect, parameters(desk, dialect, how=CONTRACTS[dialect].forms[form])), "ok")
 
 
 @pytest.mark.parametrize(
     ("form", "version"), [("A", "v1"), ("A", None), ("B", "v1"), ("B", None), ("C", "v2"), ("C", "v9")]
 )
 def test_a_signature_counts_only_in_its_own_version(desk, form, version):
-    pairs = [pair for pair in parameters(desk, "udesk", form=form) if pair[0] != "sign_version"]
+    made = UdeskSignature(ADMIN, desk.clock, form).parameters()
+    pairs = [pair for pair in made.items() if pair[0] != "sign_version"]
     pairs += [("nonce", "n")] if form == "C" else []
 
     check("udesk", get(desk, "udesk", pairs + ([("sign_version", version)] if version else [])), "unauth")
 
 
 @pytest.mark.parametrize("seconds", [-301, -300, 0, 300, 301])
-@pytest.mark.parametrize("dialect", ["udesk", "servicego"])
+@pytest.mark.parametrize("dialect", BY_QUERY)
 def test_a_clock_may_be_five_minutes_off(desk, dialect, seconds):
     pairs = parameters(desk, dialect)
 
@@ -197,36 +210,39 @@ def test_a_udesk_signature_opens_nothing_in_servicego(desk):
     check("servicego", get(desk, "servicego", parameters(desk, "udesk")), "unauth")
 
 
-@pytest.mark.parametrize("dialect", ["udesk", "kf5", "servicego"])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_credentials_of_one_company_open_nothing_in_another(desk, dialect):
-    token = Account("token of the other")
-    desk.add_company(Company(id=1, label="other", name="别家"), _others(token))
+    other = Account(id=1, email=ADMIN.email, password="other-password", token="token of the other")
+    desk.add_company(Company(id=1, label="other", name="别家"), _others(other))
+    named = CONTRACTS[dialect].named
 
-    if dialect == "servicego":
-        shown = check(dialect, desk.of(token).servicego.get("/v1/user"), "ok")
-        assert ["other"] == [one["realname"] for one in shown["data"]]
+    if BY_NAME[dialect].account:
+        shown = check(dialect, getattr(desk.of(other), dialect).get(named.lists), "ok")
+        assert ["other"] == named.names(shown)
     else:
-        path = READS[dialect].replace("/open_api_v1", "").replace("/apiv2", "")
-        check(dialect, getattr(desk.of(ADMIN, "demo.example.com"), dialect).get(path), "ok")
-        check(dialect, getattr(desk.of(ADMIN, "other.example.com"), dialect).get(path), "unauth")
-        check(dialect, getattr(desk.of(token, "other.example.com"), dialect).get(path), "ok")
-        check(dialect, getattr(desk.of(token, "demo.example.com"), dialect).get(path), "unauth")
-
-
-def Account(token: str):
-    return world.ADMIN.__class__(id=1, email=ADMIN.email, password="other-password", token=token)
+        for account, host, cls in (
+            (ADMIN, "demo.example.com", "ok"),
+            (ADMIN, "other.example.com", "unauth"),
+            (other, "other.example.com", "ok"),
+            (other, "demo.example.com", "unauth"),
+        ):
+            check(dialect, getattr(desk.of(account, host), dialect).get(named.lists), cls)
 
 
 def _others(account):
     hashed = password_hash(account.password)
-    agent = Agent(id=1, name="other", email=account.email, level="admin", password=hashed)
-    return [agent, Key(id=1, agent_id=1, name="k", secret=Secret(account.token))]
+    return [
+        Group(id=1, name="other"),
+        Position(id=1, name="other"),
+        Agent(id=1, name="other", email=account.email, level="admin", password=hashed),
+        Key(id=1, agent_id=1, name="k", secret=Secret(account.token)),
+    ]
 
 
 @pytest.mark.parametrize("account", [STRANGER, DISABLED, LEFT, REVIEWED])
-@pytest.mark.parametrize("dialect", ["udesk", "servicego", "kf5"])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_who_is_not_active_is_answered_as_a_stranger(desk, dialect, account):
-    path = READS[dialect].removeprefix("/open_api_v1").removeprefix("/apiv2").removeprefix("/api")
+    path = CONTRACTS[dialect].named.lists
     stranger = getattr(desk.of(STRANGER), dialect).get(path)
 
     response = getattr(desk.of(account), dialect).get(path)
@@ -235,23 +251,18 @@ def test_who_is_not_active_is_answered_as_a_stranger(desk, dialect, account):
     assert (stranger.status_code, stranger.content) == (response.status_code, response.content)
 
 
-@pytest.mark.parametrize(
-    ("dialect", "account", "method", "cls"),
-    [
-        ("udesk", AGENT, "GET", "forbidden"), ("udesk", AGENT, "POST", "forbidden"),
-        ("servicego", AGENT, "GET", "forbidden"), ("servicego", AGENT, "POST", "forbidden"),
-        ("kf5", AGENT, "GET", "ok"), ("kf5", AGENT, "POST", "forbidden"),
-        ("udesk", READER, "GET", "ok"), ("udesk", READER, "POST", "forbidden"),
-        ("servicego", READER, "GET", "ok"), ("servicego", READER, "POST", "forbidden"),
-        ("kf5", READER, "GET", "ok"), ("kf5", READER, "POST", "forbidden"),
-    ],
-)  # fmt: skip
-def test_an_agent_and_a_read_only_key_write_nothing(desk, dialect, account, method, cls):
-    path = READS[dialect].removeprefix("/open_api_v1").removeprefix("/apiv2").removeprefix("/api")
-    before = desk.roster().number
+@pytest.mark.parametrize("account", [AGENT, READER], ids=["an agent", "a read-only key"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_an_agent_and_a_read_only_key_write_nothing(desk, dialect, account, method):
+    named, before = CONTRACTS[dialect].named, desk.roster().number
+    needs = CALLS[f"{dialect} GET {named.lists}"].level
+    reads = account is READER or needs == "agent"
+    path = named.creates if method == "POST" else named.lists
 
-    check(dialect, getattr(desk.of(account), dialect).request(method, path, json={} if method == "POST" else None), cls)
+    response = getattr(desk.of(account), dialect).request(method, path, json={} if method == "POST" else None)
 
+    check(dialect, response, "ok" if method == "GET" and reads else "forbidden")
     assert before == desk.roster().number
 
 
@@ -274,28 +285,35 @@ HEADERS: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize(("name", "cls"), [(name, cls) for name, _, cls in BASIC])
-def test_kf5_asks_for_basic_credentials_until_they_are_right(desk, name, cls):
+@pytest.mark.parametrize("dialect", BY_BASIC)
+def test_basic_credentials_are_asked_for_until_they_are_right(desk, dialect, name, cls):
     user = {"user": {"name": "a", "email": "a@b.cn", "password": "p:w"}}
     check("kf5", desk.kf5.post("/users.json", json=user), "ok")
     headers = [("Authorization", value) for value in HEADERS[name]]
 
-    check("kf5", desk.plain().get(READS["kf5"], headers=headers), cls)
+    check(dialect, desk.plain().get(lists(dialect), headers=headers), cls if takes_passwords(dialect) else "unauth")
+
+
+def takes_passwords(dialect: str) -> bool:
+    """Tell whether a login password may stand where a token does."""
+    log_in = CONTRACTS[dialect].log_in
+    return log_in is not None and log_in.by is not None
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
 def test_the_scheme_of_authorization_has_no_letter_case(desk, scheme):
     header = basic(f"{ADMIN.email}:{ADMIN.password}".encode()).replace("Basic", scheme)
 
-    check("kf5", desk.plain().get(READS["kf5"], headers={"Authorization": header}), "ok")
+    check("kf5", desk.plain().get(lists("kf5"), headers={"Authorization": header}), "ok")
 
 
 def test_kf5_takes_a_password_and_a_token_and_an_email_of_any_case(desk):
     shouting = ADMIN.__class__(id=1, email=ADMIN.email.upper(), password=ADMIN.password, token=ADMIN.token)
     for account in (ADMIN, shouting):
         for auth in (KF5Password(account), KF5Token(account)):
-            check("kf5", desk.plain().get(READS["kf5"], auth=auth), "ok")
+            check("kf5", desk.plain().get(lists("kf5"), auth=auth), "ok")
     for auth in (KF5Password(STRANGER), (ADMIN.email, ADMIN.token), (f"{ADMIN.email}/token", ADMIN.password)):
-        check("kf5", desk.plain().get(READS["kf5"], auth=auth), "unauth")
+        check("kf5", desk.plain().get(lists("kf5"), auth=auth), "unauth")
 
 
 def test_a_revoked_key_opens_nothing_from_then_on(desk):
@@ -303,9 +321,8 @@ def test_a_revoked_key_opens_nothing_from_then_on(desk):
 
     desk.operate(lambda roster, caller: keys.revoke(roster, caller, 1, int(desk.clock())))
 
-    for dialect in READS:
-        path = READS[dialect].removeprefix("/open_api_v1").removeprefix("/apiv2").removeprefix("/api")
-        check(dialect, getattr(desk, dialect).get(path), "unauth")
+    for dialect in OF_DIALECT:
+        check(dialect, getattr(desk, dialect).get(CONTRACTS[dialect].named.lists), "unauth")
 
 
 def test_the_vectors_of_the_contracts_are_signed_so():

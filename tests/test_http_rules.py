@@ -6,10 +6,11 @@ import pytest
 
 from deskroster.core import company
 from deskroster.core.company import CompanyFields
-from deskroster.core.records import Agent, Company, Group, Key, Secret
+from deskroster.core.records import Agent, Company, Group, Key, Position, Secret
 from deskroster.dialects import DIALECTS
 from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of
+from tests.contracts import CONTRACTS, lists
 from tests.in_process import InProcess
 from tests.world import ADMIN, AGENT, COMPANY, records
 
@@ -19,7 +20,6 @@ GETS = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, ro
 OF_DIALECT = [pytest.param(dialect, id=dialect.name) for dialect in DIALECTS]
 PATHS = sorted({(dialect.name, route.path) for dialect, route in ROUTES})
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
-LISTS = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup", "own": "/v1/positions"}
 
 
 @pytest.mark.parametrize(("dialect", "route"), GETS)
@@ -77,7 +77,7 @@ def test_outside_of_the_dialects_another_method_is_refused_as_json(quiet_desk, p
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_doubled_slash_before_a_prefix_is_read_as_one(quiet_desk, dialect):
     client = getattr(quiet_desk, dialect.name)
-    target = f"/{dialect.prefix}{LISTS[dialect.name]}".encode()
+    target = f"/{lists(dialect.name)}".encode()
 
     check(dialect.name, client.get("/", extensions={"target": target}), "ok")
 
@@ -86,7 +86,7 @@ def test_a_doubled_slash_before_a_prefix_is_read_as_one(quiet_desk, dialect):
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_an_odd_query_is_read_as_far_as_it_says_something(quiet_desk, dialect, query):
     client = getattr(quiet_desk, dialect.name)
-    target = f"{dialect.prefix}{LISTS[dialect.name]}?{query}".encode()
+    target = f"{lists(dialect.name)}?{query}".encode()
 
     check(dialect.name, client.get("/", extensions={"target": target}), "ok")
 
@@ -127,14 +127,9 @@ def test_a_plus_in_a_signed_email_is_a_plus_and_elsewhere_a_space(desk):
 def test_a_message_is_in_the_language_that_is_accepted_or_the_companys(quiet_desk, dialect, accepted, language):
     headers = {} if accepted is None else {"Accept-Language": accepted}
     client, before = getattr(quiet_desk, dialect.name), quiet_desk.roster().number
-    path, body = {
-        "udesk": ("/departments", {"name": "a", "parent_id": 99}),
-        "kf5": ("/groups.json", {"group": {"name": ""}}),
-        "servicego": ("/v1/userGroup", {"name": ""}),
-        "own": ("/v1/positions", {"name": ""}),
-    }[dialect.name]
+    method, path, body = CONTRACTS[dialect.name].invalid
 
-    refusal = check(dialect.name, client.post(path, json=body, headers=headers), "invalid")
+    refusal = check(dialect.name, client.request(method, path, json=body, headers=headers), "invalid")
 
     assert ("zh" if re.search("[\u4e00-\u9fff]", str(refusal)) else "en") == language
     assert before == quiet_desk.roster().number
@@ -149,7 +144,7 @@ def test_a_company_without_a_word_from_the_client_is_answered_in_its_own_languag
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_what_is_refused_before_the_company_is_asked_is_in_its_language_too(desk, dialect):
     """The path and the method are judged first, and of several companies the host tells whose clients ask."""
-    path = dialect.prefix + ("/v1" if dialect.name == "own" else "") + "/nowhere"
+    path = dialect.prefix + "/nowhere"
     alone = desk.plain().get(path).text
     desk.add_company(Company(id=1, label="other", name="别家", language="zh"), _admin_of_other())
 
@@ -183,32 +178,31 @@ def test_a_message_that_the_vendors_page_prints_is_the_same_in_every_language(de
 def test_an_installation_with_one_company_answers_for_every_host(desk, dialect, host):
     client = getattr(desk, dialect.name)
 
-    check(dialect.name, client.get(LISTS[dialect.name], headers={"Host": host}), "ok")
+    check(dialect.name, client.get(CONTRACTS[dialect.name].named.lists, headers={"Host": host}), "ok")
 
 
 @pytest.mark.parametrize("host", ["", " ", "a b", "-a.cn", "a/b", "a@b", "a:b", "a:123456", "dé.cn", "a,b", "x" * 300])
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_an_ill_formed_host_is_a_bad_request(desk, dialect, host):
-    response = getattr(desk, dialect.name).get(LISTS[dialect.name], headers={"Host": host.encode()})
+    path = CONTRACTS[dialect.name].named.lists
 
-    assert 400 == response.status_code
-    if dialect.name != "own":
-        check(dialect.name, response, "syntax")
+    check(dialect.name, getattr(desk, dialect.name).get(path, headers={"Host": host.encode()}), "host")
 
 
-def test_among_several_companies_the_first_label_of_the_host_names_one(desk):
-    desk.add_company(Company(id=1, label="other", name="别家"), [Group(id=1, name="别家的组"), *_admin_of_other()])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_among_several_companies_the_first_label_of_the_host_names_one(desk, dialect):
+    """Unless the credentials do: then there is one host for all of them."""
+    theirs = [Group(id=1, name="别家的"), Position(id=1, name="别家的"), *_admin_of_other()]
+    desk.add_company(Company(id=1, label="other", name="别家"), theirs)
     other = ADMIN.__class__(id=1, email="admin@other.cn", password="", token="other-token")
+    named = CONTRACTS[dialect.name].named
 
     for host in ("other", "other.cn", "OTHER.example.com:8321", "other.demo.cn"):
-        assert ["别家的组"] == [
-            one["name"] for one in desk.of(other, host).udesk.get("/user_groups").json()["user_groups"]
-        ]
+        shown = getattr(desk.of(other, host), dialect.name).get(named.lists)
+        assert ["别家的"] == named.names(check(dialect.name, shown, "ok"))
     for host in ("another.cn", "x.other.cn", "127.0.0.1"):
-        check("udesk", desk.of(ADMIN, host).udesk.get("/user_groups"), "nocompany")
-        check("kf5", desk.of(ADMIN, host).kf5.get("/groups.json"), "nocompany")
-        check("own", desk.of(ADMIN, host).own.get("/v1/positions"), "nocompany")
-        check("servicego", desk.of(ADMIN, host).servicego.get("/v1/userGroup"), "ok")
+        answer = getattr(desk.of(ADMIN, host), dialect.name).get(named.lists)
+        check(dialect.name, answer, "ok" if dialect.account else "nocompany")
 
 
 def test_servicego_finds_the_company_whose_credentials_verify(desk):
@@ -287,13 +281,17 @@ def test_calls_that_prove_nothing_do_not_count_against_the_limit(desk):
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "application/json; charset=x", "\xff", ""])
-def test_a_body_on_a_get_or_a_delete_that_names_none_is_ignored(desk, content_type):
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_a_body_on_a_get_or_a_delete_that_names_none_is_ignored(desk, dialect, content_type):
     headers = {"Content-Type": content_type.encode("latin-1")}
+    deletes = [route for route in dialect.routes if route.method == "DELETE" and route.body is None]
+    asked = [("GET", CONTRACTS[dialect.name].named.lists)]
+    asked += [("DELETE", CALLS[name_of(dialect, route)].path) for route in deletes[:1]]
 
-    check("udesk", desk.udesk.request("GET", "/user_groups", content=b"{", headers=headers), "ok")
-    check("udesk", desk.udesk.request("DELETE", "/user_groups/1", content=b"{", headers=headers), "ok")
-    check("kf5", desk.kf5.request("DELETE", "/groups/2.json", content=b"\xff" * 99, headers=headers), "ok")
-    check("servicego", desk.servicego.request("DELETE", "/v1/userGroup/3", content=b"[", headers=headers), "ok")
+    for method, path in asked:
+        for content in (b"{", b"[", b"\xff" * 99) if method == "GET" else (b"{",):
+            sent = getattr(desk, dialect.name).request(method, path, content=content, headers=headers)
+            check(dialect.name, sent, "ok")
 
 
 def test_liveness_readiness_and_metrics_are_answered(desk):

@@ -3,24 +3,40 @@
 import json
 import shutil
 
+import httpx2
 import pytest
 
+from deskroster.dialects import DIALECTS
+from deskroster.testing import Signature
 from tests import bad_inputs, places
-from tests.answers import CLASSES, check
+from tests.answers import check
+from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.served import Served
-from tests.test_bad_credentials import CHANGES, HAVE_NO_NONCE, HEADERS, READS, get, parameters
-from tests.test_bad_inputs import by_id, cases, check_value, dialect_named, judged, send
+from tests.test_bad_credentials import (
+    BY_BASIC,
+    BY_QUERY,
+    CHANGES,
+    HEADERS,
+    check_changed,
+    get,
+    parameters,
+)
+from tests.test_bad_inputs import by_id, cases, check_value, judged, send
 from tests.world import ADMIN
 
 pytestmark = pytest.mark.any_engine
 
+OF_DIALECT = [dialect.name for dialect in DIALECTS]
 ONE_PLACE = [
-    place for place in places.NAMES if (place.method, place.path) in
-    {("POST", "/user_groups"), ("POST", "/groups.json"), ("POST", "/v1/userGroup")}
-]  # fmt: skip
+    place for place in places.NAMES if (place.method, place.path) == ("POST", CONTRACTS[place.dialect].named.creates)
+]
 EMAIL_PLACES = [place for place in places.EMAILS if place.method == "POST"]
-PATHS = {"udesk": "/user_groups/{}/agents", "kf5": "/groups/{}.json", "servicego": "/v1/user/{}"}
-LISTS = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup"}
+WITH_ID = {  # the first path of each
+    dialect.name: route.path
+    for dialect in DIALECTS
+    for route in reversed(dialect.routes)
+    if route.method == "GET" and "{id}" in route.path
+}
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.NAMES))
@@ -44,54 +60,52 @@ def test_a_mobile_over_a_socket(served, place, value, cls):
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.IDS))
-@pytest.mark.parametrize("dialect", PATHS)
+@pytest.mark.parametrize("dialect", WITH_ID)
 def test_an_id_over_a_socket(served, dialect, value, cls):
-    target = PATHS[dialect].format(value.replace("OTHER", str(2**40)))
+    target = WITH_ID[dialect].replace("{id}", value.replace("OTHER", str(2**40)))
 
-    check(dialect, send(served, dialect_named(dialect), "GET", target), cls)
+    check(dialect, send(served, BY_NAME[dialect], "GET", target), cls)
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.ID_LISTS))
 def test_a_list_of_ids_over_a_socket(served, value, cls):
     target = f"/v1/userGroup/{value.replace('SELF', '1')}"
 
-    check("servicego", send(served, dialect_named("servicego"), "DELETE", target), cls)
+    check("servicego", send(served, BY_NAME["servicego"], "DELETE", target), cls)
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.PAGING))
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_page_over_a_socket(served, dialect, value, cls):
-    name = "pageSize" if dialect == "servicego" else "per_page"
+    contract = CONTRACTS[dialect]
+    name = contract.paging.size
     sent = [(name, one) for one in value] if isinstance(value, tuple) else [(name, value)]
     if value == "page[]=1":
         sent = [(f"{name}[]", "1")]
-    expected = "ok" if dialect != "servicego" else "invalid" if value == "1000000" else cls
+    expected = "ok" if not contract.paging.refuses else "invalid" if value == "1000000" else cls
 
-    check(dialect, getattr(served, dialect).get(LISTS[dialect], params=sent), expected)
+    check(dialect, getattr(served, dialect).get(contract.named.lists, params=sent), expected)
 
 
 @pytest.mark.parametrize(("value", "cls"), cases(bad_inputs.BODIES))
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_body_over_a_socket(served, dialect, value, cls):
-    before = served.roster().number
+    named, before = CONTRACTS[dialect].named, served.roster().number
     client = getattr(served, dialect)
 
-    response = client.post(LISTS[dialect], content=value, headers={"Content-Type": "application/json"})
+    response = client.post(named.creates, content=value, headers={"Content-Type": "application/json"})
 
-    if cls == "ok" and dialect == "kf5":
-        cls = "invalid"  # the name stands inside of `group` there
+    if cls == "ok" and named.body("a") != {"name": "a"}:
+        cls = "invalid"  # the name stands inside of an object there
     check(dialect, response, cls)
     assert served.roster().number == before + (cls == "ok")
 
 
 @pytest.mark.parametrize(("name", "cls"), [(name, cls) for name, _, cls in bad_inputs.AUTH if name in CHANGES])
-@pytest.mark.parametrize("dialect", ["udesk", "servicego"])
+@pytest.mark.parametrize("dialect", BY_QUERY)
 def test_a_signature_over_a_socket(served, dialect, name, cls):
-    if dialect == "servicego" and name in (*HAVE_NO_NONCE, "downgrade"):
-        cls = "unauth" if name == "sign-upper" else "ok"
-
     with served.plain() as client:
-        check(dialect, get(_Only(client, served), dialect, CHANGES[name](parameters(served, dialect))), cls)
+        check_changed(_Only(client, served), dialect, name, cls)
 
 
 class _Only:
@@ -103,12 +117,13 @@ class _Only:
 
 
 @pytest.mark.parametrize("name", [name for name, _, cls in bad_inputs.AUTH if name in HEADERS and cls == "unauth"])
-def test_basic_credentials_over_a_socket(served, name):
+@pytest.mark.parametrize("dialect", BY_BASIC)
+def test_basic_credentials_over_a_socket(served, dialect, name):
     served.clock.now += 60  # failures of one address slow it down
     with served.plain() as client:
-        response = client.get(READS["kf5"], headers=[("Authorization", value) for value in HEADERS[name]])
+        response = client.get(lists(dialect), headers=[("Authorization", value) for value in HEADERS[name]])
 
-    check("kf5", response, "unauth")
+    check(dialect, response, "unauth")
 
 
 def test_a_nonce_is_good_for_one_connection_only(served):
@@ -125,9 +140,13 @@ def request(line: str, *headers: str, body: bytes = b"") -> bytes:
     return "\r\n".join([line, *headers, "Connection: close", "", ""]).encode("latin-1") + body
 
 
-def status_and_body(answer: bytes) -> tuple[int, bytes]:
+def answered(dialect: str, method: str, answer: bytes) -> httpx2.Response:
+    """Return what was answered, for `check`."""
     head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]), body
+    line, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name, value.strip()) for name, _, value in (one.partition(":") for one in lines)]
+    asked = httpx2.Request(method, f"http://demo{lists(dialect)}")
+    return httpx2.Response(int(line.split(" ", 2)[1]), headers=headers, content=body, request=asked)
 
 
 @pytest.mark.parametrize(
@@ -137,38 +156,39 @@ def status_and_body(answer: bytes) -> tuple[int, bytes]:
         ("Host: demo/../x",), ("Host: demo@evil.cn",), ("Host: demo.cn:99999999",), ("Host: d\xe9mo.cn",),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("dialect", READS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_missing_or_ill_formed_host_is_a_bad_request(served, dialect, headers):
-    status, body = status_and_body(served.raw(request(f"GET {READS[dialect]} HTTP/1.1", *headers)))
+    answer = served.raw(request(f"GET {lists(dialect)} HTTP/1.1", *headers))
 
-    assert 400 == status
-    assert CLASSES[dialect]["syntax"][1] == _code(dialect, body)
+    check(dialect, answered(dialect, "GET", answer), "host")
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PATCH", "BREW"])
-@pytest.mark.parametrize("dialect", READS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_another_method_is_refused_in_the_dialects_shape(served, dialect, method):
-    answer = served.raw(request(f"{method} {READS[dialect]} HTTP/1.1", "Host: demo.cn"))
-    status, body = status_and_body(answer)
+    response = answered(dialect, method, served.raw(request(f"{method} {lists(dialect)} HTTP/1.1", "Host: demo.cn")))
 
-    if status == 400:  # a method that HTTP does not know
+    if response.status_code == 400:  # a method that HTTP does not know
         assert method == "BREW"
         return
-    assert 405 == status
-    assert CLASSES[dialect]["method"][1] == _code(dialect, body)
-    assert b"\r\nallow: GET, HEAD, POST\r\n" in answer.lower().replace(b"get, head, post", b"GET, HEAD, POST")
+    check(dialect, response, "method")
+    known = {route.method for route in BY_NAME[dialect].routes if route.path == CONTRACTS[dialect].named.lists}
+    assert ", ".join(sorted(known | {"HEAD"})) == response.headers["allow"]
 
 
-@pytest.mark.parametrize("dialect", READS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_body_whose_length_is_a_lie_is_never_half_taken(served, dialect):
     before = served.roster().number
-    signed = "&".join(f"{name}={value}" for name, value in parameters_of(served, dialect))
-    line = f"POST {READS[dialect]}?{signed} HTTP/1.1"
+    asked = httpx2.Request("POST", f"http://demo.cn{BY_NAME[dialect].prefix}{CONTRACTS[dialect].named.creates}")
+    signed = next(Signature(ADMIN, BY_NAME[dialect].credentials, served.clock).auth_flow(asked))
+    line = f"POST {signed.url.raw_path.decode()} HTTP/1.1"
+    proof = [f"Authorization: {signed.headers['authorization']}"] if "authorization" in signed.headers else []
     for length in ("100", "-1", "x", "1e3", str(2 << 20), "9" * 30):
-        body = b'{"name":"a"}'
-        answer = served.raw(request(line, "Host: demo.cn", f"Content-Length: {length}", body=body))
+        body = json.dumps(CONTRACTS[dialect].named.body("a")).encode()
+        answer = served.raw(request(line, "Host: demo.cn", *proof, f"Content-Length: {length}", body=body))
 
         assert b" 200 " not in answer.partition(b"\r\n")[0]
+        assert b" 201 " not in answer.partition(b"\r\n")[0]
         assert b"Traceback" not in answer
         assert b"<html" not in answer.lower()
     assert before == served.roster().number
@@ -203,23 +223,14 @@ def test_forwarded_headers_are_believed_of_a_trusted_proxy_only(prepared, tmp_pa
         assert f"{base or behind.url}/apiv2/groups/1.json" == shown
 
 
-def parameters_of(served, dialect: str):
-    return [] if dialect == "kf5" else parameters(served, dialect, ADMIN)
-
-
-def _code(dialect: str, body: bytes):
-    told = json.loads(body)
-    return told["error"]["code"] if dialect == "kf5" else told["code"]
-
-
-@pytest.mark.parametrize("dialect", LISTS)
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_page_that_is_made_in_turns_is_answered_like_any_other(served, dialect, monkeypatch):
     """It is begun before the app is asked, its nonce spent, and gone on with there."""
-    client = getattr(served, dialect)
-    usual = client.get(LISTS[dialect])
+    client, path = getattr(served, dialect), CONTRACTS[dialect].named.lists
+    usual = client.get(path)
     monkeypatch.setattr("deskroster.core.groups.CROWD", 0)
 
-    in_turns = client.get(LISTS[dialect], params={"page": "1"})
+    in_turns = client.get(path, params={"page": "1"})
 
     assert 200 == usual.status_code == in_turns.status_code
     assert usual.json() == in_turns.json()

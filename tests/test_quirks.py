@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from deskroster.dialects import DIALECTS
+from tests.contracts import readme_of
+
 pytestmark = pytest.mark.once
 
 TOP = Path(__file__).parents[1]
-READMES = sorted((TOP / "src" / "deskroster" / "dialects").glob("*/README.md"))
+READMES = [pytest.param(readme_of(dialect), id=dialect.name) for dialect in DIALECTS]
 TESTS = {
     name
     for path in (TOP / "tests").rglob("test_*.py")
@@ -17,7 +20,7 @@ TESTS = {
 ROW = re.compile(r"^\| Q(\d+) \| (.+) \|$", re.MULTILINE)
 
 
-@pytest.mark.parametrize("readme", [pytest.param(path, id=path.parent.name) for path in READMES])
+@pytest.mark.parametrize("readme", READMES)
 def test_each_quirk_has_its_number_and_a_test_that_shows_it(readme):
     quirks = ROW.findall(readme.read_text("utf-8"))
 

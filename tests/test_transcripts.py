@@ -1,10 +1,10 @@
 """Each example on a vendor's page and each call of the contracts, replayed.
 
-A transcript is plain text. `>` is what is sent: method and target, headers, an empty line, the body; who signs is the
-administrator of `pages`, and whoever sends an `Authorization` or `?sign=` of its own is not signed. `<` is what is
-answered: the status, the headers that matter, an empty line, the body, compared as data. `=` is the answer that the
-vendor's page shows there: each of its keys must be in ours, with its type. A line `# Q2 user_group.name: …` says that
-this one is not, and which numbered quirk of the dialect's README tells why.
+A transcript is plain text. `>` is what is sent: method and target, headers, an empty line, the body. The administrator
+of the page's company signs it, unless the call takes no credentials or has an `Authorization` or `sign=` of its own.
+`<` is what is answered: the status, the headers that matter, an empty line, the body, compared as data. `=` is the
+answer that the vendor's page shows there: each of its keys must be in ours, with its type. A line
+`# Q2 user_group.name: …` says that this one is not, and which numbered quirk of the dialect's README tells why.
 """
 
 import json
@@ -17,16 +17,15 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
-from deskroster.dialects import DIALECTS
+from deskroster.dialect import Route
 from deskroster.testing import StillClock
 from tests import pages
+from tests.contracts import BY_NAME, CONTRACTS, readme_of, serves, transcripts_of
 from tests.in_process import InProcess
 
-HERE = Path(__file__).parent / "transcripts"
-README = Path(__file__).parents[1] / "src" / "deskroster" / "dialects"
 NOW = 1_700_000_000
 DIFFERENCE = re.compile(r"# (Q\d+) ([\w.\[\]]+): .+")
-EXAMPLES_ON_PAGES = {"udesk": 5, "kf5": 5, "servicego": 5}
+PAGES = {name: contract.page for name, contract in CONTRACTS.items() if contract.page is not None}
 
 
 class Exchange(NamedTuple):
@@ -58,23 +57,23 @@ def split(lines: list[str]) -> tuple[str, list[tuple[str, str]], str]:
     return first, headers, "\n".join(rest[end + 1 :])
 
 
-TRANSCRIPTS = sorted(HERE.glob("*/*.http"))
-NAMED = [pytest.param(path, id=f"{path.parent.name}/{path.stem}") for path in TRANSCRIPTS]
+TRANSCRIPTS = {name: transcripts_of(BY_NAME[name]) for name in PAGES}
+NAMED = [pytest.param(name, path, id=f"{name}/{path.stem}") for name, paths in TRANSCRIPTS.items() for path in paths]
 
 
 @pytest.fixture(scope="module")
 def prepared_pages(tmp_path_factory, _cheap_passwords) -> Path:
     folder = tmp_path_factory.mktemp("pages") / "data"
     desk = InProcess(folder, StillClock(NOW))
-    for dialect in pages.ADMINS:
-        desk.add_company(pages.company(dialect), pages.records(dialect))
+    for page in PAGES.values():
+        desk.add_company(pages.company(page), pages.records(page))
     desk.close()
     return folder
 
 
-@pytest.mark.parametrize("path", NAMED)
-def test_a_transcript_is_answered_as_it_says(copied, path):
-    desk, dialect = copied(), path.parent.name
+@pytest.mark.parametrize(("dialect", "path"), NAMED)
+def test_a_transcript_is_answered_as_it_says(copied, dialect, path):
+    desk = copied()
 
     for exchange in exchanges(path):
         response = send(desk, dialect, exchange.sent)
@@ -104,16 +103,24 @@ def copied(prepared_pages, tmp_path):
 def send(desk: InProcess, dialect: str, sent: list[str]) -> httpx2.Response:
     first, headers, body = split(sent)
     method, target = first.split(" ", 1)
-    host = pages.HOSTS[dialect]
-    unsigned = "sign=" in target or "log_in" in target or any(name == "Authorization" for name, _ in headers)
-    client = desk.plain(host) if unsigned else getattr(desk.of(pages.ADMINS[dialect], host), dialect)
-    return client.request(method, f"https://{host}{target}", headers=headers, content=body)
+    page = PAGES[dialect]
+    own_proof = "sign=" in target or any(name == "Authorization" for name, _ in headers)
+    route = route_of(dialect, sent)
+    unsigned = own_proof or (route is not None and route.needs is None)
+    client = desk.plain(page.host) if unsigned else getattr(desk.of(page.admin, page.host), dialect)
+    return client.request(method, f"https://{page.host}{target}", headers=headers, content=body)
 
 
-@pytest.mark.parametrize("path", [one for one in NAMED if "\n= " in one.values[0].read_text("utf-8")])
-def test_our_answer_has_every_key_of_the_pages_with_its_type(path):
+def route_of(dialect: str, sent: list[str]) -> Route | None:
+    """Return the route that a request is of, if it is of one."""
+    of, (method, target) = BY_NAME[dialect], sent[0].split(" ", 1)
+    return next((route for route in of.routes if serves(of, route, method, target.partition("?")[0])), None)
+
+
+@pytest.mark.parametrize(("dialect", "path"), [one for one in NAMED if "\n= " in one.values[1].read_text("utf-8")])
+def test_our_answer_has_every_key_of_the_pages_with_its_type(dialect, path):
     different = {place: quirk for quirk, place in DIFFERENCE.findall(path.read_text("utf-8"))}
-    known = set(re.findall(r"^\| (Q\d+) ", (README / path.parent.name / "README.md").read_text("utf-8"), re.MULTILINE))
+    known = set(re.findall(r"^\| (Q\d+) ", readme_of(BY_NAME[dialect]).read_text("utf-8"), re.MULTILINE))
     found: set[str] = set()
 
     for exchange in exchanges(path):
@@ -146,22 +153,12 @@ def missing(ours: Any, theirs: Any, place: str) -> Iterator[str]:
                 yield from missing(ours[0], value, f"{place}[]")
 
 
-@pytest.mark.parametrize("dialect", pages.ADMINS)
+@pytest.mark.parametrize("dialect", PAGES)
 def test_every_call_and_every_example_has_its_transcript(dialect):
-    routes = [route for one in DIALECTS if one.name == dialect for route in one.routes]
-    prefix = next(one.prefix for one in DIALECTS if one.name == dialect)
-    mine = [path for path in TRANSCRIPTS if path.parent.name == dialect]
-    sent = [exchange.sent[0].partition("?")[0] for path in mine for exchange in exchanges(path)]
+    mine = TRANSCRIPTS[dialect]
+    sent = [route_of(dialect, exchange.sent) for path in mine for exchange in exchanges(path)]
 
-    lacking = {
-        f"{route.method} {route.path}"
-        for route in routes
-        if not any(re.fullmatch(f"{route.method} {prefix}{_pattern(route.path)}", line) for line in sent)
-    }
+    lacking = {f"{route.method} {route.path}" for route in BY_NAME[dialect].routes if route not in sent}
 
     assert set() == lacking
-    assert EXAMPLES_ON_PAGES[dialect] == sum("\n= " in path.read_text("utf-8") for path in mine)
-
-
-def _pattern(path: str) -> str:
-    return re.sub(r"\\?\{\w+\\?\}", r"[^/]+?", re.escape(path).replace(r"\{", "{").replace(r"\}", "}"))
+    assert PAGES[dialect].examples == sum("\n= " in path.read_text("utf-8") for path in mine)

@@ -1,6 +1,7 @@
 """The company of the tests: small, with one of everything, and the credentials of its people."""
 
 from functools import cache
+from uuid import uuid4
 
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -94,6 +95,11 @@ def records() -> list[AnyRecord]:
         *(_key(id, account) for id, account in enumerate((ADMIN, AGENT, DISABLED, LEFT, REVIEWED, SECOND_ADMIN), 1)),
         Key(id=7, agent_id=1, name="reader", secret=Secret(READER.token), access="read", created_at=1_600_000_000),
     ]  # fmt: skip
+
+
+def new_email() -> str:
+    """Return an address that nobody has."""
+    return f"{uuid4().hex}@test.cn"
 
 
 @cache

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from deskroster.clocks import SYSTEM, Clock, Wall, clock_of
 from deskroster.core.problems import Busy
 from deskroster.desk import Desks
-from deskroster.dialect import reference
+from deskroster.dialect import api_docs
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.hosts import Hosts, is_address
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
@@ -56,7 +56,7 @@ class App:
                 Route("/live", self._live),
                 Route("/ready", self._ready),
                 Route("/metrics", self._metrics),
-                *reference.routes(DIALECTS),
+                *api_docs.routes(DIALECTS),
             ],
             exception_handlers={404: _not_found, 405: _not_allowed},
         )

@@ -14,6 +14,7 @@ from deskroster.core.changes import created, deleted
 from deskroster.core.records import Agent, ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
 from tests import world
+from tests.contracts import CONTRACTS
 
 pytestmark = pytest.mark.once
 
@@ -118,10 +119,10 @@ def test_an_answer_that_is_kept_again_counts_once():
     assert alone._held == answers._held
 
 
-@pytest.mark.parametrize("dialect", ["udesk", "kf5", "servicego"])
+@pytest.mark.parametrize("dialect", CONTRACTS)
 def test_a_reader_who_asks_for_the_same_in_ever_new_words_is_answered_within_the_limit(quiet_desk, dialect):
     """Of a query that may have 8 KiB of anything, what a name may hold is counted, and more than that is not kept."""
-    path = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup"}[dialect]
+    path = CONTRACTS[dialect].named.lists
     answers = quiet_desk.roster().answers
     numbers = itertools.count()
     for length in (1, 500, 7_000):

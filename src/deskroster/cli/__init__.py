@@ -15,6 +15,19 @@ from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
 from deskroster.cli.streams import CannotShow, settled
 from deskroster.cli.upkeep import backup, doctor, restore_backup
+from deskroster.cli.wording import listed
+from deskroster.dialects import DIALECTS
+
+_VENDORS = listed(dialect.vendor for dialect in DIALECTS if dialect.vendor)
+_HELP = f"""One roster of agents and groups, answering the {_VENDORS} APIs.
+
+Start with: `deskroster demo`. Most commands take the data folder by --data or the variable DESKROSTER_DATA, and
+work whether or not it is being served.
+
+Exit codes: 0 done; 1 refused, or not well; 2 wrong usage; 3 not found; 4 conflict (taken, in use, the last
+administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unknown, or done and the
+result could not be shown; 7 the data is damaged, and the hint says which backup to restore; 130 interrupted.
+"""
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
@@ -76,18 +89,10 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=_HELP)
 def deskroster(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """One roster of agents and groups, answering the Udesk, KF5 and ServiceGo APIs.
-
-    Start with: `deskroster demo`. Most commands take the data folder by --data or the variable DESKROSTER_DATA, and
-    work whether or not it is being served.
-
-    Exit codes: 0 done; 1 refused, or not well; 2 wrong usage; 3 not found; 4 conflict (taken, in use, the last
-    administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unknown, or done and the
-    result could not be shown; 7 the data is damaged, and the hint says which backup to restore; 130 interrupted.
-    """
+    """Take what stands before a command."""

@@ -13,6 +13,8 @@ from deskroster.cli.init import AdminName, AskPassword, Email, Name, show_new
 from deskroster.cli.options import Data, Json
 from deskroster.cli.reference import told
 from deskroster.cli.secret import read_secret
+from deskroster.cli.wording import listed
+from deskroster.dialects import DIALECTS
 from deskroster.ledger.files.paths import in_shell
 
 
@@ -24,26 +26,29 @@ class Language(StrEnum):
 
 
 class SignatureForm(StrEnum):
-    """Udesk's signature forms: A SHA-256 with a nonce, B SHA-1 with a nonce, C SHA-1 without."""
+    """Forms of signature: A SHA-256 with a nonce, B SHA-1 with a nonce, C SHA-1 without."""
 
     A = "A"
     B = "B"
     C = "C"
 
 
+_COUNTED = listed(dialect.vendor for dialect in DIALECTS if dialect.counted)
+
 LanguageOption = Annotated[
     Language | None, typer.Option("--language", help="Of messages, where a client asks for none.")
 ]
 TimeZone = Annotated[
-    str | None, typer.Option("--time-zone", metavar="ZONE", help="Of the times KF5 shows, such as Asia/Shanghai.")
+    str | None,
+    typer.Option("--time-zone", metavar="ZONE", help="Of local times that are shown, such as Asia/Shanghai."),
 ]
 Forms = Annotated[
     list[SignatureForm] | None,
-    typer.Option("--signature-form", help="Of Udesk, that is accepted. Several times; those not named are refused."),
+    typer.Option("--signature-form", help="A form that is accepted. Several times; those not named are refused."),
 ]
 Calls = Annotated[
     int | None,
-    typer.Option("--calls-per-minute", min=0, help="Limit of the Udesk dialect (the vendor's is 60); 0 is none."),
+    typer.Option("--calls-per-minute", min=0, help=f"Limit of calls to {_COUNTED} (the vendor's is 60); 0 is none."),
 ]
 
 app = typer.Typer(no_args_is_help=True, help="The companies of an installation: list, add, set.")

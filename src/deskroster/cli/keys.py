@@ -47,14 +47,14 @@ def create_key(
 ) -> None:
     """Give an agent a key, and show its secret this once.
 
-    The secret is a Udesk open_api_token, a ServiceGo api_token and a KF5 token at the same time. A key can do what its
-    agent may, and never more: signing for Udesk and ServiceGo needs an administrator.
+    The secret is the token of each vendor's API at the same time. A key can do what its agent may, and never more:
+    some of these APIs are for administrators only.
 
     For example:
 
     ```sh
     deskroster key create admin@example.com --name "nightly import" --data ./data
-    deskroster key create 1 --name reports --access read --dialect kf5 --expires 90d --data ./data
+    deskroster key create 1 --name reports --access read --dialect own --expires 90d --data ./data
     ```
     """
     for unknown in set(dialect or ()) - set(NAMES):
@@ -80,7 +80,7 @@ def create_key(
 def list_keys(data: Data, company: Company = None, json: Json = False) -> None:
     """List the keys, without their secrets.
 
-    "Last form" tells by which signature form a key was last used: C is the old one of Udesk (SHA-1, without a nonce).
+    "Last form" tells by which signature form a key was last used: C is an old one (SHA-1, without a nonce).
 
     For example:
 

@@ -1,5 +1,6 @@
 """Problems of the core in the command line's words."""
 
+from collections.abc import Iterable
 from typing import cast
 
 from deskroster.cli.console import Exit, Refused
@@ -12,6 +13,12 @@ _CODES: dict[type[Refusal], Exit] = {
     Busy: Exit.UNAVAILABLE,
     Unknown: Exit.UNKNOWN,
 }
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a sentence has them: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def in_words(problem: Refusal) -> Refused:

@@ -45,7 +45,7 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
     dialect: str
     address: str
     request_id: str
-    note: Mapping[str, int] | None = None  # facts of the request that are recorded with it (Udesk's owner_id, …)
+    note: Mapping[str, int] | None = None  # facts of the request that are recorded with it, such as a new owner
 
 
 class Commit(NamedTuple):

@@ -72,7 +72,7 @@ class Company(Record, frozen=True, gc=False, kw_only=True):
     language: Language = "zh"
     time_zone: str = "Asia/Shanghai"
     signature_forms: tuple[SignatureForm, ...] = ("A", "B", "C")
-    calls_per_minute: int = 0  # of the Udesk dialect; 0 is no limit
+    calls_per_minute: int = 0  # of the dialects that count them; 0 is no limit
     profile_object_id: int = 13
     created_at: int = 0
 

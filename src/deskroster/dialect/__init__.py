@@ -9,6 +9,7 @@ from deskroster.core.access import Permission
 from deskroster.core.problems import Problem
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Proof
+from deskroster.dialect.credentials import Credentials
 from deskroster.dialect.problems import AnyRejection
 from deskroster.dialect.request import FORM, JSON, PageReply, Reply, Request
 
@@ -40,11 +41,14 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
+    vendor: str = ""  # the product whose API it is; empty: our own
     prefix: str
     routes: tuple[Route, ...]
     authenticate: Callable[[Request, Roster, int], Proof]
     render: Callable[[Request, Problem | AnyRejection], Reply]
     suffix: str = ""  # that every path ends with
+    credentials: Credentials | None = None  # how its clients prove who they are; None: it has no clients but our own
+    example: str = ""  # a list below the prefix, to be shown with its credentials
     account: Callable[[Request], str] | None = None  # the e-mail by which the company is found, instead of the host
     signature: frozenset[str] = frozenset()  # parameters that sign a request and are no part of what it asks
     signs_in_body: bool = False  # whether these may stand at the top level of the body instead of the query

@@ -1,4 +1,4 @@
-"""Signed query strings: what Udesk and ServiceGo, of one family, have in common."""
+"""Signed query strings: what the dialects whose clients sign them have in common."""
 
 from hashlib import sha1, sha256
 from hmac import compare_digest

@@ -124,7 +124,7 @@ class Ledger:
 
     def logged_in(self, agent_id: int, at: int) -> None:
         self.observed.note("agent", agent_id, at, "")
-        self.roster.answers.touch("agent", (agent_id,))  # in KF5 they show it
+        self.roster.answers.touch("agent", (agent_id,))  # a dialect may show it
 
     def learn(self, seen: Seen, now: float) -> None:
         """Take over what other processes have observed until now."""

@@ -9,12 +9,14 @@ from deskroster.core import company, keys
 from deskroster.core.company import CompanyFields
 from deskroster.core.records import Secret
 from deskroster.settings import Settings
-from deskroster.testing import UdeskSignature
+from deskroster.testing import Account, UdeskSignature
 from tests.answers import check
 from tests.in_process import InProcess
-from tests.world import ADMIN, AGENT, STRANGER
+from tests.world import ADMIN, AGENT, DISABLED, LEFT, STRANGER
 
 pytestmark = pytest.mark.any_engine
+
+ELSEWHERE = Account(id=1, email="admin@other.cn", password="other-password", token="other-token")
 
 
 def parameters(desk, form="A", account=ADMIN):
@@ -223,3 +225,22 @@ def test_a_password_verified_lately_and_a_signature_are_served_while_others_gues
     check("udesk", log_in(desk), "ok")
     check("udesk", desk.udesk.get("/agents"), "ok")
     check("udesk", log_in(desk, password="wrong"), "toomany")
+
+
+@pytest.mark.parametrize(
+    ("account", "cls"),
+    [(ADMIN, "ok"), (AGENT, "forbidden"), (DISABLED, 2005), (LEFT, 2005), (STRANGER, 2005), (ELSEWHERE, 2005)],
+)
+def test_udesk_gives_a_token_to_administrators_only(desk, account, cls):
+    before = desk.roster().number
+    login = {"email": account.email, "password": account.password}
+
+    response = desk.plain().post("/open_api_v1/log_in", json=login)
+
+    assert before == desk.roster().number
+    if cls == 2005:
+        refusal = check("udesk", response, "notfound")
+        assert {"code": 2005, "message": "e-mail or password is wrong", "code_message": refusal["message"]} == refusal
+    else:
+        answer = check("udesk", response, cls)
+        assert cls != "ok" or {"code": 1000, "open_api_auth_token": ADMIN.token} == answer

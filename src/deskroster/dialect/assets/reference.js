@@ -1,7 +1,9 @@
 "use strict";
 
-// Swagger UI for one dialect. Calls of signed dialects get their signature here, from the e-mail and token typed above.
-const { dialect, signed } = document.body.dataset;
+// Swagger UI for one dialect. `signing` says how its calls are signed here, with the e-mail and token typed above
+// (SignedQuery in credentials.py); it is null where Swagger UI asks for the credentials and sends them itself.
+const { dialect } = document.body.dataset;
+const signing = JSON.parse(document.body.dataset.signing);
 const byId = (id) => document.getElementById(id);
 
 const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -14,21 +16,16 @@ async function sign(request) {
     byId("state").textContent = "This browser signs only on https:// or localhost.";
     return request;
   }
-  const timestamp = String(Math.floor(Date.now() / 1000));
-  const parts = [email, token, timestamp];
-  const parameters = { email, timestamp };
-  if (dialect === "udesk") {
-    parameters.nonce = crypto.randomUUID();
-    parameters.sign_version = "v2";
-    parts.push(parameters.nonce, parameters.sign_version);
-  }
-  parameters.sign = hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(parts.join("&"))));
-  const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+  const values = { email, token, timestamp: String(Math.floor(Date.now() / 1000)), nonce: crypto.randomUUID(), ...signing.fixed };
+  const hashed = new TextEncoder().encode(signing.parts.map((part) => values[part]).join("&"));
+  const parameters = signing.parts.filter((part) => part !== "token").map((part) => [part, values[part]]);
+  parameters.push(["sign", hex(await crypto.subtle.digest(signing.digest, hashed))]);
+  const query = parameters.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
   request.url += (request.url.includes("?") ? "&" : "?") + query;
   return request;
 }
 
-if (signed === "true") byId("signer").hidden = false;
+if (signing) byId("signer").hidden = false;
 
 SwaggerUIBundle({
   url: `/docs/${dialect}/openapi.json`,
@@ -36,5 +33,5 @@ SwaggerUIBundle({
   deepLinking: true,
   tryItOutEnabled: true,
   validatorUrl: null,
-  requestInterceptor: (request) => (signed === "true" && !request.loadSpec ? sign(request) : request),
+  requestInterceptor: (request) => (signing && !request.loadSpec ? sign(request) : request),
 });

@@ -1,6 +1,7 @@
 """KF5 apiv2. What it covers and where it decides between two readings: README.md."""
 
 from deskroster.dialect import Dialect
+from deskroster.dialect.credentials import Basic
 from deskroster.dialects.kf5.auth import authenticate
 from deskroster.dialects.kf5.problems import Refusal, render
 from deskroster.dialects.kf5.routes import ROUTES
@@ -9,10 +10,13 @@ from deskroster.dialects.kf5.shapes import PREFIX
 DIALECT = Dialect(
     name="kf5",
     title="KF5 apiv2",
+    vendor="KF5",
     prefix=PREFIX,
     suffix=".json",
     routes=ROUTES,
     authenticate=authenticate,
+    credentials=Basic(suffix="/token"),
+    example="/groups.json",
     render=render,
     refusal=Refusal,
     security={

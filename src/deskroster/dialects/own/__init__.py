@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from deskroster.dialect import Dialect
+from deskroster.dialect.credentials import Basic
 from deskroster.dialects.own.auth import NAME, SECURITY, authenticate
 from deskroster.dialects.own.problems import Refusal, refused, render
 from deskroster.dialects.own.routes import agents, fields, keys, reference
@@ -21,6 +22,8 @@ def dialect(others: Iterable[str]) -> Dialect:
         prefix="/deskroster",
         routes=tuple(replace(route, path=f"/v1{route.path}") for route in routes),
         authenticate=authenticate,
+        credentials=Basic(),
+        example="/v1/agents?per_page=2",
         render=render,
         refusal=Refusal,
         refusal_media="application/problem+json",

@@ -16,172 +16,60 @@ import os
 import shutil
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
-from hashlib import sha1, sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
 import uvloop
-from msgspec import Struct
 
 from deskroster import demo, server
 from deskroster.admin import AdminApp, sockets
 from deskroster.admin.installation import Installation
 from deskroster.app import App, opened
-from deskroster.clocks import Clock, PlainClock, Wall, clock_of
+from deskroster.clocks import Clock, Wall, clock_of
+from deskroster.dialects import DIALECTS
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
+from deskroster.testing.clients import (
+    Account,
+    Clients,
+    DirectTransport,
+    Form,
+    KF5Password,
+    KF5Token,
+    ServiceGoSignature,
+    Signature,
+    UdeskSignature,
+    add_to_query,
+)
+from deskroster.testing.clocks import ShiftedClock, StillClock, time_of_test
+
+__all__ = [
+    "Account",
+    "Clients",
+    "DirectTransport",
+    "Emulator",
+    "Form",
+    "KF5Password",
+    "KF5Token",
+    "ServiceGoSignature",
+    "ShiftedClock",
+    "Signature",
+    "StillClock",
+    "UdeskSignature",
+    "add_to_query",
+    "time_of_test",
+]
 
 START_SECONDS = 60  # that a start may take
 STOP_SECONDS = 60
 _LOGGERS = ("uvicorn", "asyncio")  # of the process, which a server takes over
-_FRAMES = 6  # more than freezegun looks at
-
-Form = Literal["A", "B", "C"]
-
-
-def time_of_test(frames: int = _FRAMES) -> float:
-    """Return Unix time as the test that runs has it: frozen by freezegun, moved by time-machine, or real.
-
-    freezegun gives real time to what `threading` has called at most five frames before, as all in a thread of a server
-    may be. So there are more of them here.
-    """
-    return time.time() if frames == 0 else time_of_test(frames - 1)
-
-
-class DirectTransport(httpx2.HTTPTransport):
-    """Sends requests over the network, also where a test mocks `httpx2.HTTPTransport`."""
-
-    handle_request = httpx2.HTTPTransport.handle_request  # as it is now
-
-
-class ShiftedClock(PlainClock):
-    """A clock that runs `ahead` of the test's: `emulator.clock.ahead += 901`. Seconds.
-
-    When it moves forward, by this or by the test's own time, that is time that has gone by, also for limits; when it
-    moves back, the time of day was set back.
-    """
-
-    def __init__(self, ahead: float = 0) -> None:
-        self.ahead = ahead
-        super().__init__(lambda: time_of_test() + self.ahead)
-
-
-class StillClock:
-    """A clock that moves only when it is told to: `clock.now += 301`. Unix seconds.
-
-    A higher `now` is time that has gone by, a lower one the time of day set back. `set_by` sets the time of day alone,
-    as an administrator does, or what a machine without a battery gets from the network; `reboot` begins another boot.
-    """
-
-    def __init__(self, now: float | None = None) -> None:
-        self._now = time_of_test() if now is None else now
-        self._steady = self._now
-        self._boots = 0
-
-    @property
-    def now(self) -> float:
-        return self._now
-
-    @now.setter
-    def now(self, now: float) -> None:
-        self._steady += max(0.0, now - self._now)
-        self._now = now
-
-    @property
-    def boot(self) -> str:
-        return f"{id(self)} {self._boots}"
-
-    def __call__(self) -> float:
-        return self._now
-
-    def steady(self) -> float:
-        return self._steady
-
-    def set_by(self, seconds: float) -> None:
-        """Set the time of day forward, or back where negative; no time goes by."""
-        self._now += seconds
-
-    def reboot(self) -> None:
-        """Begin another boot of the machine, whose steady clock begins again."""
-        self._boots += 1
-        self._steady = 0.0
-
-
-class Account(Struct, frozen=True, kw_only=True):
-    """An agent's id and credentials. The token signs for Udesk and ServiceGo, and is a KF5 token."""
-
-    id: int
-    email: str
-    password: str
-    token: str
-
-
-class UdeskSignature(httpx2.Auth):
-    """Signs in one of the three forms of the Udesk Open API, with a fresh nonce where the form has one."""
-
-    requires_request_body = False
-
-    def __init__(self, account: Account, clock: Wall = time_of_test, form: Form = "A") -> None:
-        self._account = account
-        self._clock = clock
-        self._form = form
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters that sign one request."""
-        email, token, at = self._account.email, self._account.token, str(int(self._clock()))
-        if self._form == "C":
-            return {"email": email, "timestamp": at, "sign": sha1(f"{email}&{token}&{at}".encode()).hexdigest()}
-        nonce = uuid4().hex
-        digest = sha256 if self._form == "A" else sha1
-        sign = digest(f"{email}&{token}&{at}&{nonce}&v2".encode()).hexdigest()
-        return {"email": email, "timestamp": at, "nonce": nonce, "sign_version": "v2", "sign": sign}
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Put the signature into the query."""
-        add_to_query(request, self.parameters())
-        yield request
-
-
-class ServiceGoSignature(httpx2.Auth):
-    """Signs as ServiceGo wants it; tenants older than June 2021 with SHA-1."""
-
-    def __init__(self, account: Account, clock: Wall = time_of_test, *, old: bool = False) -> None:
-        self._account = account
-        self._clock = clock
-        self._digest = sha1 if old else sha256
-
-    def parameters(self) -> dict[str, str]:
-        """Return the parameters that sign one request."""
-        email, at = self._account.email, str(int(self._clock()))
-        sign = self._digest(f"{email}&{self._account.token}&{at}".encode()).hexdigest()
-        return {"email": email, "timestamp": at, "sign": sign}
-
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Put the signature into the query."""
-        add_to_query(request, self.parameters())
-        yield request
-
-
-class KF5Token(httpx2.BasicAuth):
-    """HTTP Basic with `email/token` and the API token."""
-
-    def __init__(self, account: Account) -> None:
-        super().__init__(f"{account.email}/token", account.token)
-
-
-class KF5Password(httpx2.BasicAuth):
-    """HTTP Basic with the e-mail and the login password."""
-
-    def __init__(self, account: Account) -> None:
-        super().__init__(account.email, account.password)
 
 
 class _Running(NamedTuple):
@@ -260,7 +148,15 @@ class Emulator:
         """Our own API, with the administrator's key."""
         return self.of(self.admin).own
 
-    def of(self, account: Account) -> "Clients":
+    if not TYPE_CHECKING:  # which would take a misspelt name for a dialect
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the administrator's client for any other dialect."""
+            if name not in {dialect.name for dialect in DIALECTS}:
+                raise AttributeError(name)
+            return getattr(self.of(self.admin), name)
+
+    def of(self, account: Account) -> Clients:
         """Return clients that sign as an account."""
         clients = self._clients.get(account)
         if clients is None:
@@ -331,40 +227,6 @@ class Emulator:
                 await server.run(app, settings, AdminApp(installation), listening, ready)
             finally:
                 sockets.unbind(listening, self._data)
-
-
-class Clients:
-    """One account's clients, one for each dialect: `clients.kf5.get("/groups.json")`. Each signs what it sends."""
-
-    def __init__(
-        self,
-        url: str,
-        account: Account,
-        clock: Wall = time_of_test,
-        transport: Callable[[], httpx2.BaseTransport] = DirectTransport,
-    ) -> None:
-        def client(prefix: str, auth: httpx2.Auth) -> httpx2.Client:
-            return httpx2.Client(base_url=url + prefix, auth=auth, transport=transport(), trust_env=False)
-
-        self.udesk = client("/open_api_v1", UdeskSignature(account, clock))
-        self.kf5 = client("/apiv2", KF5Token(account))
-        self.servicego = client("/api", ServiceGoSignature(account, clock))
-        self.own = client("/deskroster", httpx2.BasicAuth(account.email, account.token))
-
-    def close(self) -> None:
-        """Close the connections."""
-        for client in (self.udesk, self.kf5, self.servicego, self.own):
-            client.close()
-
-
-def add_to_query(request: httpx2.Request, parameters: dict[str, str]) -> None:
-    """Add parameters after those that a request has, and leave the bytes of these as they are."""
-    added = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items()).encode()
-    query = request.url.query
-    request.url = request.url.copy_with(query=query + b"&" + added if query else added)
-    target = request.extensions.get("target")
-    if target is not None:
-        request.extensions["target"] = target + (b"&" if b"?" in target else b"?") + added
 
 
 @contextmanager

@@ -58,5 +58,10 @@ def _page(dialect: Dialect, dialects: Iterable[Dialect]) -> str:
     )
     template = files("deskroster.dialect").joinpath("assets/reference.html").read_text("utf-8")
     return template.format(
-        title=escape(dialect.title), name=dialect.name, signed=str(bool(dialect.signature)).lower(), links=links
+        title=escape(dialect.title), name=dialect.name, signing=escape(_signing(dialect)), links=links
     )
+
+
+def _signing(dialect: Dialect) -> str:
+    """Return as JSON what the page signs calls with, `null` where Swagger UI sends the credentials itself."""
+    return msgspec.json.encode(dialect.credentials and dialect.credentials.for_page).decode()
