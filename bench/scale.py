@@ -39,8 +39,8 @@ SMALLEST = 3  # agents
 
 
 def memory() -> Iterable[Sequence[object]]:
-    """Measure what a loaded company holds, each size in a process of its own."""
-    yield "agents of a company", "companies loaded", "KiB of each", "bytes for an agent", "ms of CPU to load one"
+    """Measure the memory of a loaded company, each size in its own process."""
+    yield "agents per company", "companies loaded", "KiB per company", "bytes per agent", "ms of CPU to load a company"
     for agents, count in ((10, 300), (100, 100), (1_000, 20), (10_000, 4)):
         told = subprocess.run(
             [sys.executable, "-m", "bench.scale", "load", str(agents), str(count)], check=True, stdout=subprocess.PIPE
@@ -94,19 +94,19 @@ async def database(url: str) -> list[Sequence[object]]:
                     asked = [f"{nonces}-{turn}-{number}" for number in range(nonces)] or [None]
                     await asyncio.gather(*(store.fresh(ledger, nonce) for nonce in asked))
 
-                rows.append((f"a question {what}", *await _costs(look, ask)))
+                rows.append((f"a freshness query {what}", *await _costs(look, ask)))
 
             async def write(turn: int) -> None:
                 await ledger.submit(Work(None, ORIGIN, _create(f"g{turn}"), lambda roster, done: b"", None))
 
-            rows.append(("a write that comes alone", *await _costs(look, write)))
+            rows.append(("a single write", *await _costs(look, write)))
             began = time.perf_counter()
             await store.upkeep.once()
             rows.append((f"the upkeep of a minute, {count} companies loaded", _each(began, count)))
             connections = look.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'deskroster'")
             rows.append(("connections of this process", str(connections.fetchone()[0])))
         await store.close()
-    return [("what", "measured", "log written (WAL)"), *rows]
+    return [("what", "measured", "WAL written"), *rows]
 
 
 async def _costs(look: "psycopg.Connection[tuple[int]]", job: Callable[[int], object], times: int = 300) -> list[str]:
@@ -122,21 +122,21 @@ async def _costs(look: "psycopg.Connection[tuple[int]]", job: Callable[[int], ob
 
 
 def plan() -> Iterable[Iterable[Sequence[object]]]:
-    """Compute what the whole asks for. Each table is from the seed."""
+    """Compute what all companies together need. Each table is reproducible from the seed."""
     dice = random.Random(SEED)
     sizes = companies()
     yield [
-        ("of a Zipf-like spread", ""),
+        ("in a Zipf-like distribution", ""),
         *(
             (f"the {name} company", f"{sizes[at]:,} agents")
             for name, at in (("largest", 0), ("10th", 9), ("100th", 99))
         ),
-        ("the middle one", f"{sizes[COMPANIES // 2]:,} agents"),
-        ("all", f"{sum(sizes):,} agents in {len(sizes):,} companies"),
+        ("the median company", f"{sizes[COMPANIES // 2]:,} agents"),
+        ("total", f"{sum(sizes):,} agents in {len(sizes):,} companies"),
     ]
     yield [
-        ("requests a second for one company at one process", "questions a second", "requests that share one",
-         "the same by formula"),
+        ("requests a second for one company at one process", "queries a second", "requests that share one",
+         "queries a second by the formula"),
         *((f"{rate:,}", f"{asked:,.1f}", f"{rate / asked:,.1f}", f"{questions(rate, QUESTION):,.1f}")
           for rate in (1, 10, 100, 500, 1_000, 5_000)
           for asked in [simulated(dice, rate, QUESTION)]),
@@ -172,8 +172,8 @@ def simulated(dice: random.Random, rate: float, seconds: float, asked: int = 4_0
 
 
 def _fleet(sizes: list[int]) -> Iterable[Sequence[object]]:
-    yield ("where a company is served, and what a question is for", "companies in a process", "agents in a process",
-           "questions a second", "requests that share one")  # fmt: skip
+    yield ("where a company is served, and what a query is for", "companies in a process", "agents in a process",
+           "queries a second", "requests that share one")  # fmt: skip
     total = sum(sizes)
     for machines in (MACHINES, 5, 1):
         places = machines * PROCESSES
@@ -184,7 +184,7 @@ def _fleet(sizes: list[int]) -> Iterable[Sequence[object]]:
     for pause in (0.0, 0.005, 0.02):
         asked = MACHINES * PROCESSES * questions(REQUESTS / MACHINES / PROCESSES, QUESTION, pause)
         late = f" after a pause of {1000 * pause:.0f} ms" if pause else ""
-        yield f"the last, one for all companies of a process{late}", *held, *_asked(asked)
+        yield f"on 1 of {MACHINES} machines, one query for all companies of a process{late}", *held, *_asked(asked)
 
 
 def _asked(asked: float) -> tuple[str, str]:
@@ -192,8 +192,8 @@ def _asked(asked: float) -> tuple[str, str]:
 
 
 def _spread(sizes: list[int]) -> Iterable[Sequence[object]]:
-    yield ("points of a machine on the ring", "most companies against the mean", "most agents against the mean",
-           "with two machines for a company", "companies that move when one of 50 goes")  # fmt: skip
+    yield ("points per machine on the ring", "most companies / mean", "most agents / mean",
+           "the same with two machines per company", "companies that move when one of 50 machines fails")  # fmt: skip
     for points in (1, 16, 128, 1_024):
         ring = _ring(range(MACHINES), points)
         homes = [_homes(ring, company, 2) for company in range(COMPANIES)]
