@@ -68,6 +68,12 @@ def changed(record: AnyRecord, **fields: Any) -> list[Change]:
     return [] if after == record else [Change(record.kind, record.id, record, after)]
 
 
+def new_id(done: Done) -> int:
+    """Return the id of the record that a verb has created."""
+    assert isinstance(done, list)
+    return done[0].id
+
+
 def check_size(changes: Sequence[Change]) -> None:
     """Raise Invalid if these are more than one commit may hold."""
     if len(changes) > MAX_CHANGES:

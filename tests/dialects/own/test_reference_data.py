@@ -1,8 +1,10 @@
 """Positions, roles, permission sets, departments and profile fields in our own API."""
 
+from base64 import b64encode
+
 import pytest
 
-from tests.world import AGENT
+from tests.world import ADMIN, AGENT
 
 pytestmark = pytest.mark.any_engine
 
@@ -116,7 +118,18 @@ def test_a_login_password_is_no_credential(quiet_desk):
     assert refused.headers["WWW-Authenticate"].startswith("Basic ")
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic YQ==", "Bearer YTpi", "Basic /w=="])
+def test_several_authorization_headers_are_refused_even_if_all_are_right(quiet_desk):
+    right = ("Authorization", "Basic " + b64encode(f"{ADMIN.email}:{ADMIN.token}".encode()).decode())
+
+    answered = [quiet_desk.plain().get("/deskroster/v1/positions", headers=[right] * count) for count in (1, 2)]
+
+    assert [200, 401] == [one.status_code for one in answered]
+
+
+@pytest.mark.parametrize("header", [
+    "Basic", "Basic !!!", "Basic YQ==", "Bearer YTpi", "Basic /w==",
+    "Basic " + b64encode(f"{ADMIN.email}:{ADMIN.token}\0".encode()).decode(),
+])  # fmt: skip
 def test_a_header_that_is_no_basic_credential_is_refused(quiet_desk, header):
     refused = quiet_desk.plain().get("/deskroster/v1/positions", headers={"Authorization": header})
 

@@ -11,6 +11,7 @@ from deskroster.core.access import Identity
 from deskroster.core.problems import Doubt, Unauthenticated
 from deskroster.core.records import Agent, Company, Key, Secret
 from deskroster.desk import Desk, Signed
+from deskroster.dialect import basic_auth
 from deskroster.dialects import DIALECTS, kf5
 from deskroster.testing import Account
 from tests.calls import CALLS, ROUTES, name_of
@@ -217,7 +218,7 @@ def test_where_the_credentials_name_the_company_a_stranger_costs_the_same(two_co
 
 COMPARING = {
     "udesk": "deskroster.dialect.signing", "servicego": "deskroster.dialect.signing",
-    "kf5": "deskroster.dialects.kf5.auth", "own": "deskroster.dialects.own.auth",
+    "kf5": "deskroster.dialect.basic_auth", "own": "deskroster.dialect.basic_auth",
 }  # fmt: skip
 
 
@@ -248,7 +249,7 @@ def test_a_remembered_password_is_right_when_the_comparison_in_constant_time_say
 
 def test_control_a_comparison_of_another_kind_is_noticed(desk, monkeypatch):
     def naive(request, roster, now):
-        name, secret = kf5.auth._credentials(request)
+        name, secret = basic_auth.credentials(request)
         found = [key for key in keys.tried(roster, name.removesuffix("/token"), "kf5", now)
                  if key.secret.reveal() == secret]  # fmt: skip
         if not found:

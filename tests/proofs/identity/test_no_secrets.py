@@ -217,7 +217,7 @@ def test_control_a_secret_on_a_command_line_is_found():
 BROKEN = [
     (agents, "create"), (agents, "update"), (keys, "create"), (keys, "tried"), (udesk.auth, "signer"),
     (servicego.auth, "signer"), (Passwords, "hash"),
-    (Passwords, "verify"), (Desk, "log_in"), (kf5.auth, "_owner"), (Desk, "submit"),
+    (Passwords, "verify"), (Desk, "log_in"), (kf5.auth, "by_key"), (Desk, "submit"),
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, UnsetType
 
 from deskroster.core import agents, groups, text
 from deskroster.core.access import Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import new_id
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Level, Secret
 from deskroster.desk import Desk
@@ -42,7 +42,7 @@ async def create_group(request: Request, desk: Desk) -> Reply:
     member_ids = [] if wanted is UNSET else wanted
     reply = await request.submit(
         lambda roster, caller: groups.create(roster, caller, body.group.name, member_ids, now),
-        lambda roster, done: shapes.created(shapes.group(roster, _first(done)), "groups", _first(done)),
+        lambda roster, done: shapes.created(shapes.group(roster, new_id(done)), "groups", new_id(done)),
     )
     return shapes.addressed(request, reply)
 
@@ -100,7 +100,7 @@ async def create_user(request: Request, desk: Desk) -> Reply:
     fields = shapes.agent_fields(wanted, await _login_password(desk, wanted.password))
     reply = await request.submit(
         lambda roster, caller: agents.create(roster, caller, fields, now),
-        lambda roster, done: shapes.created(shapes.user(roster, desk, _first(done)), "users", _first(done)),
+        lambda roster, done: shapes.created(shapes.user(roster, desk, new_id(done)), "users", new_id(done)),
     )
     return shapes.addressed(request, reply)
 
@@ -147,11 +147,6 @@ def _required(request: Request, name: str) -> str:
     if sent is None:
         raise Invalid(name, Rule.REQUIRED)
     return sent
-
-
-def _first(done: Done) -> int:
-    assert isinstance(done, list)
-    return done[0].id
 
 
 async def _login_password(desk: Desk, sent: str | UnsetType) -> Secret | UnsetType:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 from deskroster.core import agents, groups, reference
 from deskroster.core import profiles as records
 from deskroster.core.access import Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import new_id
 from deskroster.core.problems import Invalid, Rule
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
@@ -52,7 +52,7 @@ async def create_user(request: Request, desk: Desk) -> Reply:
     fields = shapes.new_agent(wanted, await desk.hash_password(password))
     return await request.submit(
         lambda roster, caller: agents.create(roster, caller, fields, now),
-        lambda roster, done: shapes.new_staff(roster, _first(done)),
+        lambda roster, done: shapes.new_staff(roster, new_id(done)),
     )
 
 
@@ -89,7 +89,7 @@ async def create_user_group(request: Request, desk: Desk) -> Reply:
     members = shapes.member_ids(wanted.user_list) or []
     return await request.submit(
         lambda roster, caller: groups.create(roster, caller, wanted.name, members, now),
-        lambda roster, done: shapes.user_group(roster, _first(done)),
+        lambda roster, done: shapes.user_group(roster, new_id(done)),
     )
 
 
@@ -137,7 +137,7 @@ async def create_record(request: Request, desk: Desk) -> Reply:
     values = profiles.values(request.read(profiles.NewRecordBody).field_data_list)
     return await request.submit(
         lambda roster, caller: records.create(roster, caller, values),
-        lambda roster, done: envelope.id_only(_first(done)),
+        lambda roster, done: envelope.id_only(new_id(done)),
     )
 
 
@@ -170,11 +170,6 @@ def _record_id(request: Request) -> int:
     if id is None:
         raise Invalid("id", Rule.REQUIRED)
     return id
-
-
-def _first(done: Done) -> int:
-    assert isinstance(done, list)
-    return done[0].id
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from deskroster.core import agents, groups, keys, reference, text
 from deskroster.core.access import Caller, Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import Done, new_id
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Secret
 from deskroster.core.roster import Roster
@@ -35,7 +35,7 @@ async def create_user_group(request: Request, desk: Desk) -> Reply:
     name, now = request.read(shapes.GroupBody).name, desk.now()
     return await request.submit(
         lambda roster, caller: groups.create(roster, caller, name, (), now),
-        lambda roster, done: shapes.id_only(_first(done)),
+        lambda roster, done: shapes.id_only(new_id(done)),
     )
 
 
@@ -84,7 +84,7 @@ async def create_agent(request: Request, desk: Desk) -> Reply:
     password = await _login_password(desk, wanted.password, None)
     return await request.submit(
         lambda roster, caller: agents.create(roster, caller, shapes.agent_fields(roster, wanted, password, None), now),
-        lambda roster, done: shapes.agent_written(roster, _first(done)),
+        lambda roster, done: shapes.agent_written(roster, new_id(done)),
     )
 
 
@@ -135,7 +135,7 @@ async def create_department(request: Request, desk: Desk) -> Reply:
     wanted = request.read(shapes.DepartmentBody)
     return await request.submit(
         lambda roster, caller: reference.create(roster, caller, "department", wanted.name, parent_id=wanted.parent_id),
-        lambda roster, done: shapes.id_only(_first(done)),
+        lambda roster, done: shapes.id_only(new_id(done)),
     )
 
 
@@ -157,11 +157,6 @@ def _token(roster: Roster, agent_id: int, now: int) -> Secret:
     key = keys.token(roster, agent_id, "udesk", now)
     assert key is not None, "it has just been issued"
     return key.secret
-
-
-def _first(done: Done) -> int:
-    assert isinstance(done, list)
-    return done[0].id
 
 
 async def _login_password(desk: Desk, sent: str | UnsetType, before: Agent | None) -> Secret | UnsetType:

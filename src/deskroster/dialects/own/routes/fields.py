@@ -2,7 +2,7 @@
 
 from deskroster.core import profiles
 from deskroster.core.access import Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import Done, new_id
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
@@ -19,7 +19,7 @@ async def create_profile_field(request: Request, desk: Desk) -> Reply:
     wanted = request.read(FieldBody)
 
     def shape(roster: Roster, done: Done) -> Reply:
-        id = shapes.first(done).id
+        id = new_id(done)
         return shapes.created(request, id, roster.pieces.get("profile_field", field_piece, id))
 
     return await request.submit(

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from deskroster.core import keys, moments
 from deskroster.core.access import Caller, Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import Done, new_id
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
@@ -47,7 +47,7 @@ def routes(known: Collection[str]) -> tuple[Route, ...]:
         secret, ends = Secret(str(uuid.uuid4())), _end(wanted.expires_at)
 
         def shape(roster: Roster, done: Done) -> Reply:
-            key = roster.keys[shapes.first(done).id]
+            key = roster.keys[new_id(done)]
             return shapes.created(request, key.id, shapes.encode(new_key(key, desk)))
 
         def verb(roster: Roster, caller: Caller) -> Done:

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from deskroster.core import reference
 from deskroster.core.access import Permission
-from deskroster.core.changes import Done
+from deskroster.core.changes import Done, new_id
 from deskroster.core.reference import Reference
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
@@ -47,7 +47,7 @@ def of(kind: Reference) -> tuple[Route, ...]:
         )
 
     def _created(request: Request, roster: Roster, done: Done) -> Reply:
-        id = shapes.first(done).id
+        id = new_id(done)
         return shapes.created(request, id, roster.pieces.get(kind, wire.piece, id))
 
     for handler in (find, create, update, delete):

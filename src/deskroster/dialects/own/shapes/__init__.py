@@ -6,7 +6,6 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from deskroster.core import moments
-from deskroster.core.changes import Change, Done
 from deskroster.core.pieces import Shape
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
@@ -55,12 +54,6 @@ def one(roster: Roster, kind: Kind, shape: Shape[Roster], id: int) -> Reply:
 def created(request: Request, id: int, record: bytes) -> Reply:
     """Answer with a record that is new, and with its address."""
     return Reply(201, record, (("Location", f"{request.path}/{id}"),))
-
-
-def first(done: Done) -> Change:
-    """Return the change of a verb that creates one record."""
-    assert isinstance(done, list)
-    return done[0]
 
 
 def written(record: Any) -> Reply:
