@@ -197,7 +197,7 @@ class Demotion(NamedTuple):
     """A call by which an agent may cease to be an enabled administrator."""
 
     ask: Callable[[int], Ask]
-    refused: Callable[[httpx2.Response, int], None] | None = None  # None: as a conflict
+    refused: Callable[[Any, int], None] | None = None  # asserts it of a successful answer; None: it is a conflict
 
 
 class Find(NamedTuple):

@@ -10,6 +10,7 @@ from typing import get_args
 from msgspec import NODEFAULT
 
 from deskroster.dialect import Dialect, Route
+from deskroster.dialect.credentials import Credentials
 from deskroster.dialects import DIALECTS
 from tests.contract import Class, Contract
 
@@ -89,3 +90,8 @@ def lists(name: str) -> str:
 def creates(name: str) -> str:
     """Return the whole path of the create that takes a name alone."""
     return BY_NAME[name].prefix + CONTRACTS[name].named.creates
+
+
+def has_nonce(form: Credentials) -> bool:
+    """Tell whether what proves one request proves no other."""
+    return form.prove("", "", 0, "one") != form.prove("", "", 0, "another")

@@ -7,6 +7,7 @@ from deskroster.core.agents import AgentFields
 from deskroster.core.records import Secret
 from deskroster.testing import KF5Password
 from tests.answers import check
+from tests.contracts import CONTRACTS
 from tests.in_process import signed
 from tests.world import ADMIN, AGENT, SECOND_ADMIN, password_hash
 
@@ -52,23 +53,21 @@ def test_of_two_agents_with_one_email_at_once_one_is_created(desk):
 
 def test_writes_at_once_through_all_dialects_are_all_kept(desk):
     name = "一起"
+    created = {dialect: contract.named for dialect, contract in CONTRACTS.items()}
     requests = [
-        request
+        signed(getattr(desk, dialect), "POST", named.creates, json=named.body(name))
         for _ in range(20)
-        for request in (
-            signed(desk.udesk, "POST", "/user_groups", json={"name": name}),
-            signed(desk.kf5, "POST", "/groups.json", json={"group": {"name": name}}),
-            signed(desk.servicego, "POST", "/v1/userGroup", json={"name": name}),
-        )
+        for dialect, named in created.items()
     ]
     before = desk.roster().number
 
     answers = desk.together(*requests)
 
     assert {200, 201} == {answer.status_code for answer in answers}
-    assert before + 60 == desk.roster().number
+    assert before + len(requests) == desk.roster().number
     desk.restart()
-    assert 60 == sum(group.name == name for group in desk.roster().groups)
+    kinds = {named.kind for named in created.values()}
+    assert len(requests) == sum(one.name == name for kind in kinds for one in desk.roster().table(kind))
 
 
 def test_a_nonce_sent_twice_at_once_is_good_for_one(desk):

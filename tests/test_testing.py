@@ -3,8 +3,10 @@
 import httpx2
 import pytest
 
+from deskroster.dialects import DIALECTS
 from deskroster.ledger import FolderInUse
 from deskroster.testing import Account, Emulator, StillClock, UdeskSignature
+from tests.answers import check
 
 pytest_plugins = ["pytester"]
 
@@ -16,10 +18,14 @@ def emulator():
 
 
 def test_it_serves_the_company_of_the_demo_in_every_dialect(emulator):
-    assert 1000 == emulator.udesk.get("/user_groups").json()["code"]
+    for dialect in DIALECTS:
+        check(dialect.name, getattr(emulator, dialect.name).get(dialect.example), "ok")
     assert emulator.kf5.get("/users.json").json()["count"] > 50
-    assert 200 == emulator.servicego.get("/v1/user").json()["code"]
-    assert 200 == emulator.own.get("/v1/positions").status_code
+
+
+def test_it_has_no_client_of_a_dialect_that_there_is_not(emulator):
+    with pytest.raises(AttributeError, match="unknown"):
+        _ = emulator.unknown
 
 
 def test_its_agent_is_no_administrator(emulator):

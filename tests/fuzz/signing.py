@@ -6,14 +6,18 @@ The environment says who signs: DESKROSTER_SIGNS is JSON with the dialect and th
 import json
 import os
 import random
+import time
 from typing import Any
+from uuid import uuid4
 
 import schemathesis
 
-from deskroster.testing import Account, ServiceGoSignature, UdeskSignature
+from deskroster.dialects import DIALECTS
+from deskroster.testing import Account
 
 _SIGNS = json.loads(os.environ["DESKROSTER_SIGNS"])
 _ACCOUNT = Account(**_SIGNS["account"])
+_CREDENTIALS = next(dialect.credentials for dialect in DIALECTS if dialect.name == _SIGNS["dialect"])
 _KNOWN_IDS = 8  # how far ids are guessed that are likely to be there
 _UNSIGNED = 0.02  # of the cases
 
@@ -33,14 +37,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Sign."""
     if random.random() < _UNSIGNED:
         return
-    match _SIGNS["dialect"]:
-        case "udesk":
-            case.query = {**(case.query or {}), **UdeskSignature(_ACCOUNT).parameters()}
-        case "servicego":
-            case.query = {**(case.query or {}), **ServiceGoSignature(_ACCOUNT).parameters()}
-        case dialect:
-            suffix = "/token" if dialect == "kf5" else ""
-            kwargs["auth"] = (_ACCOUNT.email + suffix, _ACCOUNT.token)
+    proof = _CREDENTIALS.prove(_ACCOUNT.email, _ACCOUNT.token, int(time.time()), uuid4().hex)
+    case.query = {**(case.query or {}), **proof.parameters}
+    case.headers = {**(case.headers or {}), **proof.headers}
 
 
 @schemathesis.check

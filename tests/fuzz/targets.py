@@ -1,24 +1,26 @@
 """What is fuzzed: readers of what strangers send, each beside a plain reading of the same that it must agree with."""
 
+import hashlib
 import json
 import math
 import re
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from hashlib import sha1, sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlencode
 
 from deskroster.core.problems import Unauthenticated
 from deskroster.core.records import Agent, Company, Key, Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Login, Proof, Signed
-from deskroster.dialect import Request
+from deskroster.dialect import Dialect, Request
+from deskroster.dialect.credentials import Basic, SignedQuery
 from deskroster.dialect.problems import Malformed
 from deskroster.dialect.strict_json import MAX_CONTAINERS, MAX_DEPTH, decode_object
 from deskroster.dialects import DIALECTS
+from tests.contracts import CONTRACTS
 
 _NO_HEADER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """Bytes that the HTTP parser lets into no header."""
@@ -146,54 +148,64 @@ def _shown(value: Any) -> str:
 
 # ── signatures ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+_BY_QUERY = [dialect for dialect in DIALECTS if dialect.signature]
+_BY_HEADER = [dialect for dialect in DIALECTS if isinstance(dialect.credentials, Basic)]
+
 
 def signatures(sent: bytes) -> None:
-    """Sign in by a query, and for Udesk a body; who gets in has signed for what the bytes plainly say.
+    """Sign in by a query, or by a body where a dialect reads it; who gets in has signed what the bytes plainly say.
 
     The first byte says in which dialect and whether the account is known; a zero byte parts query and body.
     """
     query, _, body = sent[1:].partition(b"\0")
-    dialect, roster = _UDESK if sent[:1] < b"\x40" else _SERVICEGO, _ROSTERS[sent[:1] > b"\x10"]
-    proof = _authenticated(dialect, roster, "POST", query, (), body)
+    which, known = divmod(sent[0] if sent else 0, 2)
+    dialect = _BY_QUERY[which % len(_BY_QUERY)]
+    proof = _authenticated(dialect, _ROSTERS[bool(known)], "POST", query, (), body)
     if proof is None:
         return
     assert isinstance(proof, Signed)
-    assert roster is _ROSTERS[True]
+    assert known
     assert 1 == proof.identity.agent_id
     assert _is_signed(dialect, query, body), (query, body)
 
 
-_SIGNING = {
-    "udesk": {"email", "timestamp", "sign", "nonce", "sign_version"},
-    "servicego": {"email", "timestamp", "sign"},  # it has no nonce: one that is sent is any other parameter
-}
-
-
-def _is_signed(dialect: str, query: bytes, body: bytes) -> bool:
+def _is_signed(dialect: Dialect, query: bytes, body: bytes) -> bool:
     given = _parameters(dialect, query)
-    if dialect == "udesk" and given.keys() != _SIGNING["udesk"]:
+    if dialect.signs_in_body and given.keys() != dialect.signature:
         for name, value in (json.loads(body) if body else {}).items():
-            if name in _SIGNING[dialect] and type(value) in (int, str):
+            if name in dialect.signature and type(value) in (int, str):
                 given.setdefault(name, str(value))
-    signs = [EMAIL, TOKEN, given["timestamp"]]
-    if dialect == "udesk" and "sign_version" in given:
-        assert "v2" == given["sign_version"]
-        signs += [given["nonce"], "v2"]
-    digest = sha1 if len(given["sign"]) == 40 else sha256
     seconds = int(given["timestamp"]) // (1_000 if len(given["timestamp"]) == 13 else 1)
     return (
         abs(seconds - NOW) <= 300
         and given["email"].lower() == EMAIL
-        and compare_digest(digest("&".join([given["email"], *signs[1:]]).encode()).hexdigest(), given["sign"].lower())
+        and any(_fits(form, given) for form in _forms(dialect, given))
     )
 
 
-def _parameters(dialect: str, query: bytes) -> dict[str, str]:
+def _forms(dialect: Dialect, given: dict[str, str]) -> Iterator[SignedQuery]:
+    """Yield the forms that have as many of the parameters with a fixed value as were given."""
+    forms: list[SignedQuery] = [*CONTRACTS[dialect.name].forms.values()]  # type: ignore[list-item]
+    fixed = {name for form in forms for name in form.fixed}
+    yield from (form for form in forms if form.fixed.keys() == fixed & given.keys())
+
+
+def _fits(form: SignedQuery, given: dict[str, str]) -> bool:
+    assert given.items() >= form.fixed.items()
+    made = hashlib.new(_HASHES[form.digest], "&".join({**given, "token": TOKEN}[part] for part in form.parts).encode())
+    return compare_digest(made.hexdigest(), given["sign"].lower())
+
+
+_HASHES = {"SHA-256": "sha256", "SHA-1": "sha1"}
+
+
+def _parameters(dialect: Dialect, query: bytes) -> dict[str, str]:
+    """Return the parameters that sign; one without which a signature is complete is any other parameter."""
     given: dict[str, str] = {}
     for pair in query.split(b"&"):
         raw, _, value = pair.partition(b"=")
         name = unquote_to_bytes(raw).decode("utf-8", "replace")
-        if name in _SIGNING[dialect]:
+        if name in dialect.signature:
             assert name not in given
             given[name] = unquote_to_bytes(value).decode("utf-8", "replace")
     return given
@@ -204,7 +216,7 @@ def _parameters(dialect: str, query: bytes) -> dict[str, str]:
 
 def basic(sent: bytes) -> None:
     """Sign in by a header; who gets in has sent the secret in good base64. The first byte says in which dialect."""
-    dialect = "kf5" if sent[:1] < b"\x40" else "own"
+    dialect = _BY_HEADER[(sent[0] if sent else 0) % len(_BY_HEADER)]
     header = sent[1:].strip(b" \t")
     if _NO_HEADER.search(header):
         return
@@ -216,24 +228,21 @@ def basic(sent: bytes) -> None:
     name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
     if isinstance(proof, Login):
         assert (name, secret) == (proof.email, proof.password)
-        assert "kf5" == dialect
+        assert CONTRACTS[dialect.name].log_in
     else:
         assert TOKEN == secret
-        assert EMAIL + ("/token" if dialect == "kf5" else "") == name.lower()
+        assert isinstance(dialect.credentials, Basic)
+        assert EMAIL + dialect.credentials.suffix == name.lower()
 
 
 # ── what both sign in to ────────────────────────────────────────────────────────────────────────────────────────────
 
-_DIALECTS = {dialect.name: dialect for dialect in DIALECTS}
-_UDESK, _SERVICEGO = "udesk", "servicego"
-
 
 def _authenticated(
-    name: str, roster: Roster, method: str, query: bytes, headers: tuple[tuple[bytes, bytes], ...], body: bytes
+    dialect: Dialect, roster: Roster, method: str, query: bytes, headers: tuple[tuple[bytes, bytes], ...], body: bytes
 ) -> Proof | None:
-    dialect = _DIALECTS[name]
     scope = {"type": "http", "method": method, "raw_path": b"/", "query_string": query, "headers": headers}
-    request = Request(scope, name)
+    request = Request(scope, dialect.name)
     request.route = next(route for route in dialect.routes if route.method == method)
     request.body = body
     try:
@@ -257,14 +266,17 @@ _ROSTERS = {
 }
 
 
-def _signed(hashed: Any, *parts: str) -> str:
-    return hashed("&".join((EMAIL, TOKEN, str(NOW), *parts)).encode()).hexdigest()
+def _made(form: SignedQuery, at: int = NOW) -> dict[str, str]:
+    return dict(form.prove(EMAIL, TOKEN, at, "n").parameters)
 
 
-_A = f"email={EMAIL}&timestamp={NOW}&nonce=n&sign_version=v2&sign={_signed(sha256, 'n', 'v2')}".encode()
-_C = f"email={EMAIL}&timestamp={NOW}&sign={_signed(sha1)}".encode()
-_S = f"email=a%40b.cn&timestamp={NOW}000&sign={sha256(f'{EMAIL}&{TOKEN}&{NOW}000'.encode()).hexdigest()}".encode()
-_BODY = json.dumps({"email": EMAIL, "timestamp": NOW, "sign": _signed(sha1), "name": "x"}).encode()
+_SIGNED = [
+    _made(form, at) for one in _BY_QUERY for form in CONTRACTS[one.name].forms.values() for at in (NOW, NOW * 1_000)
+]
+_QUERIES = [urlencode(made).encode() for made in _SIGNED]
+_IN_BODIES = [
+    b"\0" + json.dumps({**made, "timestamp": int(made["timestamp"]), "name": "x"}).encode() for made in _SIGNED
+]
 
 _BODIES = [
     b'{"name":"a","id":1}', b'{"a":[{"b":[1,-2.5e3,null,true,false,"\\u00e9\\ud83d\\ude00\\n"]}]}',
@@ -278,13 +290,17 @@ TARGETS = {
     "decoder": Target(decoder, _BODIES),
     "decoder-control": Target(control, [b'{"a":9223372036854775807}', b'{"a":1e99}']),
     "signatures": Target(signatures, [
-        prefix + query
-        for prefix in (b"\x20", b"\x01", b"\x50")
-        for query in (_A, _C, _S, b"\0" + _BODY, _A + b"&page=1", _S + b"&nonce=n&nonce=n", b"")
+        bytes([2 * which + known]) + query
+        for which in range(len(_BY_QUERY))
+        for known in (False, True)
+        for query in (
+            *_QUERIES, *_IN_BODIES, _QUERIES[0] + b"&page=1", _QUERIES[-1] + b"&nonce=n&nonce=n",
+            _QUERIES[0].replace(b"%40", b"@"), b"",
+        )
     ]),
     "basic": Target(basic, [
-        prefix + header
-        for prefix in (b"\x20", b"\x50")
+        bytes([which]) + header
+        for which in range(len(_BY_HEADER))
         for header in (b"Basic YUBiLmNuL3Rva2VuOnRva2Vu", b"Basic YUBiLmNuOnRva2Vu", b"basic  YTpi", b"Bearer x", b"")
     ]),
 }  # fmt: skip

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from tests.proofs.durability.image import Image
-from tests.proofs.durability.writers import Agent, Group, Known, Outcome, Writer
+from tests.proofs.durability.world import Agent, Group, Known
+from tests.proofs.durability.writers import Outcome, Writer
 
 SURELY_NOT_DONE = (Outcome.BUSY, Outcome.REFUSED)
 

@@ -8,25 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 
 from deskroster.testing import Account
+from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.ha import views
 from tests.ha.desks import Desk
 from tests.ha.notes import Notes
-from tests.ha.views import LOOKS, Record, View
+from tests.ha.views import LOOKS, Record
 from tests.proofs.durability.served import plain_client
-from tests.proofs.durability.writers import (
-    AUTHS,
-    DIALECTS,
-    PREFIXES,
-    Dialect,
-    Outcome,
-    Writer,
-    again,
-    made_id,
-    outcome_of,
-)
+from tests.proofs.durability.world import View
+from tests.proofs.durability.writers import DIALECTS, Outcome, Writer, again, auth_of, made_id, outcome_of
 
 PACE = 0.03  # seconds between two turns
-NONCE_USED = 20623  # Udesk's code
+SPENDING = {name: contract.doubts["replay"] for name, contract in CONTRACTS.items() if "replay" in contract.doubts}
+"""Dialects whose requests have a nonce, and the code for one that was used."""
 
 
 class Client(threading.Thread):
@@ -60,7 +53,7 @@ class Client(threading.Thread):
         """Have a record shown by some dialect, and note it as stale if it should not be shown so."""
         dialect = self._random.choice(list(LOOKS[record.kind]))
         look = LOOKS[record.kind][dialect]
-        request = self._signed(dialect, desk.url + PREFIXES[dialect] + look.path.format(record.id))
+        request = self._signed(dialect, desk.url + BY_NAME[dialect].prefix + look.path.format(record.id))
         try:
             with self._notes.timed():
                 answer = self._http.send(request)
@@ -69,22 +62,22 @@ class Client(threading.Thread):
         if outcome_of(answer) in (Outcome.BUSY, Outcome.UNKNOWN):
             self._notes.count("reads put off")
             return
-        if dialect == "udesk":
-            self._notes.spent.append(request)
+        if dialect in SPENDING:
+            self._notes.spent.append((dialect, request))
         self._notes.count("reads")
-        view = views.shown(answer, look)
+        view = views.shown(dialect, answer, look)
         if not judge(view):
             self._notes.find("stale reads", f"{record} is shown by {desk.url} as {view}, and is {due}")
 
-    def _signed(self, dialect: Dialect, url: str) -> httpx2.Request:
-        auth = AUTHS[dialect](self._account, self._random)
+    def _signed(self, dialect: str, url: str) -> httpx2.Request:
+        auth = auth_of(dialect, self._account, self._random)
         return next(auth.auth_flow(httpx2.Request("GET", url, headers={"Accept-Language": "en"})))
 
 
 class Writing(Client):
     """Writes through one dialect to either process, and looks at the other what came of it."""
 
-    def __init__(self, dialect: Dialect, tag: str, *shared: object) -> None:
+    def __init__(self, dialect: str, tag: str, *shared: object) -> None:
         super().__init__(*shared)
         self._dialect = dialect
         self._tag = tag
@@ -109,8 +102,8 @@ class Writing(Client):
 
     def _done(self, desk: Desk, request: httpx2.Request) -> None:
         self._notes.acknowledge(desk)
-        if self._dialect == "udesk":
-            self._notes.spent.append(request)
+        if self._dialect in SPENDING:
+            self._notes.spent.append((self._dialect, request))
 
     def _ask_again(self, *desks: Desk) -> None:
         """Find out by its idempotency key what was made. What makes nothing has no key: it stays in doubt."""
@@ -187,11 +180,12 @@ class Replaying(Client):
     def turn(self) -> None:
         spent = [*self._notes.spent_before, *self._notes.spent]
         if spent:
-            replay(self._http, self._random.choice(spent), self._two()[0], self._notes)
+            replay(self._http, *self._random.choice(spent), self._two()[0], self._notes)
+        dialect = self._random.choice([*SPENDING])
         with ThreadPoolExecutor(2) as pool:
-            request = self._signed("udesk", self._desks[0].url + PREFIXES["udesk"] + "/agent_roles")
+            request = self._signed(dialect, self._desks[0].url + lists(dialect))
             answers = [*pool.map(lambda desk: self._sent(again(request, desk.url)), self._desks)]
-        taken = [answer for answer in answers if answer and answer.json().get("code") == 1000]
+        taken = [answer for answer in answers if answer and outcome_of(answer) is Outcome.DONE]
         if len(taken) > 1:
             self._notes.find("replays taken", f"{request.url} by both at once")
 
@@ -202,7 +196,7 @@ class Replaying(Client):
             return None
 
 
-def replay(http: httpx2.Client, request: httpx2.Request, desk: Desk, notes: Notes) -> bool:
+def replay(http: httpx2.Client, dialect: str, request: httpx2.Request, desk: Desk, notes: Notes) -> bool:
     """Send a request again; return whether it was answered."""
     try:
         answer = http.send(again(request, desk.url))
@@ -211,7 +205,7 @@ def replay(http: httpx2.Client, request: httpx2.Request, desk: Desk, notes: Note
     if outcome_of(answer) in (Outcome.BUSY, Outcome.UNKNOWN):
         return False
     notes.count("replays")
-    if answer.json()["code"] != NONCE_USED:
+    if answer.json()["code"] != SPENDING[dialect]:
         notes.find("replays taken", f"{request.method} {request.url} by {desk.url}: {answer.text}")
     return True
 

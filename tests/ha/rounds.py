@@ -92,9 +92,13 @@ class Round:
     def replay_all(self) -> None:
         """Send every request that is kept to both processes once more."""
         with plain_client() as http:
-            for request in {*self.notes.spent_before, *self.notes.spent}:
+            for dialect, request in {*self.notes.spent_before, *self.notes.spent}:
                 for desk in self.desks:
-                    wait(lambda r=request, d=desk: replay(http, r, d, self.notes), PATIENCE, "an answer to a replay")
+                    wait(
+                        lambda n=dialect, r=request, d=desk: replay(http, n, r, d, self.notes),
+                        PATIENCE,
+                        "an answer to a replay",
+                    )
 
     def report(self, now: Image, before: Image, mended: float) -> Report:
         """Compare what is there with what every client knows."""

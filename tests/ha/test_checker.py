@@ -10,7 +10,8 @@ from tests.ha.desks import Desk, first_group
 from tests.ha.rounds import Round
 from tests.proofs.durability import image
 from tests.proofs.durability.image import Image
-from tests.proofs.durability.writers import Agent, Group, Outcome, Writer
+from tests.proofs.durability.world import Agent, Group
+from tests.proofs.durability.writers import Outcome, Writer
 
 NOTHING = Image(frozenset(), frozenset(), 0)
 

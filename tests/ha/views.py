@@ -1,11 +1,12 @@
 """What each dialect shows of an agent or a group, and what it must show."""
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import httpx2
 
-from tests.proofs.durability.writers import NEW, Dialect, World, Writer
+from tests.contracts import CONTRACTS
+from tests.proofs.durability.world import Look, View, World
+from tests.proofs.durability.writers import NEW, Writer
 
 Kind = Literal["agent", "group"]
 
@@ -17,43 +18,17 @@ class Record(NamedTuple):
     id: int
 
 
-class View(NamedTuple):
-    """Its name, and the ids of an agent's groups or a group's members."""
-
-    name: str
-    neighbours: frozenset[int]
-
-
-class Look(NamedTuple):
-    """Where a dialect shows a record, and how to read the answer."""
-
-    path: str
-    read: Callable[[Any], View]
-
-
-LOOKS: dict[Kind, dict[Dialect, Look]] = {
-    "agent": {
-        "udesk": Look(
-            "/agents/get_agent?type=id&content={}",
-            lambda told: View(told["agent"]["nick_name"], frozenset(told["agent"]["user_group_ids"])),
-        ),
-        "kf5": Look("/users/{}.json", lambda told: View(told["user"]["name"], _ids(told["user"]["groups_info"]))),
-        "servicego": Look(
-            "/v1/user/{}", lambda told: View(told["data"]["realname"], frozenset(told["data"]["userGroupList"]))
-        ),
-    },
-    "group": {
-        "kf5": Look("/groups/{}.json", lambda told: View(told["group"]["name"], _ids(told["group"]["agents"]))),
-        "servicego": Look("/v1/userGroup/{}", lambda told: View(told["data"]["name"], _ids(told["data"]["userList"]))),
-    },
+LOOKS: dict[Kind, dict[str, Look]] = {
+    kind: {name: contract.looks[kind] for name, contract in CONTRACTS.items() if kind in contract.looks}
+    for kind in get_args(Kind)
 }
-NOT_THERE = 2005  # Udesk's code
 
 
-def shown(answer: httpx2.Response, look: Look) -> View | None:
+def shown(dialect: str, answer: httpx2.Response, look: Look) -> View | None:
     """Return what an answer shows, None if that there is no such record."""
-    told = answer.json()
-    if answer.status_code == 404 or told.get("code") == NOT_THERE:
+    told, answers = answer.json(), CONTRACTS[dialect].answers
+    not_there, code = answers.of("notfound")
+    if answer.status_code == not_there and (not_there != 200 or told.get("code") == code):
         return None
     assert answer.status_code == 200, answer.text
     return look.read(told)
@@ -90,7 +65,3 @@ def may_be_gone(writer: Writer, record: Record) -> bool:
         return False
     call.effect(world, NEW)
     return due(world, record) is None
-
-
-def _ids(records: list[dict[str, Any]]) -> frozenset[int]:
-    return frozenset(record["id"] for record in records)

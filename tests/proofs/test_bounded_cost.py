@@ -21,6 +21,7 @@ from deskroster.dialects.kf5 import routes as kf5
 from deskroster.testing import StillClock
 from tests.calls import ROUTES, name_of
 from tests.conftest import let_go
+from tests.contracts import CONTRACTS
 from tests.in_process import InProcess, answer, signed
 from tests.proofs.load import company, held, worst
 from tests.proofs.load.pieces import sweep
@@ -84,7 +85,8 @@ def test_no_request_holds_the_process(large: InProcess) -> None:
                     lambda at, d=dialect, r=route, c=case, t=temperature: _held(large, d, r, c, at, cold=t == "cold"),
                     1 + len(case.again) if case.again else TRIES,
                 )
-    for path in ("/metrics", "/live", "/ready", "/docs/kf5", "/docs/kf5/openapi.json", "/docs/own/openapi.json"):
+    pages = [f"/docs/{name}{page}" for name in CONTRACTS for page in ("", "/openapi.json")]
+    for path in ("/metrics", "/live", "/ready", *pages):
         request = large.plain().build_request("GET", path)
         measured[path] = _least(lambda at, r=request: held.asked(large, r).held)
     _tell(measured)
@@ -98,11 +100,10 @@ def test_a_page_of_crowds_is_made_in_turns(crowded: InProcess) -> None:
         roster.apply_all(groups.create(roster, OPERATOR, "Crowd", everyone, 1))
     last = len(roster.groups) // 100
     measured = {}
-    for dialect, path in (
-        ("udesk", f"/user_groups?per_page=100&page={last}"),
-        ("kf5", f"/groups.json?per_page=100&page={last}"),
-        ("servicego", "/v1/userGroup?pageSize=100"),
-    ):
+    for dialect, contract in CONTRACTS.items():
+        if contract.crowds is None:
+            continue
+        path = contract.crowds(last)
         request = signed(getattr(crowded.of(company.ADMIN), dialect), "GET", path)
 
         def shown(at: int, request: httpx2.Request = request) -> float:

@@ -13,11 +13,11 @@ import pytest
 from deskroster.testing import StillClock
 from tests.conftest import NOW
 from tests.proofs.wire.alone import Alone, alone
-from tests.proofs.wire.calls import HOST, calls
+from tests.proofs.wire.calls import HOST, call_of
 from tests.proofs.wire.cost import added
 from tests.proofs.wire.talk import Talk
 
-KF5 = calls(StillClock(NOW))[1]
+KF5 = call_of("kf5", StillClock(NOW))
 READ = b"GET /apiv2/groups.json HTTP/1.1\r\n" + KF5.head + b"\r\n"
 MANY = 500
 P99 = 0.5  # seconds

@@ -22,8 +22,8 @@ def _of(call: Call) -> list[bytes]:
         return line + b" HTTP/1.1\r\n" + call.head + framed
 
     return [
-        asked(b"GET " + call.target),
-        asked(b"HEAD " + call.target),
+        asked(b"GET " + call.list_target),
+        asked(b"HEAD " + call.list_target),
         asked(b"POST " + call.target, b"Content-Length: 7\r\n\r\n{broken"),
         asked(b"POST " + call.target, CHUNKS),
         asked(b"PATCH " + call.path + b"/1", b"Content-Length: 2\r\n\r\n{}"),

@@ -15,7 +15,7 @@ from deskroster.testing import StillClock
 from tests.cli.test_serving import self_signed
 from tests.conftest import NOW
 from tests.proofs.tries import in_one_of_three_tries
-from tests.proofs.wire.calls import HOST, calls
+from tests.proofs.wire.calls import HOST, call_of, calls
 from tests.proofs.wire.slow import Limited
 from tests.proofs.wire.talk import Talk, check_refusal
 from tests.proofs.wire.unguarded import unguarded
@@ -23,7 +23,7 @@ from tests.proofs.wire.unguarded import unguarded
 pytestmark = pytest.mark.once
 
 CALLS = [pytest.param(call, id=call.dialect) for call in calls(StillClock(NOW))]
-KF5 = calls(StillClock(NOW))[1]
+KF5 = call_of("kf5", StillClock(NOW))
 LIVE = b"GET /live HTTP/1.1\r\n" + HOST + b"\r\n"
 GRACE = 120  # seconds that a stop may take at most
 SHORT = {"head_seconds": 0.4, "body_seconds": 0.6, "write_seconds": 0.6, "idle_seconds": 1}

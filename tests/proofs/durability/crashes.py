@@ -11,10 +11,12 @@ from typing import NamedTuple
 import httpx2
 
 from deskroster.ledger import location
+from tests.contracts import CONTRACTS
 from tests.faults.disk import Disk
 from tests.proofs.durability import image
 from tests.proofs.durability.served import SERVER, Served, plain_client
-from tests.proofs.durability.writers import DIALECTS, Known, Lost, Outcome, Writer, again
+from tests.proofs.durability.world import Known
+from tests.proofs.durability.writers import DIALECTS, Lost, Outcome, Writer, again
 
 WRITERS = 2  # for each dialect
 LONGEST = 0.6  # seconds of writing in a round
@@ -101,11 +103,12 @@ def _compared(after: image.Image, foreign: Known, writers: list[Writer]) -> int:
 
 def _refuses_replays(client: httpx2.Client, server: Served, writer: Writer) -> int:
     """Send again what was signed with a nonce and answered before the crash. Return how often that was refused."""
-    if writer.dialect != "udesk":
+    doubts = CONTRACTS[writer.dialect].doubts
+    if "replay" not in doubts:
         return 0
     for request in writer.answered:
         replayed = client.send(again(request, server.url))
-        if replayed.json()["code"] != 20623:
+        if replayed.json()["code"] != doubts["replay"]:
             raise Lost(f"a nonce that was used before the crash is taken after it: {replayed.text}")
     return len(writer.answered)
 
@@ -114,14 +117,12 @@ def _shows(client: httpx2.Client, server: Served, writers: list[Writer], pick: r
     """See that the server shows, through each dialect, what a few of the writers know."""
     clients = server.clients()
     for writer in pick.sample(writers, 2):
-        for id, (email, name) in list(writer.world.agents.items())[:5]:
-            names = {
-                clients.udesk.get("/agents/get_agent", params={"type": "email", "content": email}).json()["agent"][
-                    "nick_name"
-                ],
-                clients.kf5.get(f"/users/{id}.json").json()["user"]["name"],
-                clients.servicego.get(f"/v1/user/{id}").json()["data"]["realname"],
-            }
+        for id, (_, name) in list(writer.world.agents.items())[:5]:
+            names = set()
+            for dialect, contract in CONTRACTS.items():
+                if "agent" in contract.looks:
+                    look = contract.looks["agent"]
+                    names.add(look.read(getattr(clients, dialect).get(look.path.format(id)).json()).name)
             if names != {name}:
                 raise Lost(f"agent {id} is shown as {names}, and is {name}")
     clients.close()

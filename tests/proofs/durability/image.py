@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from tests.proofs.durability.writers import Agent, Group, Known
+from tests.proofs.durability.world import Agent, Group, Known
 
 FILES = ("deskroster.db", "deskroster.db-wal")
 ELSEWHERE = "database"

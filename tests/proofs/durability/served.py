@@ -15,6 +15,7 @@ import httpx2
 
 import deskroster
 from deskroster.testing import Account, Clients
+from tests.contracts import BY_NAME
 from tests.faults.disk import Disk
 from tests.world import ADMIN
 
@@ -63,7 +64,7 @@ class Served:
     def clients(self, account: Account = ADMIN) -> Clients:
         """Return clients that sign as an account and are answered in English."""
         made = Clients(self.url, account, time.time, lambda: httpx2.HTTPTransport(verify=False))
-        for client in (made.udesk, made.kf5, made.servicego):
+        for client in (getattr(made, name) for name in BY_NAME):
             client.headers["Accept-Language"] = "en"
             client.timeout = httpx2.Timeout(30)
         return made

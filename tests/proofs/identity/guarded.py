@@ -1,17 +1,23 @@
 """A company of look-alikes: their e-mails are of one length, they differ in whether they may come in."""
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
 from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx2
 
 from deskroster.core.records import Agent, AnyRecord, Company, Key, Secret
 from deskroster.dialect import Dialect
+from deskroster.dialect.credentials import Credentials, Proof
 from deskroster.dialect.routing import Router
-from deskroster.testing import Account, ServiceGoSignature, StillClock, UdeskSignature
-from tests.in_process import InProcess
-from tests.proofs.identity.sampling import Scope, get
+from deskroster.testing import Account, StillClock
+from tests.contracts import BY_NAME, CONTRACTS, lists
+from tests.in_process import InProcess, answer
+from tests.proofs.identity.sampling import Scope, get, post
 
 NOW = 1_700_000_000
 WRONG = "w" * 36  # a token, and a password, that nobody has
@@ -64,33 +70,60 @@ def opened(folder: Path, hashed: Callable[[str], Secret]) -> Iterator[InProcess]
     assert [] == desk.incidents
 
 
-def signature(dialect: str, account: Account, token: str, clock: StillClock) -> str:
-    """Return a query signed with a token that may be another's."""
-    account = Account(id=0, email=account.email, password="", token=token)
-    form, made = dialect.partition(" ")[2], UdeskSignature
-    if dialect.startswith("servicego"):
-        return urlencode(ServiceGoSignature(account, clock, old=form == "SHA-1").parameters())
-    return urlencode(made(account, clock, form).parameters())  # type: ignore[arg-type]
-
-
 def basic(name: str, secret: str) -> tuple[bytes, bytes]:
     return b"authorization", b"Basic " + b64encode(f"{name}:{secret}".encode())
 
 
+def prove(credentials: Credentials, account: Account, secret: str, clock: StillClock) -> Proof:
+    """Return what proves who asks, with a secret that may be another's."""
+    return credentials.prove(account.email, secret, int(clock()), uuid4().hex)
+
+
 def read(way: str, account: Account, secret: str, clock: StillClock) -> Scope:
-    """Return a read with credentials given in one of the `WAYS`."""
-    if way == "kf5 token":
-        return get("/apiv2/groups.json", "", basic(f"{account.email}/token", secret))
-    if way == "kf5 password":
-        return get("/apiv2/groups.json", "", basic(account.email, secret))
-    if way == "own key":
-        return get("/deskroster/v1/positions", "", basic(account.email, secret))
-    path = "/api/v1/userGroup" if way.startswith("servicego") else "/open_api_v1/user_groups"
-    return get(path, signature(way, account, secret, clock))
+    """Return a read of a list with credentials given in one of the `WAYS`, or by a password."""
+    dialect, _, form = way.partition(" ")
+    proof = prove({**CONTRACTS[dialect].forms, **passwords(dialect)}[form], account, secret, clock)
+    headers = [(name.lower().encode(), value.encode()) for name, value in proof.headers.items()]
+    return get(lists(dialect), urlencode(proof.parameters), *headers)
 
 
-WAYS = ("udesk A", "udesk B", "udesk C", "servicego SHA-256", "servicego SHA-1", "kf5 token", "own key")
+def passwords(dialect: str) -> dict[str, Credentials]:
+    """Return how a login password may stand where a token does."""
+    log_in = CONTRACTS[dialect].log_in
+    return {log_in.name: log_in.by} if log_in is not None and log_in.by is not None else {}
+
+
+def log_in(dialect: str, account: Account, password: str, clock: StillClock) -> Scope:
+    """Return a request that tries a login password."""
+    how = CONTRACTS[dialect].log_in
+    assert how is not None
+    if how.ask is None:
+        return read(f"{dialect} {how.name}", account, password, clock)
+    ask = how.ask(account.email, password)
+    assert "POST" == ask.method
+    return post(BY_NAME[dialect].prefix + ask.path, json.dumps(ask.body).encode())
+
+
+def request(desk: InProcess, scope: Scope) -> httpx2.Request:
+    """Return a request as a client of no dialect would send it."""
+    target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
+    headers = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    with desk.plain() as client:
+        return client.build_request(
+            scope["method"], "/", content=scope.get("body"), headers=headers, extensions={"target": target}
+        )
+
+
+def sent(desk: InProcess, scope: Scope) -> httpx2.Response:
+    """Send such a request."""
+    return desk.run(answer(desk, request(desk, scope)))
+
+
+WAYS = tuple(f"{name} {form}" for name, contract in CONTRACTS.items() for form in contract.forms)
 """By a secret that is not a password."""
+
+LOG_INS = {name: contract.log_in.name for name, contract in CONTRACTS.items() if contract.log_in is not None}
+"""By a password: dialect, and how it is called there."""
 
 
 def speak(desk: InProcess, dialect: Dialect) -> None:

@@ -12,14 +12,15 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from deskroster.passwords import AT_ONCE, MAX_FAILURES, WINDOW, Passwords, TooManyGuesses
 from deskroster.testing import KF5Password, KF5Token
 from tests.answers import check
+from tests.contracts import CONTRACTS
 from tests.in_process import InProcess, answer, signed
 from tests.proofs.identity import guarded
-from tests.proofs.identity.guarded import KNOWN, STRANGER, WRONG
+from tests.proofs.identity.guarded import KNOWN, LOG_INS, STRANGER, WRONG
 from tests.world import ADMIN, AGENT, password_hash
 
 pytestmark = pytest.mark.any_engine
 
-DIALECTS = ["kf5", "udesk"]
+DIALECTS = list(LOG_INS)
 TURNS = 10
 LONGEST = 0.1  # seconds of CPU time of the loop between two reads meanwhile; all of these hashes take longer
 
@@ -134,13 +135,11 @@ def guess(desk, dialect, account=ADMIN, password=WRONG, address=None):
     """Try a password, from an address of its own if none is given."""
     guess.made = getattr(guess, "made", 0) + 1
     desk.address = address or f"10.{guess.made >> 16 & 255}.{guess.made >> 8 & 255}.{guess.made & 255}"
-    if dialect == "kf5":
-        return desk.plain().get("/apiv2/groups.json", auth=(account.email, password))
-    return desk.plain().post("/open_api_v1/log_in", json={"email": account.email, "password": password})
+    return guarded.sent(desk, guarded.log_in(dialect, account, password, desk.clock))
 
 
 def refused(dialect, response):
-    check(dialect, response, "unauth" if dialect == "kf5" else "notfound")
+    check(dialect, response, CONTRACTS[dialect].log_in.wrong)
 
 
 def anyone(number):
@@ -176,7 +175,8 @@ def test_guesses_from_one_address_are_slowed_whomever_they_are_at(desk, dialect)
 
 def test_guesses_in_one_dialect_count_in_the_other(desk):
     for number in range(MAX_FAILURES):
-        refused(DIALECTS[number % 2], guess(desk, DIALECTS[number % 2]))
+        dialect = DIALECTS[number % len(DIALECTS)]
+        refused(dialect, guess(desk, dialect))
 
     for dialect in DIALECTS:
         check(dialect, guess(desk, dialect), "toomany")
@@ -205,18 +205,11 @@ def test_control_a_limit_that_looks_only_before_the_wait_is_noticed(desk, monkey
 
 
 def judged_of_sixty(desk, dialect) -> int:
-    login = {"email": ADMIN.email, "password": WRONG}
-    if dialect == "kf5":
-        requests = [signed(client(desk, (httpx_basic())), "GET", "/apiv2/groups.json") for _ in range(60)]
-    else:
-        requests = [client(desk).build_request("POST", "/open_api_v1/log_in", json=login) for _ in range(60)]
+    guesses = [guarded.log_in(dialect, ADMIN, WRONG, desk.clock) for _ in range(60)]
+    requests = [guarded.request(desk, one) for one in guesses]
     answers = desk.together(*requests)
     assert {200, 401, 429} >= {one.status_code for one in answers}
     return sum(one.status_code != 429 for one in answers)
-
-
-def httpx_basic():
-    return KF5Password(ADMIN.__class__(id=1, email=ADMIN.email, password=WRONG, token=""))
 
 
 def test_a_right_password_sent_many_times_at_once_is_let_in_each_time(desk):
@@ -235,15 +228,13 @@ def served(desk, dialect) -> dict[str, bool]:
     for _ in range(MAX_FAILURES):
         refused(dialect, guess(desk, dialect, ADMIN, WRONG, "10.1.1.1"))
     check(dialect, guess(desk, dialect, ADMIN, WRONG, "10.1.1.1"), "toomany")
+    known = {f"a remembered password in {one}": guess(desk, one, ADMIN, ADMIN.password, "10.1.1.1") for one in DIALECTS}
+    signed = {f"who signs in {one}": getattr(desk, one).get(CONTRACTS[one].named.lists) for one in CONTRACTS}
+    other = {"another account from elsewhere": guess(desk, "kf5", AGENT, AGENT.password, "10.2.2.2")}
     return {
-        "a remembered password of KF5": guess(desk, "kf5", ADMIN, ADMIN.password, "10.1.1.1").status_code == 200,
-        "a remembered password at log_in": guess(desk, "udesk", ADMIN, ADMIN.password, "10.1.1.1").status_code == 200,
-        "a token of KF5": desk.kf5.get("/groups.json").status_code == 200,
-        "a signature of Udesk": desk.udesk.get("/user_groups").json()["code"] == 1000,
-        "a signature of ServiceGo": desk.servicego.get("/v1/user").status_code == 200,
-        "a key of our own API": desk.of(ADMIN).own.get("/v1/roles").status_code == 200,
-        "another account from elsewhere": guess(desk, "kf5", AGENT, AGENT.password, "10.2.2.2").status_code == 200,
-    }
+        who: response.status_code == 200 and response.json().get("code") == CONTRACTS[who.split()[-1]].answers.success
+        for who, response in (known | signed).items()
+    } | {who: response.status_code == 200 for who, response in other.items()}
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -262,8 +253,8 @@ def test_control_a_limit_before_what_is_remembered_is_noticed(desk, monkeypatch)
 
     found = served(desk, "kf5")
 
-    assert {"a remembered password of KF5", "a remembered password at log_in"} == {
-        w for w, in_ in found.items() if not in_
+    assert {f"a remembered password in {one}" for one in DIALECTS} == {
+        who for who, let_in in found.items() if not let_in
     }
 
 

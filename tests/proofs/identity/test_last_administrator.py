@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from deskroster.admin import AdminApp
 from deskroster.cli.opening import installation_of
@@ -16,8 +17,10 @@ from deskroster.core import agents
 from deskroster.core.access import OF_ADMINISTRATORS, Caller
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Conflict, Reason
-from deskroster.testing import KF5Password, StillClock
+from deskroster.testing import Signature, StillClock
 from tests.answers import check
+from tests.contract import Demotion
+from tests.contracts import CONTRACTS
 from tests.in_process import InProcess, signed
 from tests.proofs.identity.guarded import NOW
 from tests.world import ADMIN, AGENT, SECOND_ADMIN
@@ -26,26 +29,10 @@ pytestmark = pytest.mark.any_engine
 
 TWO = (ADMIN, SECOND_ADMIN)
 
-# Every call by which someone may cease to be an enabled administrator: dialect, method, path and body for an id.
-PATHS = {
-    "deleted in Udesk": lambda id: ("udesk", "DELETE", f"/agents/{id}", None),
-    "deleted in KF5": lambda id: ("kf5", "DELETE", f"/users/{id}.json", None),
-    "deleted in ServiceGo": lambda id: ("servicego", "DELETE", f"/v1/user/{id}", None),
-    "deleted in ServiceGo with others": lambda id: ("servicego", "DELETE", f"/v1/user/4,{id},99", None),
-    "disabled in Udesk": lambda id: ("udesk", "PUT", f"/agents/{id}", {"agent": {"disable_status": "disable"}}),
-    "disabled in ServiceGo": lambda id: ("servicego", "PUT", f"/v1/user/{id}", {"status": 2}),
-    "put into review": lambda id: ("servicego", "PUT", f"/v1/user/{id}", {"status": 3}),
-    "marked as left": lambda id: ("servicego", "PUT", f"/v1/user/{id}", {"jobStatus": 0}),
-    "marked as left and disabled": lambda id: ("servicego", "PUT", f"/v1/user/{id}", {"jobStatus": 0, "status": 2}),
-    "demoted in KF5": lambda id: ("kf5", "PUT", f"/users/{id}.json", {"user": {"role": "agent"}}),
-    "demoted in our own API": lambda id: ("own", "PATCH", f"/v1/agents/{id}", {"level": "agent"}),
-}
+# Every call by which someone may cease to be an enabled administrator, and those that make one: dialect and call.
+PATHS = {what: (name, one) for name, contract in CONTRACTS.items() for what, one in contract.demotions.items()}
 BACK = {
-    "enabled in Udesk": lambda id: ("udesk", "PUT", f"/agents/{id}", {"agent": {"disable_status": "enable"}}),
-    "employed again": lambda id: ("servicego", "PUT", f"/v1/user/{id}", {"jobStatus": 1, "status": 1}),
-    "promoted in KF5": lambda id: ("kf5", "PUT", f"/users/{id}.json", {"user": {"role": "admin"}}),
-    "promoted in our own API": lambda id: ("own", "PATCH", f"/v1/agents/{id}", {"level": "admin"}),
-    "all deleted in ServiceGo": lambda id: ("servicego", "DELETE", "/v1/user/6,2,1", None),
+    what: (name, Demotion(ask)) for name, contract in CONTRACTS.items() for what, ask in contract.promotions.items()
 }
 
 
@@ -53,16 +40,15 @@ def administrators(desk) -> set[int]:
     return {agent.id for agent in desk.roster().agents if agent.level == "admin" and agent.active}
 
 
-def request(desk, caller, call, *, by_password=False):
-    dialect, method, path, body = call
-    client = getattr(desk.of(caller), dialect)
-    if by_password and dialect == "kf5":
-        client = httpx2.Client(base_url=client.base_url, auth=KF5Password(caller))
+def request(desk, caller, call, id, *, by_password=False):
+    """Return a call on an agent, by a password where the dialect takes one."""
+    dialect, demotion = call
+    method, path, body = demotion.ask(id)
+    client, log_in = getattr(desk.of(caller), dialect), CONTRACTS[dialect].log_in
+    if by_password and log_in is not None and log_in.by is not None:
+        auth = Signature(replace(caller, token=caller.password), log_in.by, desk.clock)
+        client = httpx2.Client(base_url=client.base_url, auth=auth)
     return signed(client, method, path, **({} if body is None else {"json": body}))
-
-
-def of_servicego(path: str) -> bool:
-    return path.startswith("deleted in ServiceGo")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -70,13 +56,12 @@ def test_the_only_administrator_stays_one(desk, path):
     desk.operate(lambda roster, caller: agents.delete(roster, caller, SECOND_ADMIN.id))
     before = desk.roster().agents[ADMIN.id]
 
-    (response,) = desk.together(request(desk, ADMIN, PATHS[path](ADMIN.id)))
+    (response,) = desk.together(request(desk, ADMIN, PATHS[path], ADMIN.id))
 
-    if of_servicego(path):
-        refused = check("servicego", response, "ok")["data"]["failMap"]
-        assert "员工不可删除" == refused[str(ADMIN.id)]
-    else:
-        check(PATHS[path](0)[0], response, "conflict")
+    dialect, demotion = PATHS[path]
+    answer = check(dialect, response, "ok" if demotion.refused else "conflict")
+    if demotion.refused:
+        demotion.refused(answer, ADMIN.id)
     assert before == desk.roster().agents[ADMIN.id]
 
 
@@ -85,7 +70,7 @@ def test_who_alone_of_the_administrators_is_enabled_stays_one(desk, path):
     for fields in (AgentFields(state="disabled"), AgentFields(employed=False), AgentFields(state="review")):
         desk.operate(lambda roster, caller, fields=fields: agents.update(roster, caller, 6, fields, NOW))
 
-        desk.together(request(desk, ADMIN, PATHS[path](ADMIN.id)))
+        desk.together(request(desk, ADMIN, PATHS[path], ADMIN.id))
 
         assert {ADMIN.id} == administrators(desk)
         back = AgentFields(state="enabled", employed=True)
@@ -132,7 +117,7 @@ def test_of_two_administrators_who_remove_each_other_at_once_one_stays(desk, fir
 
 def left_of_two(desk, first, second) -> set[int]:
     """Let two administrators remove each other at the same time; return who is left."""
-    desk.together(request(desk, ADMIN, PATHS[first](6)), request(desk, SECOND_ADMIN, PATHS[second](1)))
+    desk.together(request(desk, ADMIN, PATHS[first], 6), request(desk, SECOND_ADMIN, PATHS[second], 1))
     return administrators(desk)
 
 
@@ -161,7 +146,7 @@ CALLS = st.tuples(
     st.sampled_from([*TWO, AGENT]),  # who asks
     st.one_of(st.sampled_from([*PATHS.values()]), st.sampled_from([*BACK.values()])),
     st.sampled_from([1, 2, 6]),  # of whom
-    st.booleans(),  # in KF5, by password
+    st.booleans(),  # by password, where that may be
 )
 MOMENTS = st.lists(st.lists(CALLS, min_size=1, max_size=4), min_size=1, max_size=6)
 
@@ -175,7 +160,7 @@ def left_after(prepared: Path, moments) -> list[set[int]]:
             desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(level="admin"), NOW))
             left = []
             for moment in moments:
-                calls = [request(desk, who, call(id), by_password=known) for who, call, id, known in moment]
+                calls = [request(desk, who, call, id, by_password=known) for who, call, id, known in moment]
                 assert 500 not in [answer.status_code for answer in desk.together(*calls)]
                 left.append(administrators(desk))
             return left

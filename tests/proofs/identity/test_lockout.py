@@ -1,19 +1,18 @@
 """Promise 6: a stranger who guesses locks nobody out, for as long as it goes on; by a moved clock, without waiting."""
 
 import itertools
-import json
+from functools import partial
 
 import pytest
-from msgspec.structs import replace
 
 from deskroster.core.problems import Unauthenticated
 from deskroster.desk import Desk
 from deskroster.passwords import KNOWN_FOR, MAX_FAILURES, MAX_MISSES, MAX_PLACES, REMEMBERED_FOR, network
-from deskroster.testing import KF5Token
 from tests.answers import check
+from tests.contracts import CONTRACTS
 from tests.proofs.identity import guarded
-from tests.proofs.identity.guarded import DISABLED, KNOWN, STRANGER, WRONG, basic
-from tests.proofs.identity.sampling import get, post, shares, take, told_apart
+from tests.proofs.identity.guarded import DISABLED, KNOWN, STRANGER, WRONG
+from tests.proofs.identity.sampling import shares, take, told_apart
 from tests.world import ADMIN, password_hash
 
 pytestmark = pytest.mark.any_engine
@@ -29,32 +28,25 @@ MANY = [f"198.51.{n >> 8}.{n & 255}" for n in range(900)]
 
 
 def kf5(desk, address, password=ADMIN.password):
+    return by_password(desk, "kf5", address, password)
+
+
+def by_password(desk, dialect, address, password=ADMIN.password):
     desk.address = address
-    return desk.plain().get("/apiv2/groups.json", auth=(ADMIN.email, password))
+    return guarded.sent(desk, guarded.log_in(dialect, ADMIN, password, desk.clock))
 
 
-def log_in(desk, address, password=ADMIN.password):
+def by_token(desk, way, address):
     desk.address = address
-    return desk.plain().post("/open_api_v1/log_in", json={"email": ADMIN.email, "password": password})
+    return guarded.sent(desk, guarded.read(way, ADMIN, WRONG, desk.clock))
 
 
-def token(desk, address):
-    desk.address = address
-    return desk.plain().get("/apiv2/groups.json", auth=KF5Token(replace(ADMIN, token=WRONG)))
-
-
-def key(desk, address):
-    desk.address = address
-    return desk.plain().get("/deskroster/v1/roles", auth=(ADMIN.email, WRONG))
-
-
+USUAL = {way.split()[0]: way for way in reversed(guarded.WAYS)}  # of each dialect
 TRIES = {
-    "wrong tokens": token,
-    "wrong keys": key,
-    "wrong passwords in KF5": lambda desk, address: kf5(desk, address, WRONG),
-    "wrong passwords at log_in": lambda desk, address: log_in(desk, address, WRONG),
+    **{f"wrong tokens in {name}": partial(by_token, way=way) for name, way in USUAL.items()},
+    **{f"wrong passwords in {name}": partial(by_password, dialect=name, password=WRONG) for name in guarded.LOG_INS},
 }
-WAYS = {"kf5": kf5, "udesk": log_in}
+WRONG_TOKENS, WRONG_PASSWORDS = ([name for name in TRIES if what in name] for what in ("tokens", "passwords"))
 
 
 def besieged(desk, tried, addresses, minutes) -> list[str]:
@@ -64,15 +56,15 @@ def besieged(desk, tried, addresses, minutes) -> list[str]:
         for second in range(0, 60, 60 // EACH_MINUTE):
             if second == SIGNS_IN_AT:
                 refused += [f"{minute} {dialect} {problem}" for dialect, problem in not_let_in(desk)]
-            TRIES[tried](desk, next(strangers))
+            TRIES[tried](desk, address=next(strangers))
             desk.clock.now += 60 // EACH_MINUTE
     return refused
 
 
 def not_let_in(desk):
-    for dialect, way in WAYS.items():
-        response = way(desk, HOME)
-        if response.status_code != 200 or (dialect == "udesk" and response.json()["code"] != 1000):
+    for dialect in guarded.LOG_INS:
+        response = by_password(desk, dialect, HOME)
+        if response.status_code != 200 or response.json().get("code") != CONTRACTS[dialect].answers.success:
             yield dialect, response.status_code
 
 
@@ -85,7 +77,7 @@ def test_who_has_signed_in_from_an_address_keeps_a_way_in_from_there(desk, tried
     assert [] == besieged(desk, tried, addresses, minutes)
 
 
-@pytest.mark.parametrize("tried", ["wrong tokens", "wrong keys"])
+@pytest.mark.parametrize("tried", WRONG_TOKENS)
 @pytest.mark.parametrize("minutes", MINUTES)
 def test_wrong_tokens_lock_no_password_out_not_even_where_it_comes_for_the_first_time(desk, tried, minutes):
     assert [] == besieged(desk, tried, TWO, minutes)
@@ -104,27 +96,27 @@ def test_control_tokens_that_are_counted_with_passwords_are_noticed(desk, monkey
 
     monkeypatch.setattr(Desk, "authenticate", counting)
 
-    assert 2 * 7 == len(besieged(desk, "wrong tokens", TWO, 7))
+    assert len(guarded.LOG_INS) * 7 == len(besieged(desk, "wrong tokens in kf5", TWO, 7))
 
 
-@pytest.mark.parametrize("tried", ["wrong passwords in KF5", "wrong passwords at log_in"])
+@pytest.mark.parametrize("tried", WRONG_PASSWORDS)
 def test_control_a_way_in_that_is_kept_for_five_minutes_only_is_noticed(desk, tried, monkeypatch):
     monkeypatch.setattr("deskroster.passwords.KNOWN_FOR", REMEMBERED_FOR)
     check("kf5", kf5(desk, HOME), "ok")
 
     refused = besieged(desk, tried, TWO, 7)
 
-    assert ["5 kf5 429", "5 udesk 429", "6 kf5 429", "6 udesk 429"] == refused
+    assert [f"{minute} {dialect} 429" for minute in (5, 6) for dialect in guarded.LOG_INS] == refused
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", guarded.LOG_INS)
 def test_a_right_password_from_where_it_never_came_waits_while_others_guess(desk, way):
     check("kf5", kf5(desk, HOME), "ok")
     for address in MANY[:MAX_FAILURES]:
         kf5(desk, address, WRONG)
 
-    check(way, WAYS[way](desk, ELSEWHERE), "toomany")
-    check(way, WAYS[way](desk, HOME), "ok")
+    check(way, by_password(desk, way, ELSEWHERE), "toomany")
+    check(way, by_password(desk, way, HOME), "ok")
 
 
 def test_guesses_are_slowed_though_the_right_password_is_remembered_from_elsewhere(desk):
@@ -205,9 +197,9 @@ def limited(tmp_path_factory):
     """Give a company of look-alikes, behind one address: one has signed in from it, and it has guessed too often."""
     opened = guarded.opened(tmp_path_factory.mktemp("limited"), password_hash)
     desk = next(opened)
-    assert 200 == desk.run(take(desk, asked("kf5 password", KNOWN, KNOWN.password)))[1]
+    assert 200 == desk.run(take(desk, guarded.log_in("kf5", KNOWN, KNOWN.password, desk.clock)))[1]
     for _ in range(MAX_FAILURES):
-        desk.run(take(desk, asked("kf5 password", STRANGER, WRONG)))
+        desk.run(take(desk, guarded.log_in("kf5", STRANGER, WRONG, desk.clock)))
     yield desk
     opened.close()
 
@@ -219,18 +211,12 @@ WHO = {
 }
 
 
-def asked(way, account, password):
-    if way == "kf5 password":
-        return get("/apiv2/groups.json", "", basic(account.email, password))
-    return post("/open_api_v1/log_in", json.dumps({"email": account.email, "password": password}).encode())
-
-
 @pytest.mark.once
-@pytest.mark.parametrize("way", ["kf5 password", "udesk log_in"])
-def test_where_guesses_wait_nobody_sees_who_has_signed_in_from_there(limited, way):
+@pytest.mark.parametrize("dialect", guarded.LOG_INS)
+def test_where_guesses_wait_nobody_sees_who_has_signed_in_from_there(limited, dialect):
     seen = {}
     for name, who in WHO.items():
-        _, status, headers, body = limited.run(take(limited, asked(way, *who)))
+        _, status, headers, body = limited.run(take(limited, guarded.log_in(dialect, *who, limited.clock)))
         seen[name] = status, tuple(headers), body
 
     assert 1 == len(set(seen.values())), seen
@@ -239,8 +225,8 @@ def test_where_guesses_wait_nobody_sees_who_has_signed_in_from_there(limited, wa
 
 @pytest.mark.proof
 @pytest.mark.once
-@pytest.mark.parametrize("way", ["kf5 password", "udesk log_in"])
-def test_where_guesses_wait_it_costs_the_same_who_has_signed_in_from_there(limited, way):
-    calls = {name: asked(way, account, WRONG) for name, (account, _) in WHO.items()}
+@pytest.mark.parametrize("dialect", guarded.LOG_INS)
+def test_where_guesses_wait_it_costs_the_same_who_has_signed_in_from_there(limited, dialect):
+    calls = {name: guarded.log_in(dialect, account, WRONG, limited.clock) for name, (account, _) in WHO.items()}
 
     assert {} == told_apart(lambda: shares(limited, calls, 3_000), TOLERANCE)

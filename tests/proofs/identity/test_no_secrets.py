@@ -18,17 +18,20 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 import structlog
+from msgspec.structs import replace
 
 import deskroster
 from deskroster.core import agents, keys
 from deskroster.desk import Desk
-from deskroster.dialects import kf5, servicego, udesk
+from deskroster.dialects import DIALECTS
 from deskroster.ledger.disk import log
 from deskroster.ledger.disk.vault import FILE, Vault
 from deskroster.passwords import Passwords
 from deskroster.telemetry import Telemetry
 from deskroster.testing import Account, Clients
+from tests.contracts import CONTRACTS
 from tests.in_process import InProcess, signed
+from tests.proofs.identity.guarded import speak
 from tests.proofs.identity.leaks import Leak, find, forms
 from tests.proofs.identity.life import PATIENCE, Life, password
 from tests.world import ADMIN
@@ -215,18 +218,18 @@ def test_control_a_secret_on_a_command_line_is_found():
 # ── what fails that should not, and controls that leak ───────────────────────────────────────────────────────────
 
 BROKEN = [
-    (agents, "create"), (agents, "update"), (keys, "create"), (keys, "tried"), (udesk.auth, "signer"),
-    (servicego.auth, "signer"), (Passwords, "hash"),
-    (Passwords, "verify"), (Desk, "log_in"), (kf5.auth, "by_key"), (Desk, "submit"),
+    (agents, "create"), (agents, "update"), (keys, "create"), (keys, "tried"), (Passwords, "hash"),
+    (Passwords, "verify"), (Desk, "log_in"), (Desk, "submit"),
+    *(of_dialect for contract in CONTRACTS.values() for of_dialect in contract.in_hand),
 ]  # fmt: skip
 
 
 def day(desk: InProcess, admin: Account = ADMIN) -> Life:
     """Let an installation in this process have its day; it may answer what it likes."""
     life = Life(desk.of, desk.plain)
-    for part in (life.make_passwords, life.make_tokens, life.make_sip_passwords, life.come_in, life.be_refused):
+    for part in life.parts(admin):
         try:
-            part(admin)
+            part()
         except (KeyError, UnboundLocalError, json.JSONDecodeError):  # what goes on from an answer that was none
             continue
     life.secrets |= {"the administrator's password": ADMIN.password, "the administrator's token": ADMIN.token}
@@ -240,6 +243,17 @@ def living(prepared, tmp_path):
     desk = InProcess(tmp_path / "data", time.time)
     yield desk
     desk.close()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_no_secret_is_told_of_credentials_that_cannot_be_judged(living, dialect):
+    speak(living, replace(dialect, authenticate=failing))
+
+    life = day(living)
+
+    assert living.incidents
+    assert [] == life.leaked(find(life.secrets, life.answers | {"log": living.log.getvalue().encode()}))
 
 
 @pytest.mark.proof

@@ -23,6 +23,7 @@ from deskroster.core.table import Table
 from deskroster.testing import Account
 from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of
+from tests.contracts import CONTRACTS
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, STRANGER
 
 pytestmark = pytest.mark.any_engine
@@ -32,60 +33,10 @@ FOREIGN_ADMIN = Account(id=501, email="foreign@other.cn", password="foreign-pass
 THIRD_ADMIN = Account(id=1, email="admin@third.cn", password="", token="third-token")
 THIRD_AGENT = Account(id=2, email="agent@third.cn", password="", token="third-plain-token")
 
-# Where else than in a path an id may be sent: route → query, or the body of each field.
-STAFF = {"email": "new@test.cn", "password": "long-enough", "realname": "x", "position": {"id": 1},
-         "roleList": [{"id": 1}]}  # fmt: skip
-AGENT_IN = {"email": "new@test.cn", "password": "p", "nick_name": "x"}
-OF_RECORD = {"objectApiName": "userInfo", "fieldDataList": [{"fieldApiName": "sysusername", "fieldValue": "x"}]}
-IN_QUERY = {
-    "udesk GET /agents/get_agent": lambda id: f"type=id&content={id}",
-    "kf5 GET /users/show_many.json": lambda id: f"ids=1,{id}",
-    "servicego GET /v1/user": lambda id: f"positionId={id}",
-    "servicego GET /v2/user": lambda id: f"type=1&value={id}",
-    "servicego GET /v1/data": lambda id: f"objectApiName=userInfo&id={id}",
-    "servicego DELETE /v1/data": lambda id: f"objectApiName=userInfo&id={id}",
-}
-IN_BODY = {
-    "udesk POST /agents": {
-        **{name: lambda id, name=name: {"agent": {**AGENT_IN, name: [id]}}
-           for name in ("agent_role_ids", "user_group_ids", "department_ids")},
-    },
-    "udesk PUT /agents/{id}": {
-        **{name: lambda id, name=name: {"agent": {name: [1, id]}}
-           for name in ("agent_role_ids", "user_group_ids", "department_ids")},
-    },
-    "udesk DELETE /agents/{id}": {
-        "owner_id": lambda id: {"owner_id": id}, "owner_group_id": lambda id: {"owner_group_id": id},
-    },
-    "udesk POST /departments": {"parent_id": lambda id: {"name": "x", "parent_id": id}},
-    "kf5 POST /groups.json": {"agents": lambda id: {"group": {"name": "x", "agents": [id]}}},
-    "kf5 PUT /groups/{id}.json": {"agents": lambda id: {"group": {}, "agents": [1, id]}},
-    "servicego POST /v1/user": {
-        "position": lambda id: {**STAFF, "position": {"id": id}},
-        "roleList": lambda id: {**STAFF, "roleList": [{"id": 1}, {"id": id}]},
-        "userGroupList": lambda id: {**STAFF, "userGroupList": [id]},
-        "userInfo": lambda id: {**STAFF, "userInfo": {"id": id}},
-    },
-    "servicego PUT /v1/user/{id}": {
-        "position": lambda id: {"position": {"id": id}},
-        "roleList": lambda id: {"roleList": [{"id": id}]},
-        "userGroupList": lambda id: {"userGroupList": [1, id]},
-        "userInfo": lambda id: {"userInfo": {"id": id}},
-    },
-    "servicego POST /v1/userGroup": {"userList": lambda id: {"name": "x", "userList": [{"id": id}]}},
-    "servicego PUT /v1/userGroup/{id}": {"userList": lambda id: {"userList": [{"id": id}]}},
-    "servicego PUT /v1/data": {"id": lambda id: {**OF_RECORD, "id": id}},
-    "own POST /v1/departments": {"parent_id": lambda id: {"name": "x", "parent_id": id}},
-    "own POST /v1/keys": {"agent_id": lambda id: {"agent_id": id, "name": "x"}},
-}  # fmt: skip
-BY_NAME = [  # there, nowhere
-    ("udesk", "/agents/get_agent?type=email&content={}", "foreign@other.cn", "nobody1@other.cn"),
-    ("servicego", "/v2/user?type=2&value={}", "foreign@other.cn", "nobody1@other.cn"),
-    ("servicego", "/v2/user?type=3&value={}", "13900000501", "13900000601"),
-    ("servicego", "/v2/user?type=4&value={}", "J-501", "J-601"),
-    ("kf5", "/users/search.json?query={}", "foreign", "nowhere"),
-    ("own", "/v1/agents?email={}", "foreign@other.cn", "nobody1@other.cn"),
-]
+# Where else than in a path an id may be sent: route → query, or the body of each field. And what finds an agent.
+IN_QUERY = {f"{n} {route}": made for n, contract in CONTRACTS.items() for route, made in contract.ids_in_query.items()}
+IN_BODY = {f"{n} {route}": made for n, contract in CONTRACTS.items() for route, made in contract.ids_in_body.items()}
+FINDS = [(name, *find) for name, contract in CONTRACTS.items() for find in contract.finds]
 LABELS = ("demo", "other", "third")
 WITH_ID = [(d, r) for d, r in ROUTES if "{id}" in r.path]
 
@@ -166,7 +117,7 @@ def test_an_id_of_another_company_does_not_exist(desks, dialect, route, who):
 
 
 @pytest.mark.parametrize("who", CALLERS)
-@pytest.mark.parametrize(("dialect", "path", "there", "nowhere"), BY_NAME)
+@pytest.mark.parametrize(("dialect", "path", "there", "nowhere"), FINDS)
 def test_what_finds_an_agent_of_another_company_finds_nobody(desks, dialect, path, there, nowhere, who):
     account, company = CALLERS[who]
     client = getattr(desks.of(account, f"{company}.example.com"), dialect)
@@ -212,7 +163,7 @@ def test_control_another_answer_for_what_is_elsewhere_is_noticed(desks, monkeypa
                for dialect, route in WITH_ID for call in calls(dialect, route)
                if unlike(desks, dialect, route, call, *CALLERS["an administrator"])}  # fmt: skip
 
-    unaware = {"servicego DELETE /v1/userGroup/{id}"}  # looks its groups up in another way
+    unaware = {f"{name} {route}" for name, contract in CONTRACTS.items() for route in contract.found_otherwise}
     assert {name_of(*one) for one in WITH_ID} - unaware <= noticed
 
 

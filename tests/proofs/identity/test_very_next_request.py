@@ -4,63 +4,49 @@ import asyncio
 from datetime import UTC, datetime
 from functools import partial
 
+import httpx2
 import pytest
 from msgspec.structs import replace
 
 from deskroster.core.access import OF_ADMINISTRATORS, Caller
 from deskroster.passwords import Passwords
-from deskroster.testing import KF5Password
+from deskroster.testing import Signature
 from tests.answers import check
+from tests.calls import CALLS
+from tests.contracts import CONTRACTS
 from tests.in_process import answer, signed
 from tests.world import ADMIN, SECOND_ADMIN
 
 WHO = SECOND_ADMIN
 LIFETIME = 100  # seconds, of the key that expires
 
-# How the caller proves who it is → dialect, a read, a write.
-WAYS = {
-    "a Udesk signature": ("udesk", "/open_api_v1/user_groups", ("/open_api_v1/user_groups", {"name": "x"})),
-    "a ServiceGo signature": ("servicego", "/api/v1/user", ("/api/v1/userGroup", {"name": "x"})),
-    "a KF5 token": ("kf5", "/apiv2/groups.json", ("/apiv2/groups.json", {"group": {"name": "x"}})),
-    "a KF5 password": ("kf5", "/apiv2/groups.json", ("/apiv2/groups.json", {"group": {"name": "x"}})),
-    "a key of our own API": ("own", "/deskroster/v1/roles", ("/deskroster/v1/roles", {"name": "x"})),
+# How the caller proves who it is: dialect, and whether by a password.
+WAYS = {name: (name, None) for name in CONTRACTS} | {
+    f"{name} by password": (name, contract.log_in.by)
+    for name, contract in CONTRACTS.items()
+    if contract.log_in is not None and contract.log_in.by is not None
 }
-BY_KEY, BY_PASSWORD = set(WAYS) - {"a KF5 password"}, {"a KF5 password"}
-ADMINISTRATORS_ONLY = {"a Udesk signature", "a ServiceGo signature"}  # also to read
-
-# What is lost → how it comes about, the ways that are closed by it, and how they are refused.
-LOSSES = {
-    "the password, in KF5": (
-        "kf5", "PUT", f"/users/{WHO.id}.json", {"user": {"password": "new"}}, BY_PASSWORD, "unauth",
-    ),
-    "the password, in Udesk": (
-        "udesk", "PUT", f"/agents/{WHO.id}", {"agent": {"password": "new"}}, BY_PASSWORD, "unauth",
-    ),
-    "the password, in our own API": (
-        "own", "PUT", f"/v1/agents/{WHO.id}/password", {"password": "new-password"}, BY_PASSWORD, "unauth",
-    ),
-    "the key": ("own", "DELETE", "/v1/keys/6", None, BY_KEY, "unauth"),
-    "the level, in KF5": ("kf5", "PUT", f"/users/{WHO.id}.json", {"user": {"role": "agent"}}, set(WAYS), "forbidden"),
-    "the level, in our own API": ("own", "PATCH", f"/v1/agents/{WHO.id}", {"level": "agent"}, set(WAYS), "forbidden"),
-    "the state, in Udesk": (
-        "udesk", "PUT", f"/agents/{WHO.id}", {"agent": {"disable_status": "disable"}}, set(WAYS), "unauth",
-    ),
-    "the state, in ServiceGo": ("servicego", "PUT", f"/v1/user/{WHO.id}", {"status": 2}, set(WAYS), "unauth"),
-    "the state, to a review": ("servicego", "PUT", f"/v1/user/{WHO.id}", {"status": 3}, set(WAYS), "unauth"),
-    "the job": ("servicego", "PUT", f"/v1/user/{WHO.id}", {"jobStatus": 0}, set(WAYS), "unauth"),
-    "the account, in Udesk": ("udesk", "DELETE", f"/agents/{WHO.id}", None, set(WAYS), "unauth"),
-    "the account, in KF5": ("kf5", "DELETE", f"/users/{WHO.id}.json", None, set(WAYS), "unauth"),
-    "the account, in ServiceGo": ("servicego", "DELETE", f"/v1/user/{WHO.id}", None, set(WAYS), "unauth"),
-}  # fmt: skip
+BY_PASSWORD = {way for way, (_, by) in WAYS.items() if by is not None}
+BY_KEY = set(WAYS) - BY_PASSWORD
+CLOSES = {"key": BY_KEY, "password": BY_PASSWORD, "all": set(WAYS)}
+ADMINISTRATORS_ONLY = {  # also to read
+    way for way, (name, _) in WAYS.items() if CALLS[f"{name} GET {CONTRACTS[name].named.lists}"].level != "agent"
+}
+LOSSES = {what: (name, loss) for name, contract in CONTRACTS.items() for what, loss in contract.losses.items()}
 
 
 def request(desk, way, account=WHO, *, write=False):
     """Return a request by which the caller proves who it is in this way, signed now."""
-    dialect, path, (write_path, body) = WAYS[way]
-    client = desk.plain()
-    client.auth = KF5Password(account) if way == "a KF5 password" else getattr(desk.of(account), dialect).auth
-    how = {"json": body} if write else {}
-    return signed(client, "POST" if write else "GET", write_path if write else path, **how)
+    dialect, by = WAYS[way]
+    client = getattr(desk.of(account), dialect)
+    if by is not None:
+        client = httpx2.Client(
+            base_url=client.base_url, auth=Signature(replace(account, token=account.password), by, desk.clock)
+        )
+    named = CONTRACTS[dialect].named
+    if write:
+        return signed(client, "POST", named.creates, json=named.body("x"))
+    return signed(client, "GET", named.lists)
 
 
 def ask(desk, way, account=WHO, **how):
@@ -68,7 +54,7 @@ def ask(desk, way, account=WHO, **how):
 
 
 def losing(desk, loss):
-    dialect, method, path, body, *_ = LOSSES[loss]
+    dialect, (method, path, body, *_) = LOSSES[loss]
     client = getattr(desk.of(ADMIN), dialect)
     return signed(client, method, path, **({} if body is None else {"json": body}))
 
@@ -88,7 +74,8 @@ def test_what_is_lost_counts_at_the_very_next_request(desk, loss):
 
 def let_in_wrongly(desk, loss) -> set[tuple[str, str]]:
     """Let the caller lose something; return the reads and writes that the next requests got all the same."""
-    dialect, *_, closed, cls = LOSSES[loss]
+    dialect, (*_, closes, cls) = LOSSES[loss]
+    closed = CLOSES[closes]
     for way in WAYS:
         check(WAYS[way][0], ask(desk, way), "ok")
     check(dialect, desk.run(answer(desk, losing(desk, loss))), "ok")
@@ -109,7 +96,7 @@ def test_control_a_password_remembered_without_its_hash_is_noticed(desk, monkeyp
 
     found = let_in_wrongly(desk, "the password, in KF5")
 
-    assert {("a KF5 password", "read"), ("a KF5 password", "write")} == found
+    assert {(way, what) for way in BY_PASSWORD for what in ("read", "write")} == found
 
 
 def test_an_expired_key_counts_at_the_very_next_request(desk):
@@ -140,12 +127,13 @@ def with_expiring_key(desk):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_counts_for_what_is_queued_already(desk, loss, way):
-    *_, closed, cls = LOSSES[loss]
+    dialect, (*_, closes, cls) = LOSSES[loss]
+    closed = CLOSES[closes]
     check(WAYS[way][0], ask(desk, way), "ok")
 
     lost, written = queued_behind(desk, losing(desk, loss), request(desk, way, write=True))
 
-    check(LOSSES[loss][0], lost, "ok")
+    check(dialect, lost, "ok")
     check(WAYS[way][0], written, cls if way in closed else "ok")
     assert (way not in closed) is ("x" in names(desk))
 
@@ -177,7 +165,8 @@ def test_control_a_caller_that_is_not_resolved_again_is_noticed(desk, way, monke
 
 
 def names(desk) -> set[str]:
-    return {group.name for group in desk.roster().groups} | {role.name for role in desk.roster().roles}
+    kinds = {contract.named.kind for contract in CONTRACTS.values()}
+    return {record.name for kind in kinds for record in desk.roster().table(kind)}
 
 
 def queued_behind(desk, *requests, later=0):

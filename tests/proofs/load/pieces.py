@@ -3,17 +3,10 @@
 from deskroster.core.pieces import MAX_BYTES, Shape
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
-from deskroster.dialects.kf5.shapes import fields_piece, group_piece, user_piece
-from deskroster.dialects.own.shapes.agents import agent_piece
-from deskroster.dialects.servicego.profiles import user_info_piece
-from deskroster.dialects.servicego.shapes import staff_piece, user_group_piece
-from deskroster.dialects.udesk import shapes as udesk
+from tests.contracts import CONTRACTS
 
-SHAPES: list[tuple[Kind, Shape[Roster]]] = [
-    ("group", group_piece), ("group", udesk.group_piece), ("group", user_group_piece),
-    ("profile_record", fields_piece), ("profile_record", user_info_piece),
-    ("agent", staff_piece), ("agent", agent_piece), ("agent", user_piece), ("agent", udesk.agent_piece),
-]  # fmt: skip
+_AGENTS_LAST = sorted((piece for one in CONTRACTS.values() for piece in one.pieces), key=lambda one: one[0] == "agent")
+SHAPES: list[tuple[Kind, Shape[Roster]]] = _AGENTS_LAST  # of them there are most
 _LARGEST = 1 << 20  # bytes of one piece, about; with one more than fits, all are dropped
 
 

@@ -1,13 +1,15 @@
 """One write for each dialect, signed, as the bytes of which a request is made: to be spoilt in every way."""
 
 import json
-from base64 import b64encode
+from collections.abc import Callable
 from itertools import count
+from typing import Any
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from deskroster.testing import ServiceGoSignature, StillClock, UdeskSignature
+from deskroster.testing import StillClock
+from tests.contracts import CONTRACTS, creates, has_nonce, lists
 from tests.world import ADMIN
 
 HOST = b"Host: demo.example.com\r\n"
@@ -20,12 +22,21 @@ class Call(Struct, frozen=True):
 
     dialect: str
     path: bytes
+    listed: bytes  # the path of the list that shows it
+    named: Callable[[str], Any]  # the body, by the name of what is created
     query: bytes  # the signature, where it stands there
     credentials: bytes  # a header line, where they stand there
 
     @property
     def target(self) -> bytes:
-        return self.path + (b"?" + self.query if self.query else b"")
+        return self._signed(self.path)
+
+    @property
+    def list_target(self) -> bytes:
+        return self._signed(self.listed)
+
+    def _signed(self, path: bytes) -> bytes:
+        return path + (b"?" + self.query if self.query else b"")
 
     @property
     def head(self) -> bytes:
@@ -33,8 +44,7 @@ class Call(Struct, frozen=True):
         return HOST + self.credentials
 
     def body(self) -> bytes:
-        name = {"name": f"wire {next(_numbers)}"}
-        return json.dumps({"group": name} if self.dialect == "kf5" else name).encode()
+        return json.dumps(self.named(f"wire {next(_numbers)}")).encode()
 
     def request(
         self, extra: bytes = b"", *, line: bytes = b"", head: bytes | None = None, framed: bytes | None = None
@@ -49,15 +59,21 @@ class Call(Struct, frozen=True):
 
 def calls(clock: StillClock) -> list[Call]:
     """Return a write of every dialect. Its signature has no nonce, so that it is good for many requests."""
-    udesk = urlencode(UdeskSignature(ADMIN, clock, "C").parameters()).encode()
-    servicego = urlencode(ServiceGoSignature(ADMIN, clock).parameters()).encode()
-    return [
-        Call("udesk", b"/open_api_v1/user_groups", udesk, b""),
-        Call("kf5", b"/apiv2/groups.json", b"", _basic(f"{ADMIN.email}/token", ADMIN.token)),
-        Call("servicego", b"/api/v1/userGroup", servicego, b""),
-        Call("own", b"/deskroster/v1/positions", b"", _basic(ADMIN.email, ADMIN.token)),
-    ]
+    return [call_of(name, clock) for name in CONTRACTS]
 
 
-def _basic(name: str, secret: str) -> bytes:
-    return b"Authorization: Basic %b\r\n" % b64encode(f"{name}:{secret}".encode())
+def call_of(name: str, clock: StillClock) -> Call:
+    """Return the write of a dialect."""
+    contract = CONTRACTS[name]
+    lasting = [form for form in contract.forms.values() if not has_nonce(form)]
+    assert lasting, f"{name} has no form without a nonce: have the suites of the wire sign each request anew"
+    proof = lasting[0].prove(ADMIN.email, ADMIN.token, int(clock()), "")
+    lines = "".join(f"{header}: {value}\r\n" for header, value in proof.headers.items())
+    return Call(
+        dialect=name,
+        path=creates(name).encode(),
+        listed=lists(name).encode(),
+        named=contract.named.body,
+        query=urlencode(proof.parameters).encode(),
+        credentials=lines.encode(),
+    )
