@@ -152,7 +152,7 @@ CONTRACT = Contract(
         "PUT /groups/{id}.json": {"agents": lambda id: {"group": {}, "agents": [1, id]}},
     },
     finds=identity.FINDS,
-    in_hand=((kf5.auth, "_owner"),),
+    in_hand=((kf5.auth, "by_key"),),
     day=identity.day,
     worst=worst,
     pieces=(
