@@ -20,7 +20,7 @@ help: ## Explain what can be made
 
 setup: .venv/.ready ## Install the command into .venv: .venv/bin/deskroster
 
-demo: .venv/.ready ## Serve a believable company on 127.0.0.1 (ARGS="--port 0 --data DIR --empty --json")
+demo: .venv/.ready ## Serve a demo company on 127.0.0.1 (ARGS="--port 0 --data DIR --empty --json")
 	@$(BIN)/deskroster demo $(ARGS)
 
 test: .venv/.ready-test ## Run the tests on both engines (ARGS="tests/test_architecture.py -k tree" for some of them)

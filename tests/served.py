@@ -7,7 +7,7 @@ import httpx2
 from msgspec.structs import replace
 
 from deskroster import demo
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core.roster import Roster
 from deskroster.settings import Settings
 from deskroster.testing import Emulator, StillClock
@@ -26,7 +26,7 @@ class Served(Emulator):
     def _settings(self, port: int) -> Settings:
         return replace(super()._settings(port), trusted_proxies=self._trusted_proxies)
 
-    async def _prepare(self, installation: Installation) -> demo.Accounts:
+    async def _prepare(self, installation: OpenInstallation) -> demo.Accounts:
         admin, agent = (demo.Account(one.id, one.email, one.password, one.token) for one in (ADMIN, AGENT))
         self._desk = await installation.desk("demo")
         return demo.Accounts("demo", admin, agent)

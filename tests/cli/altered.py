@@ -42,7 +42,7 @@ if __name__ == "__main__":
         all_children_are_ours: (Workers, "_reap"),
         closing_waits_for_ever: (Store, "close"),
         closing_blocks_for_ever: (Store, "close"),
-        deaf_at_the_end: (serving._Signals, "_end"),
+        deaf_at_the_end: (serving._Signals, "_handle"),
     }.items():
         if flaw.__name__ in flaws:
             setattr(where, name, flaw)

@@ -27,7 +27,7 @@ def _serve(folder: str, call: int, ready: Callable[[int], object]) -> int:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    begin, give_way, counted = serving._serve_here, serving._Signals.give_way, 0
+    begin, leave, counted = serving._serve_in_process, serving._Signals.leave_to_server, 0
 
     def called(*_: object) -> None:
         nonlocal counted
@@ -40,13 +40,13 @@ def _serve(folder: str, call: int, ready: Callable[[int], object]) -> int:
         sys.setprofile(called)
         begin(*given)
 
-    def gives_way(signals: Any) -> None:
-        give_way(signals)
+    def leaves(signals: Any) -> None:
+        leave(signals)
         sys.setprofile(None)
         ready(counted)
 
-    serving._serve_here = watched
-    serving._Signals.give_way = gives_way  # type: ignore[method-assign]
+    serving._serve_in_process = watched
+    serving._Signals.leave_to_server = leaves  # type: ignore[method-assign]
     sys.argv = ["deskroster", "serve", "--data", folder, "--port", "0"]
     code: Any = 99
     try:
@@ -89,6 +89,6 @@ def _raise(signals: Any, *_: object) -> None:
 if __name__ == "__main__":
     where, times, seconds, *faults = sys.argv[1:]
     if faults:
-        serving._Signals._end = _raise  # type: ignore[method-assign]
+        serving._Signals._handle = _raise  # type: ignore[method-assign]
     calls = _counted(where)
     print(json.dumps([_signalled(where, 1 + calls * at // int(times), float(seconds)) for at in range(int(times))]))

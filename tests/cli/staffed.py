@@ -26,12 +26,12 @@ def load() -> None:
         signal.pause()
 
 
-def work(number: int, tell: workers.Tell) -> None:
+def work(number: int, on_ready: workers.OnReady) -> None:
     os.write(1, f"{number} {os.getpid()}\n".encode())
     if number == 1 and case == "one is damaged while the other loads":
         raise console.Refused(console.Exit.DAMAGED, "the data is damaged")
     if not case.endswith("while the other loads"):
-        tell([str(number)])
+        on_ready([str(number)])
     load()
 
 
@@ -49,14 +49,14 @@ def fork_but_not(failing: set[int]) -> None:
 
 if __name__ == "__main__":
     case = sys.argv[1]
-    workers._PAUSE = 0.01
+    workers._RESTART_DELAY = 0.01
     fork_but_not({"fork fails later": {3, 4}, "fork fails at the start": {2}}.get(case, set()))
     if case == "an hour goes by whenever the clock is looked at":
         hours = itertools.count()
         workers.time = SimpleNamespace(monotonic=lambda: next(hours) * 3_600.0)  # type: ignore[assignment]
-    with streams.settled():
+    with streams.safe_streams():
         try:
-            sys.exit(workers.Workers(2, work, lambda told: b"ready\n").run())
+            sys.exit(workers.Workers(2, work, lambda reported: b"ready\n").run())
         except console.Refused as refusal:
-            console.complain(refusal)
+            console.print_error(refusal)
             sys.exit(refusal.code)

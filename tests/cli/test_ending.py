@@ -115,7 +115,7 @@ def test_the_sockets_of_metrics_and_commands_drain_while_the_api_does(command):
 
 def tasks_while_saving(settings, telemetry):
     async def counted():
-        async with serving._saving(settings, telemetry):
+        async with serving._sharing_counters(settings, telemetry):
             return len(asyncio.all_tasks()) - 1
 
     return asyncio.run(counted())

@@ -182,7 +182,7 @@ def test_a_standard_error_that_takes_nothing_is_waited_for_once(monkeypatch):
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stderr", nowhere)
-        with streams.settled():
+        with streams.safe_streams():
             for line in ("one", "two"):
                 sys.stderr.write(line)
         sys.excepthook(ValueError, ValueError("three"), None)
@@ -206,7 +206,7 @@ def test_a_closed_standard_input_holds_no_password(command):
 
 @pytest.mark.proof
 def test_control_without_care_for_its_streams_the_program_fails_otherwise(command):
-    careless = "import contextlib, deskroster.cli as cli; cli.settled = contextlib.nullcontext; cli.main()"
+    careless = "import contextlib, deskroster.cli as cli; cli.safe_streams = contextlib.nullcontext; cli.main()"
     with open("/dev/full", "w", encoding="utf-8") as full:
         control = subprocess.run(
             [sys.executable, "-c", careless, "position", "add", "组长", "--data", str(command.data)],

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from deskroster.admin import sockets
 from deskroster.cli.console import Refused
 from deskroster.cli.opening import refusing
-from deskroster.cli.serving import _worded
+from deskroster.cli.serving import _refusing_listen_errors
 from deskroster.server import CannotListen, _tls
 from deskroster.settings import Settings
 from deskroster.testing import Account, Clients
@@ -175,7 +175,7 @@ def test_a_port_in_use_is_said_to_be(nowhere, acme):
 )
 def test_the_hint_at_a_port_in_use_names_its_option(tmp_path, host, port, option):
     settings = Settings(data=tmp_path, host=host, metrics_host="127.0.0.1", metrics_port=9321)
-    with pytest.raises(Refused) as refused, _worded(settings):
+    with pytest.raises(Refused) as refused, _refusing_listen_errors(settings):
         raise CannotListen(errno.EADDRINUSE, "", host, port)
 
     assert f"{option} 0 takes a free one." == refused.value.hint
@@ -184,7 +184,7 @@ def test_the_hint_at_a_port_in_use_names_its_option(tmp_path, host, port, option
 @pytest.mark.once
 def test_a_certificate_that_has_become_unreadable_is_not_taken_for_the_folder(tmp_path):
     gone = Settings(data=tmp_path, tls_certificate=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
-    with pytest.raises(Refused) as refused, refusing(tmp_path), _worded(gone):
+    with pytest.raises(Refused) as refused, refusing(tmp_path), _refusing_listen_errors(gone):
         _tls(gone)
 
     assert "the certificate and its key cannot be used: No such file or directory" == refused.value.why

@@ -4,7 +4,7 @@ The file mode of the socket is the credential: who may open it is the operator.
 """
 
 from deskroster.admin import companies, upkeep
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core.access import OPERATOR, Identity
 from deskroster.desk import Desk
 from deskroster.dialect import Dialect
@@ -21,7 +21,7 @@ _NOBODY = Identity(agent_id=0)
 class AdminApp:
     """The ASGI application behind the socket. The Host header names the company by its label."""
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: OpenInstallation) -> None:
         our_own = next(dialect for dialect in DIALECTS if dialect.name == own.NAME)
         self._own = _ForOperator(installation, our_own)
         self._installation = _OfInstallation(installation, dialect(installation))
@@ -32,7 +32,7 @@ class AdminApp:
             await (self._installation if about_all else self._own)(scope, receive, send)
 
 
-def dialect(installation: Installation) -> Dialect:
+def dialect(installation: OpenInstallation) -> Dialect:
     """Return what concerns the installation, as a dialect that is spoken at the socket alone."""
     return Dialect(
         name="installation",
@@ -48,7 +48,7 @@ def dialect(installation: Installation) -> Dialect:
 class _ForOperator(DialectApp):
     """A dialect whose caller is the operator, whatever the request says."""
 
-    def __init__(self, installation: Installation, dialect: Dialect) -> None:
+    def __init__(self, installation: OpenInstallation, dialect: Dialect) -> None:
         super().__init__(dialect, installation.desks, installation.settings, installation.telemetry, Hosts())
 
     async def _of_host(self, host: str) -> Desk:
@@ -68,7 +68,7 @@ class _ForOperator(DialectApp):
 class _OfInstallation(_ForOperator):
     """A dialect that is of no company; a desk it must have, any will do."""
 
-    def __init__(self, installation: Installation, dialect: Dialect) -> None:
+    def __init__(self, installation: OpenInstallation, dialect: Dialect) -> None:
         super().__init__(installation, dialect)
         self._any = installation
 

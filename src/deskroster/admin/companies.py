@@ -2,7 +2,12 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.admin.installation import Installation, Start, checked_zone, first_steps
+from deskroster.admin.open_installation import (
+    FirstAdministrator,
+    OpenInstallation,
+    administrator_steps,
+    checked_zone,
+)
 from deskroster.core import company
 from deskroster.core.access import Permission
 from deskroster.core.company import CompanyFields
@@ -26,11 +31,11 @@ class CompanyIn(Struct, frozen=True, kw_only=True):
 class CompanyBody(CompanyIn, frozen=True, kw_only=True):
     """A new company, and its first administrator."""
 
-    administrator: Start
+    administrator: FirstAdministrator
 
 
 class CompanyOut(Struct, frozen=True, kw_only=True):
-    """The settings of a company, all of them."""
+    """All settings of a company."""
 
     label: str
     name: str
@@ -48,7 +53,7 @@ class CompanyList(Struct, frozen=True):
 
 
 class Administrator(Struct, frozen=True):
-    """A new company's first administrator, with the secrets that are shown this once."""
+    """A new company's first administrator, with the secrets that are shown only once."""
 
     id: int
     email: str
@@ -57,23 +62,23 @@ class Administrator(Struct, frozen=True):
 
 
 class NewCompany(Struct, frozen=True):
-    """The label of a company that was founded, and who administers it."""
+    """The label of a company that was created, and its administrator."""
 
     company: str
     admin: Administrator
 
 
-def routes(installation: Installation) -> tuple[Route, ...]:
-    """Return the routes that have to do with companies."""
+def routes(installation: OpenInstallation) -> tuple[Route, ...]:
+    """Return the routes for companies."""
 
     def list_companies(request: Request, desk: Desk) -> Reply:
         companies = [company_out(one) for one in installation.store.listed.all()]
         return written(CompanyList(companies, len(companies)))
 
     async def create_company(request: Request, desk: Desk) -> Reply:
-        wanted = request.read(CompanyBody)
-        made = await found(installation, company_fields(wanted), wanted.administrator, request.id)
-        return Reply(201, encode(made))
+        body = request.read(CompanyBody)
+        created = await new_company(installation, company_fields(body), body.administrator, request.id)
+        return Reply(201, encode(created))
 
     async def update_company(request: Request, desk: Desk) -> Reply:
         request.desk = await installation.desk(request.path_text("label"))
@@ -88,23 +93,28 @@ def routes(installation: Installation) -> tuple[Route, ...]:
     return (
         Route(method="GET", path="/companies", handler=list_companies, needs=needs, summary="List companies",
               reply=CompanyList),
-        Route(method="POST", path="/companies", handler=create_company, needs=needs, summary="Found a company",
+        Route(method="POST", path="/companies", handler=create_company, needs=needs, summary="Create a company",
               body=CompanyBody, reply=NewCompany, status=201),
         Route(method="PATCH", path="/companies/{label}", handler=update_company, needs=needs,
               summary="Change the settings of a company", body=CompanyIn, reply=CompanyOut),
     )  # fmt: skip
 
 
-async def found(installation: Installation, fields: CompanyFields, start: Start, request_id: str) -> NewCompany:
-    """Found a company with one administrator, one position and one role. Raises Invalid, Conflict, Busy, Unknown."""
-    steps, secrets = await first_steps(installation, start)
-    desk = await installation.found(fields, steps, request_id)
-    return NewCompany(desk.roster.company.label, Administrator(1, start.email, secrets.password, secrets.token))
+async def new_company(
+    installation: OpenInstallation, fields: CompanyFields, administrator: FirstAdministrator, request_id: str
+) -> NewCompany:
+    """Create a company with one administrator, one position and one role.
+
+    Raises Invalid, Conflict, Busy or Unknown.
+    """
+    steps, secrets = await administrator_steps(installation, administrator)
+    desk = await installation.create_company(fields, steps, request_id)
+    return NewCompany(desk.roster.company.label, Administrator(1, administrator.email, secrets.password, secrets.token))
 
 
-def company_fields(wanted: CompanyIn) -> CompanyFields:
-    """Return what a body wants of a company."""
-    return CompanyFields(**{name: getattr(wanted, name) for name in CompanyFields.__struct_fields__})
+def company_fields(body: CompanyIn) -> CompanyFields:
+    """Return the settings in a body as the core takes them."""
+    return CompanyFields(**{name: getattr(body, name) for name in CompanyFields.__struct_fields__})
 
 
 def company_out(one: Company) -> CompanyOut:

@@ -1,4 +1,4 @@
-"""The socket file itself: bound with mode 0600, reached however long the path of its folder is."""
+"""The Unix socket of a served folder: of mode 0600, and reachable even if the path of the folder is long."""
 
 import os
 import socket
@@ -9,16 +9,17 @@ from pathlib import Path
 FILE = "admin.sock"
 MAX_PATH = 100  # bytes that fit an AF_UNIX address on every system (sun_path has 104 or 108)
 
-_HANDLES = Path("/proc/self/fd")  # a folder that is open has a short name here, on Linux
+_DESCRIPTORS = Path("/proc/self/fd")  # on Linux, an open folder has a short path here
 
 
 class PathTooLong(Exception):
-    """The folder's path does not fit a socket's address, and this system has no way around."""
+    """The folder's path does not fit a socket address, and this system has no /proc/self/fd."""
 
 
 def bind(folder: Path) -> socket.socket:
-    """Listen on the folder's socket. Only who holds the folder's lock may: a file left by a killed server is replaced.
+    """Listen on the folder's socket.
 
+    The caller must hold the folder's lock: a socket file that a killed server has left behind is replaced.
     Raises PathTooLong or OSError.
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -40,14 +41,14 @@ def bind(folder: Path) -> socket.socket:
 
 
 def unbind(listening: socket.socket, folder: Path) -> None:
-    """Stop listening, and leave no file behind."""
+    """Stop listening, and delete the socket file."""
     listening.close()
     with suppress(FileNotFoundError):
         os.unlink(folder / FILE)
 
 
 def answers(folder: Path) -> bool:
-    """Tell whether a server listens on the folder's socket: the file may be there without one. Raises PathTooLong."""
+    """Return whether a server listens on the folder's socket; the file may exist without one. Raises PathTooLong."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe, reachable(folder) as path:
         try:
             probe.connect(path)
@@ -58,17 +59,17 @@ def answers(folder: Path) -> bool:
 
 @contextmanager
 def reachable(folder: Path) -> Iterator[str]:
-    """Give a path to the folder's socket that is short enough to bind or connect to. Raises PathTooLong."""
+    """Yield a path to the folder's socket that is short enough to bind or connect to. Raises PathTooLong."""
     path = str(folder / FILE)
     if len(os.fsencode(path)) <= MAX_PATH:
         yield path
         return
-    if not _HANDLES.is_dir():
+    if not _DESCRIPTORS.is_dir():
         raise PathTooLong(
             f"the path of {os.fsencode(folder)!r} is too long for a socket: {MAX_PATH - len(FILE) - 1} bytes at most"
         )
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield str(_HANDLES / str(handle) / FILE)
+        yield str(_DESCRIPTORS / str(descriptor) / FILE)
     finally:
-        os.close(handle)
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The upkeep of an installation: is it well, back it up, look it over."""
+"""The upkeep of an installation: health, backup, check."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from deskroster import __version__
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core import moments
 from deskroster.core.access import Permission
 from deskroster.core.problems import Invalid, Rule
@@ -23,33 +23,33 @@ from deskroster.ledger.files.paths import as_text, from_text, shown
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.upkeep.check import What
 
-_CLOCK_STARTS = 1_700_000_000  # a clock that shows less has not been set (November 2023)
-_CLOCK_SLACK = 60  # seconds
-_MOST_SHOWN = 5  # findings of one kind
+_EARLIEST_TIME = 1_700_000_000  # Unix seconds (November 2023): an earlier clock has not been set
+_CLOCK_TOLERANCE = 60  # seconds that a file may be newer than the clock
+_MAX_SHOWN = 5  # findings of one kind
 
 
 class Health(Struct, frozen=True):
-    """Whether writes can be taken, and what was found damaged."""
+    """Whether the installation can be written to, and the version of the program."""
 
     writable: bool
     version: str
 
 
 class BackupBody(Struct, frozen=True):
-    """The absolute path of a folder that does not exist yet; a `file:` address where it is not in UTF-8."""
+    """The absolute path of a folder that does not exist yet; a `file:` URL if the path is not UTF-8."""
 
     folder: str
 
 
 class BackupOut(Struct, frozen=True):
-    """Where a backup is, and what it says of itself."""
+    """The folder of a backup, and its manifest."""
 
     folder: str
     manifest: Manifest
 
 
 class Check(Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: What | Literal["clock"]
     ok: bool
@@ -57,14 +57,14 @@ class Check(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Whether all is well, and each thing that was looked at."""
+    """The results of all checks, and whether every one is in order."""
 
     ok: bool
     checks: list[Check]
 
 
-_FIRST: tuple[What, ...] = ("integrity", "version", "newer", "key")
-"""What keeps the rest from being looked at when it is wrong."""
+_PREREQUISITES: tuple[What, ...] = ("integrity", "version", "newer", "key")
+"""If one of these fails, the other checks are skipped."""
 _WELL: dict[What, str] = {
     "integrity": "every page of the database reads as it was written",
     "foreign_key": "every row points at rows that are there",
@@ -77,8 +77,8 @@ _WELL: dict[What, str] = {
 }
 
 
-def routes(installation: Installation) -> tuple[Route, ...]:
-    """Return the routes of the upkeep."""
+def routes(installation: OpenInstallation) -> tuple[Route, ...]:
+    """Return the routes for health, backup and check."""
 
     def health(request: Request, desk: Desk) -> Reply:
         return written(Health(installation.store.writable, __version__))
@@ -107,24 +107,27 @@ def routes(installation: Installation) -> tuple[Route, ...]:
 
     needs = Permission.WRITE_COMPANY
     return (
-        Route(method="GET", path="/health", handler=health, needs=needs, summary="Is it well?", reply=Health),
+        Route(method="GET", path="/health", handler=health, needs=needs, summary="Health", reply=Health),
         Route(method="POST", path="/backups", handler=back_up, needs=needs, summary="Back up while serving",
               body=BackupBody, reply=BackupOut),
-        Route(method="GET", path="/check", handler=check, needs=needs, summary="Look everything over", reply=Report),
+        Route(method="GET", path="/check", handler=check, needs=needs, summary="Check everything", reply=Report),
     )  # fmt: skip
 
 
 def report(findings: list[Finding], labels: dict[int, str], data: Path, now: float, product: str = "") -> Report:
-    """Return what there is to say of a folder, given what was found in its database."""
-    found: dict[What, list[str]] = {what: [] for what in get_args(What)}
+    """Return the report on a data folder: the findings in its database, its key and the clock.
+
+    `now`: Unix seconds. `product`: name and version of the database.
+    """
+    wrong: dict[What, list[str]] = {what: [] for what in get_args(What)}
     for what, company_id, where in findings:
-        found[what].append(f"{labels.get(company_id, '')} {where}".strip())
-    cut_short = any(found[what] for what in _FIRST)
+        wrong[what].append(f"{labels.get(company_id, '')} {where}".strip())
+    rest_skipped = any(wrong[what] for what in _PREREQUISITES)
     checks = [
-        _checked("version", found.pop("version") + found.pop("newer"), _versions(product)),
-        _key(found.pop("key"), data),
+        _checked("version", wrong.pop("version") + wrong.pop("newer"), _versions(product)),
+        _key(wrong.pop("key"), data),
         _clock(data, now),
-        *(_checked(what, wrong, _WELL[what]) for what, wrong in found.items() if wrong or not cut_short),
+        *(_checked(what, details, _WELL[what]) for what, details in wrong.items() if details or not rest_skipped),
     ]
     return Report(all(check.ok for check in checks), checks)
 
@@ -132,8 +135,8 @@ def report(findings: list[Finding], labels: dict[int, str], data: Path, now: flo
 def _checked(what: What, wrong: list[str], well: str) -> Check:
     if not wrong:
         return Check(what, True, well)
-    more = f" and {len(wrong) - _MOST_SHOWN} more" if len(wrong) > _MOST_SHOWN else ""
-    return Check(what, False, "; ".join(wrong[:_MOST_SHOWN]) + more)
+    more = f" and {len(wrong) - _MAX_SHOWN} more" if len(wrong) > _MAX_SHOWN else ""
+    return Check(what, False, "; ".join(wrong[:_MAX_SHOWN]) + more)
 
 
 def _versions(product: str) -> str:
@@ -155,9 +158,9 @@ def _key(wrong: list[str], data: Path) -> Check:
 
 
 def _clock(data: Path, now: float) -> Check:
-    if now < _CLOCK_STARTS:
+    if now < _EARLIEST_TIME:
         return Check("clock", False, "it has not been set: signatures will be refused")
     newest = max((path.stat().st_mtime for path in data.iterdir()), default=now)
-    if newest > now + _CLOCK_SLACK:
+    if newest > now + _CLOCK_TOLERANCE:
         return Check("clock", False, f"it is {newest - now:.0f} s behind the files of this folder")
     return Check("clock", True, moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))

@@ -7,13 +7,13 @@ import typer
 
 from deskroster import __version__
 from deskroster.cli import agents, companies, fields, keys, reference
-from deskroster.cli.console import Exit, Refused, complain, say
+from deskroster.cli.console import Exit, Refused, print_error, print_markup
 from deskroster.cli.demo import demo
 from deskroster.cli.init import init
 from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
-from deskroster.cli.streams import CannotShow, settled
+from deskroster.cli.streams import OutputFailed, safe_streams
 from deskroster.cli.upkeep import backup, doctor, restore_backup
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
@@ -62,14 +62,14 @@ app.add_typer(
 
 def main() -> None:
     """Run a command and end with its exit code."""
-    with settled():
+    with safe_streams():
         try:
             _run()
         except Refused as refusal:
-            complain(refusal)
+            print_error(refusal)
             sys.exit(refusal.code)
-        except CannotShow as error:
-            complain(Refused(Exit.UNKNOWN, f"done, but the result could not be shown: {error}"))
+        except OutputFailed as error:
+            print_error(Refused(Exit.UNKNOWN, f"done, but the result could not be shown: {error}"))
             sys.exit(Exit.UNKNOWN)
         except KeyboardInterrupt:
             sys.exit(Exit.INTERRUPTED)
@@ -79,13 +79,13 @@ def _run() -> None:
     try:
         app()
     except SystemExit:
-        sys.stdout.flush()  # else Python would find out only when it ends
+        sys.stdout.flush()  # otherwise an error would only occur when Python exits
         raise
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        say(f"deskroster {__version__}")
+        print_markup(f"deskroster {__version__}")
         raise typer.Exit
 
 

@@ -1,21 +1,20 @@
-"""`deskroster agent` and `deskroster password`: what the operator does for agents."""
+"""`deskroster agent` and `deskroster password`: the operator's commands for agents."""
 
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
-from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.console import Exit, Refused, print_json, print_records, print_result
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Json
-from deskroster.cli.reference import told
 from deskroster.cli.secret import read_secret
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="The agent's id or e-mail.", show_default=False)]
 
 
 class Level(StrEnum):
-    """The levels, as the command line takes them."""
+    """The choices of the argument LEVEL."""
 
     agent = "agent"
     admin = "admin"
@@ -40,12 +39,12 @@ def list_agents(data: Data, company: Company = None, json: Json = False) -> None
         "group_ids": "Groups",
     }  # fmt: skip
     with Folder(data, company) as folder:
-        show(folder.all("/agents"), columns, json)
+        print_records(folder.all("/agents"), columns, json)
 
 
 @app.command("show")
 def show_agent(who: Who, data: Data, company: Company = None, json: Json = False) -> None:
-    """Show all about an agent that is no secret.
+    """Show everything about an agent except secrets.
 
     For example:
 
@@ -56,9 +55,10 @@ def show_agent(who: Who, data: Data, company: Company = None, json: Json = False
     with Folder(data, company) as folder:
         agent = find_agent(folder, who)
     if json:
-        told(agent, "", json)
+        print_json(agent)
     else:
-        show([{"key": key, "value": value} for key, value in agent.items()], {"key": "Field", "value": "Value"}, False)
+        rows = [{"key": key, "value": value} for key, value in agent.items()]
+        print_records(rows, {"key": "Field", "value": "Value"}, False)
 
 
 @app.command("level")
@@ -71,8 +71,8 @@ def set_level(
 ) -> None:
     """Make an agent an administrator, or an agent again.
 
-    Being an administrator is a level of its own: no role or permission set confers it. The last enabled administrator
-    stays one (exit code 4).
+    Administrator is a separate level: no role or permission set grants it. The last enabled administrator
+    cannot be demoted (exit code 4).
 
     For example:
 
@@ -82,14 +82,14 @@ def set_level(
     """
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"level": level.value})
-    told(agent, f"{agent['name']} ({agent['email']}) has the level {agent['level']}.", json)
+    print_result(agent, f"{agent['name']} ({agent['email']}) has the level {agent['level']}.", json)
 
 
 @app.command("sip")
 def set_sip_account(
     who: Who,
     data: Data,
-    number: Annotated[str | None, typer.Option("--number", help="The number; an empty one takes it away.")] = None,
+    number: Annotated[str | None, typer.Option("--number", help="The number; an empty one removes it.")] = None,
     password: Annotated[
         bool, typer.Option("--password", help="Read the SIP password from a prompt or standard input.")
     ] = False,
@@ -112,14 +112,14 @@ def set_sip_account(
         body["sip_password"] = read_secret("SIP password")
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
-    told(agent, f"The SIP account of {agent['email']} is set.", json)
+    print_result(agent, f"The SIP account of {agent['email']} is set.", json)
 
 
 def set_password(who: Who, data: Data, company: Company = None, json: Json = False) -> None:
     """Set an agent's login password.
 
-    It is asked for at a terminal, or read from standard input (one line): never on the command line, where others
-    could read it. 8 to 128 characters. Whoever was logged in with the old one is not any more.
+    It is read from a prompt at a terminal, or from standard input (one line), never from the command line, where others
+    could read it. 8 to 128 characters. The old password stops working at the next request.
 
     For example:
 
@@ -131,7 +131,7 @@ def set_password(who: Who, data: Data, company: Company = None, json: Json = Fal
     with Folder(data, company) as folder:
         id = find_agent(folder, who)["id"]
         agent = folder.call("PUT", f"/agents/{id}/password", {"password": read_secret("Password")})
-    told(agent, f"The password of {agent['email']} is set.", json)
+    print_result(agent, f"The password of {agent['email']} is set.", json)
 
 
 def find_agent(folder: Folder, who: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def find_agent(folder: Folder, who: str) -> dict[str, Any]:
     if who.isascii() and who.isdigit():
         agent: dict[str, Any] = folder.call("GET", f"/agents/{who}")
         return agent
-    found: list[dict[str, Any]] = folder.call("GET", "/agents", email=who)["items"]
-    if not found:
+    matches: list[dict[str, Any]] = folder.call("GET", "/agents", email=who)["items"]
+    if not matches:
         raise Refused(Exit.NOT_FOUND, f"there is no agent {who}")
-    return found[0]
+    return matches[0]

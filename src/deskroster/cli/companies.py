@@ -7,11 +7,10 @@ import msgspec
 import typer
 
 from deskroster.admin.companies import NewCompany
-from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.console import Exit, Refused, print_records, print_result
 from deskroster.cli.folder import Folder
-from deskroster.cli.init import AdminName, AskPassword, Email, Name, show_new
+from deskroster.cli.init import AdminName, AskPassword, Email, Name, print_new_company
 from deskroster.cli.options import Data, Json
-from deskroster.cli.reference import told
 from deskroster.cli.secret import read_secret
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
@@ -19,7 +18,7 @@ from deskroster.ledger.files.paths import in_shell
 
 
 class Language(StrEnum):
-    """The languages of messages, as the command line takes them."""
+    """The choices of --language."""
 
     zh = "zh"
     en = "en"
@@ -69,7 +68,7 @@ def list_companies(data: Data, json: Json = False) -> None:
         "signature_forms": "Signature forms", "calls_per_minute": "Calls a minute",
     }  # fmt: skip
     with Folder(data) as folder:
-        show(folder.installation("GET", "/companies")["items"], columns, json)
+        print_records(folder.installation("GET", "/companies")["items"], columns, json)
 
 
 @app.command("add")
@@ -97,17 +96,17 @@ def add_company(
     deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
     ```
     """
-    start = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
+    administrator = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
     settings = _settings(label=label, name=name, language=language, time_zone=time_zone)
     with Folder(data) as folder:
         try:
-            made = folder.installation("POST", "/companies", {**settings, "administrator": start})
+            created = folder.installation("POST", "/companies", {**settings, "administrator": administrator})
         except Refused as refusal:
             if refusal.code == Exit.CONFLICT:
-                again = f"deskroster password 1 --company {label} --data {in_shell(data)}"
-                refusal.hint = f"If this was interrupted before it showed the administrator's password: {again}"
+                command = f"deskroster password 1 --company {label} --data {in_shell(data)}"
+                refusal.hint = f"If this was interrupted before it showed the administrator's password: {command}"
             raise
-    show_new(msgspec.convert(made, NewCompany), json)
+    print_new_company(msgspec.convert(created, NewCompany), json)
 
 
 @app.command("set")
@@ -132,7 +131,7 @@ def set_company(
     deskroster company set acme --calls-per-minute 60 --data ./data
     ```
     """
-    wanted = _settings(
+    settings = _settings(
         label=label,
         name=name,
         language=language,
@@ -140,11 +139,14 @@ def set_company(
         signature_forms=signature_form or None,
         calls_per_minute=calls_per_minute,
     )
-    if not wanted:
+    if not settings:
         raise Refused(Exit.USAGE, "nothing to set", "deskroster company set --help lists the settings.")
     with Folder(data) as folder:
-        told(folder.installation("PATCH", f"/companies/{which}", wanted), f"The company {which} is set.", json)
+        print_result(
+            folder.installation("PATCH", f"/companies/{which}", settings), f"The company {which} is set.", json
+        )
 
 
-def _settings(**wanted: Any) -> dict[str, Any]:
-    return {name: value for name, value in wanted.items() if value is not None}
+def _settings(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the command line says and how it ends: to people, to programs, and by its exit code."""
+"""The output of commands, for people and for programs, and their exit codes."""
 
 import json as plain_json
 import sys
@@ -16,21 +16,21 @@ err = Console(stderr=True, highlight=False)
 
 
 class Exit(IntEnum):
-    """How a command ended. The help of `deskroster` lists them."""
+    """The exit codes of commands. The help of `deskroster` lists them."""
 
     OK = 0
-    REFUSED = 1  # a rule was broken, or what was looked at is not well
-    USAGE = 2  # as Click has it
+    REFUSED = 1  # a rule was broken, or a check found something wrong
+    USAGE = 2  # the same as Click's
     NOT_FOUND = 3
     CONFLICT = 4
-    UNAVAILABLE = 5  # surely not done; safe to repeat
-    UNKNOWN = 6  # it cannot be said whether it was done; or it was, and the result could not be shown
-    DAMAGED = 7  # the data is broken: a backup must be restored
+    UNAVAILABLE = 5  # not done; safe to retry
+    UNKNOWN = 6  # it is unknown whether it was done; or it was done, and the result could not be shown
+    DAMAGED = 7  # the data is damaged: a backup must be restored
     INTERRUPTED = 130
 
 
 class Refused(Exception):
-    """A command cannot do what it was asked to: why, what may help, and the exit code."""
+    """A command failed: the reason, a hint that may help, and the exit code."""
 
     def __init__(self, code: Exit, why: str, hint: str = "") -> None:
         super().__init__(why)
@@ -39,38 +39,38 @@ class Refused(Exception):
         self.hint = hint
 
 
-def complain(refusal: Refused) -> None:
-    """Say on standard error what went wrong."""
+def print_error(refusal: Refused) -> None:
+    """Print the reason and the hint to standard error."""
     err.print(f"[red]Error:[/red] {escape(refusal.why)}", soft_wrap=True)
     if refusal.hint:
         err.print(f"[dim]Hint:[/dim]  {escape(refusal.hint)}", soft_wrap=True)
 
 
-def say(text: str) -> None:
-    """Print a line for people; Rich markup counts."""
+def print_markup(text: str) -> None:
+    """Print a line with Rich markup."""
     out.print(text, soft_wrap=True)
 
 
-def verbatim(text: str) -> None:
-    """Print a text as it is, however wide the terminal: it is to be copied."""
+def print_plain(text: str) -> None:
+    """Print a text without markup and without wrapping, so that it can be copied."""
     out.out(text, highlight=False)
 
 
-def said(tell: Callable[[], object]) -> str:
-    """Return what a function says and prints, instead of printing it."""
-    with out.capture() as captured:
-        tell()
-    return captured.get()
+def captured(printing: Callable[[], object]) -> str:
+    """Return what a function prints to standard output, instead of printing it."""
+    with out.capture() as capture:
+        printing()
+    return capture.get()
 
 
-def as_json(value: Any) -> None:
-    """Print one line of JSON for programs."""
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
     sys.stdout.write(json_line(value))
     sys.stdout.flush()
 
 
 def json_line(value: Any) -> str:
-    """Return one line of JSON; what standard output cannot encode is escaped as JSON has it."""
+    """Return one line of JSON, with JSON escapes for characters that standard output cannot encode."""
     try:
         line = msgspec.json.encode(value).decode()
         line.encode(sys.stdout.encoding or "utf-8")
@@ -79,15 +79,26 @@ def json_line(value: Any) -> str:
     return line + "\n"
 
 
-def encoded(text: str) -> bytes:
-    """Return a text as standard output takes it."""
+def encode_output(text: str) -> bytes:
+    """Return a text in the encoding of standard output."""
     return text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
 
 
-def show(records: Sequence[dict[str, Any]], columns: dict[str, str], json: bool) -> None:
-    """Print records: as JSON, or the columns (key of the record → heading) as a table, for a pipe between tabs."""
+def print_result(record: Any, sentence: str, json: bool) -> None:
+    """Print what was done: the record as JSON, or the sentence."""
     if json:
-        as_json(records)
+        print_json(record)
+    else:
+        print_plain(sentence)
+
+
+def print_records(records: Sequence[dict[str, Any]], columns: dict[str, str], json: bool) -> None:
+    """Print records as JSON or as a table, which has tabs between its cells if standard output is not a terminal.
+
+    `columns`: key in the record → heading.
+    """
+    if json:
+        print_json(records)
         return
     rows = [[_cell(record.get(key)) for key in columns] for record in records]
     if not out.is_terminal:

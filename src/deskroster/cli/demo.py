@@ -1,4 +1,4 @@
-"""`deskroster demo`: a believable company, served at once."""
+"""`deskroster demo`: serve a demo company without any setup."""
 
 import ipaddress
 import tempfile
@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.cli import curls
-from deskroster.cli.console import Exit, Refused, json_line, said, say, verbatim
+from deskroster.cli.console import Exit, Refused, captured, json_line, print_markup, print_plain
 from deskroster.cli.options import Json, Port
 from deskroster.cli.serving import Addresses, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
@@ -23,7 +23,9 @@ from deskroster.telemetry import Telemetry
 Loopback = Annotated[str, typer.Option("--host", help="The address to listen on: a loopback address.")]
 Keep = Annotated[
     Path | None,
-    typer.Option("--data", metavar="DIR", help="Keep the data here; the next start finds it. Else it is temporary."),
+    typer.Option(
+        "--data", metavar="DIR", help="Keep the data in this folder for the next start; by default it is temporary."
+    ),
 ]
 Empty = Annotated[bool, typer.Option("--empty", help="Only an administrator, one position and one role, id 1 each.")]
 
@@ -31,16 +33,16 @@ Empty = Annotated[bool, typer.Option("--empty", help="Only an administrator, one
 def demo(
     host: Loopback = "127.0.0.1", port: Port = 8321, data: Keep = None, empty: Empty = False, json: Json = False
 ) -> None:
-    """Serve a believable company on this machine, at once.
+    """Serve a realistic demo company on this machine, without any setup.
 
     About 60 agents in 8 groups with positions, roles, departments and profile fields. The screen shows the addresses,
-    the credentials and a `curl` for each API that signs itself. A refused signature says what was tried, so this is the
-    place to debug a client; for the same reason it listens on loopback addresses only.
+    the credentials and a `curl` for each API that signs itself. A refusal of a signature says which text should have
+    been signed, so this is the place to debug a client; for the same reason it listens on loopback addresses only.
 
-    The data is gone when the demo stops, unless --data names a folder to keep it in: the next start finds the same
+    The data is deleted when the demo stops, unless --data names a folder to keep it in: the next start finds the same
     company and the same credentials.
 
-    With --json nothing is printed but one line when the server answers:
+    With --json it prints only one line, when the server answers:
     {"event":"ready","url":…,"company":"demo","admin":{"id","email","password","token"},"agent":{…}}.
     A password or token that was changed since is null; so is "agent" with --empty.
 
@@ -56,13 +58,13 @@ def demo(
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="deskroster-demo-")))
         settings = Settings(data=folder, database="", host=_loopback(host), port=port, explain_signatures=True)
 
-        async def prepare(installation: Installation) -> Accounts:
+        async def prepare(installation: OpenInstallation) -> Accounts:
             return await prepared(installation, empty, uuid.uuid4().hex)
 
         def ready(at: Addresses, accounts: Accounts, log: Telemetry) -> str:
             if json:
                 return json_line({"event": "ready", "url": at.url, **_fields(accounts)})
-            return said(lambda: _welcome(at.url, accounts, data))
+            return captured(lambda: _print_welcome(at.url, accounts, data))
 
         try:
             serve(settings, prepare, ready)
@@ -72,7 +74,7 @@ def demo(
 
 
 def _loopback(host: str) -> str:
-    """Return the address. Raises Refused unless only this machine can reach it."""
+    """Return the address. Raises Refused unless it is a loopback address."""
     if host == "localhost":
         return "127.0.0.1"
     try:
@@ -88,21 +90,25 @@ def _fields(accounts: Accounts) -> dict[str, object]:
     return {"company": accounts.company, "admin": accounts.admin, "agent": accounts.agent}
 
 
-def _welcome(url: str, accounts: Accounts, data: Path | None) -> None:
+def _print_welcome(url: str, accounts: Accounts, data: Path | None) -> None:
     kept = f"kept in {escape(shown(data))}" if data else "gone when this stops; --data DIR keeps it"
-    say(f"\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  (data: {kept}; stop with Ctrl-C)\n")
+    print_markup(
+        f"\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  (data: {kept}; stop with Ctrl-C)\n"
+    )
     for heading, account in (("Administrator", accounts.admin), ("Agent", accounts.agent)):
         if account is not None:
-            _introduce(heading, account)
-    say("[bold]The APIs[/bold], each with its reference and a call that works as it is:\n")
+            _print_account(heading, account)
+    print_markup("[bold]The APIs[/bold], each with its reference and a call that works as it is:\n")
     email, token = (accounts.admin.email, accounts.admin.token) if accounts.admin else ("EMAIL", None)
     for dialect, command in curls.of_each_dialect(url, email, token):
-        say(f"[bold]{dialect.title}[/bold]  {url}{dialect.prefix}  [dim]reference:[/dim] {url}/docs/{dialect.name}")
-        verbatim(f"{command}\n")
+        print_markup(
+            f"[bold]{dialect.title}[/bold]  {url}{dialect.prefix}  [dim]reference:[/dim] {url}/docs/{dialect.name}"
+        )
+        print_plain(f"{command}\n")
 
 
-def _introduce(heading: str, account: Account) -> None:
-    say(f"[bold]{heading}[/bold] (id {account.id})")
+def _print_account(heading: str, account: Account) -> None:
+    print_markup(f"[bold]{heading}[/bold] (id {account.id})")
     for name in ("email", "password", "token"):
-        verbatim(f"  {name:<10}{getattr(account, name) or '(changed)'}")
-    say("")
+        print_plain(f"  {name:<10}{getattr(account, name) or '(changed)'}")
+    print_markup("")

@@ -4,10 +4,9 @@ from typing import Annotated, get_args
 
 import typer
 
-from deskroster.cli.console import Exit, Refused, show
+from deskroster.cli.console import Exit, Refused, print_records, print_result
 from deskroster.cli.folder import Folder
-from deskroster.cli.options import Company, Data, Json
-from deskroster.cli.reference import Id, told
+from deskroster.cli.options import Company, Data, Id, Json
 from deskroster.core.records import FieldType
 
 TYPES: tuple[str, ...] = get_args(FieldType)
@@ -38,7 +37,7 @@ def list_fields(data: Data, company: Company = None, json: Json = False) -> None
         "options": "Options",
     }  # fmt: skip
     with Folder(data, company) as folder:
-        show(folder.all(PATH), columns, json)
+        print_records(folder.all(PATH), columns, json)
 
 
 @app.command("add")
@@ -68,8 +67,8 @@ def add_field(
         raise Refused(Exit.USAGE, f"there is no type {type}", f"There are: {', '.join(TYPES)}.")
     body = {"api_name": api_name, "label": label, "type": type, "required": required, "options": option or []}
     with Folder(data, company) as folder:
-        made = folder.call("POST", PATH, body)
-    told(made, f"The field {api_name} has the id {made['id']}.", json)
+        added = folder.call("POST", PATH, body)
+    print_result(added, f"The field {api_name} has the id {added['id']}.", json)
 
 
 @app.command("rename")
@@ -89,7 +88,7 @@ def rename_field(
     ```
     """
     with Folder(data, company) as folder:
-        told(folder.call("PATCH", f"{PATH}/{id}", {"label": label}), f"The field {id} is now {label}.", json)
+        print_result(folder.call("PATCH", f"{PATH}/{id}", {"label": label}), f"The field {id} is now {label}.", json)
 
 
 @app.command("remove")
@@ -103,4 +102,4 @@ def remove_field(id: Id, data: Data, company: Company = None, json: Json = False
     ```
     """
     with Folder(data, company) as folder:
-        told(folder.call("DELETE", f"{PATH}/{id}"), f"The field {id} is removed.", json)
+        print_result(folder.call("DELETE", f"{PATH}/{id}"), f"The field {id} is removed.", json)

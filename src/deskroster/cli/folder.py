@@ -1,4 +1,4 @@
-"""A data folder as commands reach it: through the socket of its server, or with none running in this process."""
+"""Access of commands to a data folder: through the socket of its server, or in this process if no server runs."""
 
 import asyncio
 import time
@@ -20,20 +20,20 @@ from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
 OUR_OWN = "/deskroster/v1"
-PATIENCE = 5.0  # seconds that a server may take to start, or another command to finish
-PAUSE = 0.05  # seconds between two attempts
-LONGEST_CALL = 3_600.0  # seconds: a backup or a check of a large installation
+OPEN_TIMEOUT = 5.0  # seconds to wait while a server starts or stops, or another command uses the folder
+RETRY_DELAY = 0.05  # seconds between two attempts
+CALL_TIMEOUT = 3_600.0  # seconds: a backup or a check of a large installation takes long
 PER_PAGE = 1_000
 
 _CODES = {404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 429: Exit.UNAVAILABLE, 503: Exit.UNAVAILABLE}
 
 
 class Folder:
-    """The operator's calls on a data folder; `with` opens and closes it. Raises Refused when it is refused."""
+    """The operator's calls on a data folder; `with` opens and closes it. Raises Refused if a call fails."""
 
     def __init__(self, data: Path, company: str | None = None) -> None:
         self._data = data
-        self._wanted = company
+        self._company_option = company
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._client: httpx2.AsyncClient
@@ -52,31 +52,31 @@ class Folder:
         self._runner.close()
 
     def installation(self, method: str, path: str, body: Any = None) -> Any:
-        """Make a call that concerns the installation."""
+        """Make a call on the installation, and return its answer."""
         return self._call(method, f"http://installation{INSTALLATION}{path}", body)
 
     def call(self, method: str, path: str, body: Any = None, **query: str | int) -> Any:
-        """Make a call of our own API on the company that is meant."""
+        """Make a call of our own API on `company`, and return its answer."""
         return self._call(method, f"http://{self.company}{OUR_OWN}{path}", body, query)
 
     def all(self, path: str) -> list[dict[str, Any]]:
-        """Return the whole of a list of our own API."""
-        found: list[dict[str, Any]] = []
+        """Return all pages of a list of our own API."""
+        items: list[dict[str, Any]] = []
         while True:
-            page = self.call("GET", path, page=len(found) // PER_PAGE + 1, per_page=PER_PAGE)
-            found += page["items"]
-            if len(found) >= page["total"] or not page["items"]:
-                return found
+            page = self.call("GET", path, page=len(items) // PER_PAGE + 1, per_page=PER_PAGE)
+            items += page["items"]
+            if len(items) >= page["total"] or not page["items"]:
+                return items
 
     @property
     def company(self) -> str:
-        """The label of the company that is meant. Raises Refused if that is not said, or there is none such."""
+        """The label of the company: --company, or the only one. Raises Refused if there is none, or several."""
         labels: list[str] = [one["label"] for one in self.installation("GET", "/companies")["items"]]
-        if self._wanted in labels:
-            return str(self._wanted)
+        if self._company_option in labels:
+            return str(self._company_option)
         known = f"There are: {', '.join(labels)}."
-        if self._wanted is not None:
-            raise Refused(Exit.NOT_FOUND, f"there is no company {self._wanted}", known)
+        if self._company_option is not None:
+            raise Refused(Exit.NOT_FOUND, f"there is no company {self._company_option}", known)
         if len(labels) != 1:
             raise Refused(Exit.USAGE, "there are several companies; say which with --company", known)
         return labels[0]
@@ -84,23 +84,23 @@ class Folder:
     async def _open(self) -> None:
         with refusing(self._data):
             served = sockets.answers(self._data)
-        if not served:  # a server may have been told where the data is, and the folder not
+        if not served:  # the option --database of a server is not noted in the folder
             must_be_installation(self._data)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + OPEN_TIMEOUT
         while True:
             try:
                 transport = await self._transport()
                 break
             except FolderInUse as error:
-                # A server that is starting or stopping holds the lock and does not answer yet, or no more.
+                # A server that is starting or stopping holds the lock, but does not answer.
                 if time.monotonic() > deadline:
                     raise Refused(Exit.UNAVAILABLE, str(error), "Try again when it has finished.") from None
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_DELAY)
         self._client = await self._stack.enter_async_context(
             httpx2.AsyncClient(
                 transport=transport,
                 headers={"Accept-Language": "en"},
-                timeout=httpx2.Timeout(PATIENCE, read=LONGEST_CALL),
+                timeout=httpx2.Timeout(OPEN_TIMEOUT, read=CALL_TIMEOUT),
             )
         )
 
@@ -117,10 +117,10 @@ class Folder:
             request = self._client.request(method, url, json=body, params=query)
             response = self._runner.run(request)
         except httpx2.TransportError as error:
-            doubtful = method != "GET"
+            writes = method != "GET"
             raise Refused(
-                Exit.UNKNOWN if doubtful else Exit.UNAVAILABLE,
-                f"the server went away: {error}" + ("; it may have been done" if doubtful else ""),
+                Exit.UNKNOWN if writes else Exit.UNAVAILABLE,
+                f"the server went away: {error}" + ("; it may have been done" if writes else ""),
             ) from None
         answer = response.json()
         if response.is_success:

@@ -1,4 +1,4 @@
-"""`deskroster init`: a new installation, with its first company."""
+"""`deskroster init`: create an installation with its first company."""
 
 import asyncio
 import uuid
@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from deskroster.admin.companies import NewCompany, found
-from deskroster.admin.installation import Start
+from deskroster.admin.companies import NewCompany, new_company
+from deskroster.admin.open_installation import FirstAdministrator
 from deskroster.app import opened
-from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
+from deskroster.cli.console import Exit, Refused, print_json, print_markup, print_plain
 from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.options import Data, Database, Json
 from deskroster.cli.secret import read_secret
@@ -32,7 +32,8 @@ AdminName = Annotated[str, typer.Option("--admin-name", help="Name of the first 
 AskPassword = Annotated[
     bool,
     typer.Option(
-        "--ask-password", help="Read the administrator's password from a prompt or standard input; else one is made."
+        "--ask-password",
+        help="Read the administrator's password from a prompt or standard input; otherwise one is generated.",
     ),
 ]
 
@@ -47,15 +48,15 @@ def init(
     database: Database = None,
     json: Json = False,
 ) -> None:
-    """Make an installation in a new folder, with its first company.
+    """Create an installation in a new folder, with its first company.
 
     The company starts with an administrator, one position and one role (id 1 each). The administrator's password and
-    token are shown this once. The folder holds the installation key (the file `key`): whoever has it can read every
+    token are shown only once. The folder holds the installation key (the file `key`): whoever has it can read every
     token, and without it no backup can be restored, so keep a copy elsewhere. To keep the key out of the folder
     altogether, set DESKROSTER_KEY (32 bytes as 64 hex digits) here and for every later command.
 
-    With --database the data is in PostgreSQL: an empty database that belongs to a role which is no superuser. The
-    address is noted in the folder.
+    With --database the data is in PostgreSQL, in an empty database that belongs to an ordinary role, not a superuser.
+    The address is noted in the folder.
 
     For example:
 
@@ -65,33 +66,34 @@ def init(
     deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
     ```
     """
-    start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
+    password = read_secret("Password") if ask_password else None
+    administrator = FirstAdministrator(email=email, name=admin_name, password=password)
     fields = CompanyFields(label=label, name=name)
     try:
-        made = asyncio.run(_init(Settings(data=data, database=database), fields, start))
+        created = asyncio.run(_init(Settings(data=data, database=database), fields, administrator))
     except FolderInUse as error:
         raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
-    show_new(made, json)
+    print_new_company(created, json)
     if not json:
-        verbatim(f"\nServe it with: deskroster serve --data {in_shell(data)}")
+        print_plain(f"\nServe it with: deskroster serve --data {in_shell(data)}")
 
 
-def show_new(made: NewCompany, json: bool) -> None:
-    """Print a new company's first administrator, with the secrets that are shown this once."""
+def print_new_company(created: NewCompany, json: bool) -> None:
+    """Print a new company's first administrator, with the secrets, which are shown only once."""
     if json:
-        as_json({"company": made.company, "admin": made.admin})
+        print_json({"company": created.company, "admin": created.admin})
         return
-    say(f"The company [bold]{made.company}[/bold] has its first administrator (id {made.admin.id}):")
+    print_markup(f"The company [bold]{created.company}[/bold] has its first administrator (id {created.admin.id}):")
     for heading, value in (
-        ("e-mail", made.admin.email),
-        ("password", made.admin.password),
-        ("token", made.admin.token),
+        ("e-mail", created.admin.email),
+        ("password", created.admin.password),
+        ("token", created.admin.token),
     ):
-        verbatim(f"  {heading:<10}{value}")
-    say("Password and token are not shown again.")
+        print_plain(f"  {heading:<10}{value}")
+    print_markup("Password and token are not shown again.")
 
 
-async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
+async def _init(settings: Settings, fields: CompanyFields, administrator: FirstAdministrator) -> NewCompany:
     with refusing(settings.data), closing(Telemetry()) as telemetry:
         if settings.database is not None and location.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"
@@ -102,13 +104,13 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
             installation = installation_of(app)
             if installation.store.listed.all():
                 raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))
-            if settings.database is not None:  # before there is anything to be found there
+            if settings.database is not None:  # before anything is written to that database
                 location.note(settings.data, settings.database)
             try:
-                made = await found(installation, fields, start, uuid.uuid4().hex)
+                created = await new_company(installation, fields, administrator, uuid.uuid4().hex)
             except Refusal as problem:
                 raise in_words(problem) from None
-        return made
+        return created
 
 
 def _hint(data: Path) -> str:

@@ -7,17 +7,24 @@ from typing import Annotated
 import typer
 
 from deskroster.cli.agents import Who, find_agent
-from deskroster.cli.console import Exit, Refused, as_json, say, show, verbatim
+from deskroster.cli.console import (
+    Exit,
+    Refused,
+    print_json,
+    print_markup,
+    print_plain,
+    print_records,
+    print_result,
+)
 from deskroster.cli.folder import Folder
-from deskroster.cli.options import Company, Data, Json
-from deskroster.cli.reference import Id, told
+from deskroster.cli.options import Company, Data, Id, Json
 from deskroster.dialects import DIALECTS
 
 NAMES = tuple(dialect.name for dialect in DIALECTS)
 
 
 class Access(StrEnum):
-    """What a key may do, as the command line takes it."""
+    """The choices of --access."""
 
     read = "read"
     write = "write"
@@ -59,21 +66,21 @@ def create_key(
     """
     for unknown in set(dialect or ()) - set(NAMES):
         raise Refused(Exit.USAGE, f"there is no dialect {unknown}", f"There are: {', '.join(NAMES)}.")
-    ends = None if expires is None else _moment(expires).isoformat()
+    expires_at = None if expires is None else _expiry(expires).isoformat()
     with Folder(data, company) as folder:
         body = {
             "agent_id": find_agent(folder, who)["id"],
             "name": name,
             "access": access.value,
             "dialects": dialect or [],
-            "expires_at": ends,
+            "expires_at": expires_at,
         }
         key = folder.call("POST", "/keys", body)
     if json:
-        as_json(key)
+        print_json(key)
         return
-    say(f"The key {key['id']} of agent {key['agent_id']}; its secret is not shown again:")
-    verbatim(key["secret"])
+    print_markup(f"The key {key['id']} of agent {key['agent_id']}; its secret is not shown again:")
+    print_plain(key["secret"])
 
 
 @app.command("list")
@@ -93,7 +100,7 @@ def list_keys(data: Data, company: Company = None, json: Json = False) -> None:
         "expires_at": "Expires", "last_used_at": "Last use", "last_form": "Last form",
     }  # fmt: skip
     with Folder(data, company) as folder:
-        show(folder.all("/keys"), columns, json)
+        print_records(folder.all("/keys"), columns, json)
 
 
 @app.command("revoke")
@@ -107,15 +114,15 @@ def revoke_key(id: Id, data: Data, company: Company = None, json: Json = False) 
     ```
     """
     with Folder(data, company) as folder:
-        told(folder.call("DELETE", f"/keys/{id}"), f"The key {id} is revoked.", json)
+        print_result(folder.call("DELETE", f"/keys/{id}"), f"The key {id} is revoked.", json)
 
 
-def _moment(text: str) -> datetime:
-    """Return when a key expires. Raises Refused."""
+def _expiry(text: str) -> datetime:
+    """Return the time that --expires means, in UTC. Raises Refused."""
     units = {"d": "days", "h": "hours"}
     if len(text) <= 6 and text[:-1].isdecimal() and text[-1] in units:
         return datetime.now(UTC) + timedelta(**{units[text[-1]]: int(text[:-1])})
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)  # without an offset: of this machine's zone
-    except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        return datetime.fromisoformat(text).astimezone(UTC)  # without an offset: in this machine's time zone
+    except (ValueError, OverflowError):  # OverflowError: at the ends of the calendar
         raise Refused(Exit.USAGE, f"{text} is no time", "Write 90d, 12h, or 2027-01-31T00:00:00+08:00.") from None

@@ -1,4 +1,4 @@
-"""`deskroster move`: an installation from SQLite to PostgreSQL, or back."""
+"""`deskroster move`: move an installation from SQLite to PostgreSQL, or back."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deskroster.cli.console import Exit, Refused, as_json, err, say
+from deskroster.cli.console import Exit, Refused, err, print_json, print_markup
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
@@ -25,11 +25,11 @@ To = Annotated[
 def move(data: Data, to: To, json: Json = False) -> None:
     """Move an installation from SQLite in its folder to PostgreSQL, or back, with its whole history.
 
-    Nothing may serve it meanwhile. All is copied in one transaction and every record is compared on both sides. Only
-    then is the old place marked as left, and the new one noted in the folder: at no moment can both be used. If
-    anything differs or fails, the data is where it was. Killed at any moment, it is finished by the same command given
-    again; a move to where the data was takes it back, as long as the copy has not arrived. What was left behind by a
-    move to PostgreSQL is kept as deskroster.db.moved.
+    Stop every server of the installation first. Everything is copied in one transaction and every record is compared
+    on both sides. Only then is the source marked as moved, and the target noted in the folder: at no moment can both be
+    used. If a record differs or a step fails, the data stays where it was. If the command is killed, run it again to
+    finish; or move to where the data was, which undoes it as long as the copy is not complete. A move to PostgreSQL
+    keeps the old database as deskroster.db.moved.
 
     The installation key stays in the folder. Other machines need a copy of it, and the address by --database.
 
@@ -54,13 +54,13 @@ def move(data: Data, to: To, json: Json = False) -> None:
         except FolderInUse as error:
             raise Refused(Exit.UNAVAILABLE, str(error), "Stop what serves it, on every machine.") from None
     if json:
-        as_json(
+        print_json(
             {"rows": done.rows, "to": IN_FOLDER if to == IN_FOLDER else "postgresql"}
             | ({"taken_back": True} if done.taken_back else {})
         )
         return
     there = f"the data of {escape(shown(data))} is in {'SQLite in the folder' if to == IN_FOLDER else 'PostgreSQL'}"
     if done.taken_back:
-        say(f"The interrupted move is taken back: {there}, as before.")
+        print_markup(f"The interrupted move is taken back: {there}, as before.")
     else:
-        say(f"Moved: {done.rows:,} rows, each the same on both sides. T{there[1:]} now.")
+        print_markup(f"Moved: {done.rows:,} rows, each the same on both sides. T{there[1:]} now.")

@@ -1,10 +1,10 @@
-"""Opening a data folder: what stands in the way, in words."""
+"""Opening a data folder, with errors as Refused."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.admin.sockets import PathTooLong
 from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
@@ -15,21 +15,21 @@ KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_
 
 
 def must_be_installation(data: Path, database: str | None = None) -> None:
-    """Raise Refused unless the folder was made by `init`, `demo` or `restore`, or its data is said to be elsewhere."""
+    """Raise Refused unless `init`, `demo` or `restore` has created the folder, or its data is in another database."""
     with refusing(data):
-        found = database is not None or location.is_installation(data)
-    if not found and location.has_lost_its_database(data):
+        exists = database is not None or location.is_installation(data)
+    if not exists and location.has_lost_its_database(data):
         raise Refused(
             Exit.DAMAGED, f"the database of {shown(data)} is gone; only what belongs to it is left", advice(data)
         )
-    if not found:
+    if not exists:
         hint = f"Make one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"there is no installation in {shown(data)}", hint)
 
 
 @contextmanager
 def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
-    """Turn what opening a folder raises into Refused. FolderInUse comes out as it is."""
+    """Turn errors of opening a folder into Refused, except FolderInUse, which callers handle."""
     try:
         yield
     except WrongKey as error:
@@ -60,7 +60,7 @@ def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
 
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
-    """Turn what keeps a file from being read, which an option names, into Refused."""
+    """Turn errors of reading a file that an option names into Refused."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -69,6 +69,6 @@ def reading(file: Path) -> Iterator[None]:
         raise Refused(Exit.REFUSED, f"{shown(file)}: {error.strerror}") from None
 
 
-def installation_of(app: App) -> Installation:
-    """Return what the operator's calls work on."""
-    return Installation(app.settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
+def installation_of(app: App) -> OpenInstallation:
+    """Return the open installation of an app."""
+    return OpenInstallation(app.settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)

@@ -1,8 +1,8 @@
-"""`deskroster rotate-installation-key`: another key for all that is sealed and signed."""
+"""`deskroster rotate-installation-key`: replace the key that encrypts secrets and signs rows."""
 
 from rich.markup import escape
 
-from deskroster.cli.console import Exit, Refused, as_json, say
+from deskroster.cli.console import Exit, Refused, print_json, print_markup
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse, rotate_key
@@ -11,11 +11,11 @@ from deskroster.ledger.files.paths import shown
 
 
 def rotate_installation_key(data: Data, json: Json = False) -> None:
-    """Give an installation another key: all that is sealed or signed with it is sealed and signed again.
+    """Replace the installation key: encrypt all secrets and sign all rows again, with a new key.
 
-    No server may use the folder meanwhile. Interrupted at any moment, it is either done or not begun, and the next
-    to open the folder cleans up. Backups that were made before need the old key, so keep that as long as them. A key
-    that comes from DESKROSTER_KEY is not the folder's to change.
+    Stop every server of the installation first. If the command is interrupted, the rotation is either complete or not
+    started, and the next process that opens the folder cleans up. Older backups need the old key, so keep it as long
+    as them. If the key comes from DESKROSTER_KEY, the command refuses, because it cannot change a variable.
 
     For example:
 
@@ -30,6 +30,8 @@ def rotate_installation_key(data: Data, json: Json = False) -> None:
         except FolderInUse as error:
             raise Refused(Exit.UNAVAILABLE, str(error), "Stop the server first.") from None
     if json:
-        as_json({"fingerprint": fingerprint})
+        print_json({"fingerprint": fingerprint})
     else:
-        say(f"The installation key is now {fingerprint}. Copy {escape(shown(data / FILE))} to where you keep it.")
+        print_markup(
+            f"The installation key is now {fingerprint}. Copy {escape(shown(data / FILE))} to where you keep it."
+        )

@@ -1,4 +1,4 @@
-"""Secrets that are told to a command: never on the command line, where every user of the machine can read them."""
+"""Secrets that a command reads: never from the command line, which every user of the machine can see."""
 
 import sys
 
@@ -8,7 +8,7 @@ from deskroster.cli.console import Exit, Refused
 
 
 def read_secret(what: str) -> str:
-    """Return a secret: asked for twice at a terminal, else the first line of standard input. Raises Refused."""
+    """Return a secret: at a terminal from two prompts, otherwise the first line of standard input. Raises Refused."""
     if sys.stdin.isatty():
         answer: str = typer.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
         return answer

@@ -1,4 +1,4 @@
-"""`deskroster serve`: the real thing."""
+"""`deskroster serve`: serve an installation."""
 
 import ipaddress
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Annotated, TypedDict
 
 import typer
 
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.cli import serving
-from deskroster.cli.console import Exit, Refused, json_line, said, say
+from deskroster.cli.console import Exit, Refused, captured, json_line, print_markup
 from deskroster.cli.opening import must_be_installation, reading, refusing
 from deskroster.cli.options import Data, Database, Host, Json, Port
 from deskroster.core.records import Secret
@@ -18,7 +18,7 @@ from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 
 METRICS_PORT = 9321
-LEAST_TOKEN = 16  # characters
+MIN_TOKEN = 16  # characters
 
 Certificate = Annotated[
     Path | None,
@@ -40,15 +40,17 @@ AllowedHosts = Annotated[
     typer.Option(
         "--allowed-host",
         metavar="HOST",
-        help="Answer this host name or address only, or those below *.NAME. Can be given several times.",
+        help="Answer only this host name or address, or every name below *.NAME. Can be given several times.",
     ),
 ]
 Processes = Annotated[
     int,
-    typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that serve; more than one on PostgreSQL."),
+    typer.Option(
+        "--workers", metavar="N", min=1, max=64, help="Number of server processes; more than one needs PostgreSQL."
+    ),
 ]
 MetricsHost = Annotated[
-    str | None, typer.Option("--metrics-host", metavar="HOST", help="Serve /metrics there, and nowhere else.")
+    str | None, typer.Option("--metrics-host", metavar="HOST", help="Serve /metrics at this address only.")
 ]
 MetricsPort = Annotated[
     int | None,
@@ -56,25 +58,25 @@ MetricsPort = Annotated[
         "--metrics-port",
         min=0,
         max=65535,
-        help=f"The port of /metrics, at 127.0.0.1 or --metrics-host; there {METRICS_PORT} if none is given.",
+        help=f"The port of /metrics, at --metrics-host or 127.0.0.1; {METRICS_PORT} if only the host is given.",
     ),
 ]
 MetricsToken = Annotated[
     Path | None,
-    typer.Option("--metrics-token-file", metavar="FILE", help="Give /metrics to whoever sends this bearer token."),
+    typer.Option("--metrics-token-file", metavar="FILE", help="Require the bearer token in this file for /metrics."),
 ]
-LogRequests = Annotated[bool, typer.Option("--log-requests", help="Log every request, without what is secret in it.")]
+LogRequests = Annotated[bool, typer.Option("--log-requests", help="Log every request, without secrets.")]
 
 
 class _Tls(TypedDict):
-    """Fields of Settings."""
+    """The fields of Settings for TLS."""
 
     tls_certificate: Path | None
     tls_key: Path | None
 
 
 class _Metrics(TypedDict):
-    """Fields of Settings."""
+    """The fields of Settings for the metrics."""
 
     metrics_host: str
     metrics_port: int | None
@@ -99,14 +101,14 @@ def serve(
 ) -> None:
     """Serve the companies of a data folder.
 
-    On SIGTERM or Ctrl-C it takes no further request, finishes those in flight (30 s at most), and leaves. Logs are JSON
-    lines on standard error. /live and /ready are for whoever watches it, /metrics (Prometheus) for this machine; behind
-    a proxy on this machine, give it an address of its own or a token. With --allowed-host a request for another host is
-    refused, but for /live and /ready, against pages that lead a browser here by a name. The folder belongs to one
+    On SIGTERM or Ctrl-C it accepts no further request, finishes those in flight (30 s at most), and exits. Logs are
+    JSON lines on standard error. /live and /ready are for health checks. /metrics (Prometheus) is for this machine
+    only; behind a proxy on this machine, use --metrics-port or a token. With --allowed-host requests for other hosts
+    are refused, except /live and /ready, which protects against DNS rebinding. The folder belongs to one
     server; the other commands reach it through the socket in the folder.
 
-    With the data in PostgreSQL any number of servers, each with a folder of its own that holds the same key, serve the
-    same companies, and --workers starts several processes here. With --json it prints one line when it answers:
+    With the data in PostgreSQL any number of servers serve the same companies, each with its own folder and a copy of
+    the key, and --workers starts several processes here. With --json it prints one line when it answers:
     {"event":"ready","url":…,"company":…}, where the company is null if there are several.
 
     For example:
@@ -130,7 +132,7 @@ def serve(
         **_metrics(metrics_host, metrics_port, metrics_token_file),
         log_requests=log_requests,
     )
-    serving.serve_companies(settings, _loaded, _told_as_json if json else _told)
+    serving.serve_companies(settings, _load_all, _ready_as_json if json else _ready_as_text)
 
 
 def _address(name: str) -> str:
@@ -138,21 +140,21 @@ def _address(name: str) -> str:
 
 
 def _metrics(host: str | None, port: int | None, token: Path | None) -> _Metrics:
-    """Return the settings of the metrics. Raises Refused."""
+    """Return the settings for the metrics. Raises Refused."""
     if port is None and host is not None:
         port = METRICS_PORT
     return _Metrics(metrics_host=_address(host or "127.0.0.1"), metrics_port=port, metrics_token=_token(token))
 
 
 def _token(file: Path | None) -> Secret | None:
-    """Read the token of the metrics. Raises Refused."""
+    """Return the token of the metrics, read from a file. Raises Refused."""
     if file is None:
         return None
     with reading(file):
         token = file.read_text("ascii", "replace").strip()
-    if len(token) < LEAST_TOKEN or not all("!" <= one <= "~" for one in token):
+    if len(token) < MIN_TOKEN or not all("!" <= one <= "~" for one in token):
         hint = "Make one with: openssl rand -hex 32"
-        raise Refused(Exit.USAGE, f"{file} must hold a token: {LEAST_TOKEN} visible ASCII characters or more", hint)
+        raise Refused(Exit.USAGE, f"{file} must hold a token: {MIN_TOKEN} visible ASCII characters or more", hint)
     return Secret(token)
 
 
@@ -167,7 +169,7 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
         raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
     for file in filter(None, (certificate, key)):
         with reading(file):
-            if not file.is_file():  # it is read by every worker
+            if not file.is_file():  # every worker reads it, so a pipe will not do
                 raise FileNotFoundError
             file.read_bytes()
 
@@ -179,29 +181,29 @@ def _check_workers(workers: int, data: Path, database: str | None) -> None:
             raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
 
 
-async def _loaded(installation: Installation) -> list[str]:
-    """Load every company, so that the first request of none waits. Raises Refused where there is none."""
+async def _load_all(installation: OpenInstallation) -> list[str]:
+    """Load every company, so that no request has to wait; return the labels. Raises Refused if there is none."""
     companies = installation.store.listed.all()
     if not companies:
         data = installation.settings.data
-        hint = f"Found one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
+        hint = f"Create one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
         raise Refused(Exit.NOT_FOUND, f"{shown(data)} holds no company", hint)
     for company in companies:
         await installation.desks.of_company(company, patience=None)
     return [company.label for company in companies]
 
 
-def _told_as_json(at: serving.Addresses, labels: list[str]) -> str:
+def _ready_as_json(at: serving.Addresses, labels: list[str]) -> str:
     company = labels[0] if len(labels) == 1 else None
     return json_line(
         {"event": "ready", "url": at.url, "company": company, **({"metrics": at.metrics} if at.metrics else {})}
     )
 
 
-def _told(at: serving.Addresses, labels: list[str]) -> str:
+def _ready_as_text(at: serving.Addresses, labels: list[str]) -> str:
     answers = f"[bold green]Deskroster[/bold green] answers at [bold]{at.url}[/bold] for {', '.join(labels)}"
     metrics = f"; its metrics are at [bold]{at.metrics}/metrics[/bold]" if at.metrics else ""
-    return said(lambda: say(answers + metrics))
+    return captured(lambda: print_markup(answers + metrics))
 
 
 def _network(text: str) -> str:

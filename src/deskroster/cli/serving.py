@@ -1,4 +1,4 @@
-"""Serving a data folder, for `demo` and `serve`: the server, its admin socket, and how both end."""
+"""Serving a data folder, for `demo` and `serve`: the server, its admin socket, and how both are stopped."""
 
 import asyncio
 import errno
@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from deskroster import server
 from deskroster.admin import AdminApp, sockets
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.app import opened
-from deskroster.cli.console import Exit, Refused, encoded
+from deskroster.cli.console import Exit, Refused, encode_output
 from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.wording import in_words
-from deskroster.cli.workers import Tell, Workers, heed
+from deskroster.cli.workers import OnReady, Workers, handle_stop_signals
 from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, location
 from deskroster.ledger.files.folder_lock import lock
@@ -33,11 +33,11 @@ from deskroster.telemetry.lines import Lines, to_descriptor
 from deskroster.telemetry.stderr import logged
 
 STDOUT = 1  # the descriptor
-METRICS = "metrics"  # a folder in the data folder, where workers of version 0.1 told one another what they counted
-SAVE_SECONDS = 1.0
-_COLLECTED_AFTER = 10_000
-"""New objects after which the garbage collector looks for cycles. Requests leave nearly none, and after Python's 700 it
-walks what those under way hold again and again: a tenth of the CPU time of writes."""
+METRICS = "metrics"  # a folder in the data folder, through which workers of version 0.1 shared their counters
+SAVE_SECONDS = 1.0  # between two copies of a worker's counters to shared memory
+_GC_THRESHOLD = 10_000
+"""New objects after which the garbage collector looks for cycles. Requests leave almost no cycles. Python's default of
+700 traverses the objects of requests in flight again and again: a tenth of the CPU time of writes."""
 _ADVICE = (
     "whoever is on the way can read passwords and tokens: serve HTTPS (--tls-cert, --tls-key), "
     "or put a proxy in front of it and name it (--trusted-proxy)"
@@ -52,54 +52,55 @@ _ADVICE_FOR_A_TOKEN = (
 )
 
 T = TypeVar("T")
-Prepare = Callable[[Installation], Awaitable[T]]
+Prepare = Callable[[OpenInstallation], Awaitable[T]]
+"""Called before the server listens."""
 
 
 class Addresses(NamedTuple):
     """The URLs at which a server answers."""
 
     url: str
-    metrics: str | None  # where these have an address of their own
+    metrics: str | None  # if these have an address of their own
 
 
 Ready = Callable[[Addresses, T, Telemetry], str]
-"""Called with the addresses, with what was prepared and with the log, when the server answers; returns what to show."""
+"""Called when the server answers, with the addresses, the result of Prepare and the log; returns what to print."""
 
 Show = Callable[[Addresses, list[str]], str]
-"""Tells people or programs at which address which companies are served."""
+"""Returns what to print about the addresses and the labels of the companies."""
 
 
 def serve(settings: Settings, prepare: Prepare[T], ready: Ready[T]) -> None:
     """Serve a folder until SIGTERM, SIGINT or SIGHUP. Raises Refused."""
-    with _folder(settings) as admin:
-        _serve_here(settings, prepare, ready, admin)
+    with _locked_folder(settings) as admin:
+        _serve_in_process(settings, prepare, ready, admin)
 
 
 def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show) -> None:
-    """Serve a folder by this process, or by `settings.workers` of its own, until a signal. Raises Refused."""
+    """Serve a folder in this process, or in `settings.workers` child processes, until a signal. Raises Refused."""
     if settings.workers == 1:
-        serve(settings, prepare, _logged(show))
+        serve(settings, prepare, _logging_ready(show))
         return
-    with _folder(settings) as admin, _reserved(settings) as reserved:
+    with _locked_folder(settings) as admin, _reserved_ports(settings) as reserved:
         shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # of an earlier version
         shared = Shared(settings.workers)
 
-        def start(number: int, tell: Tell) -> None:
+        def start(number: int, on_ready: OnReady) -> None:
             def ready(at: Addresses, labels: list[str]) -> str:
-                tell([at.url, at.metrics or "", *labels])
+                on_ready([at.url, at.metrics or "", *labels])
                 return ""
 
-            _serve_here(replace(reserved, worker=number), prepare, _logged(ready), admin, shared)
+            _serve_in_process(replace(reserved, worker=number), prepare, _logging_ready(ready), admin, shared)
 
-        def shown(told: list[str]) -> bytes:
-            return encoded(show(Addresses(told[0], told[1] or None), told[2:]))
+        def text(reported: list[str]) -> bytes:
+            return encode_output(show(Addresses(reported[0], reported[1] or None), reported[2:]))
 
-        code = Workers(settings.workers, start, shown).run()
+        code = Workers(settings.workers, start, text).run()
     if code:
         raise SystemExit(code)
 
 
-def _logged(show: Show) -> Ready[list[str]]:
+def _logging_ready(show: Show) -> Ready[list[str]]:
     def ready(at: Addresses, labels: list[str], telemetry: Telemetry) -> str:
         telemetry.log.info("ready", url=at.url, **({"metrics": at.metrics} if at.metrics else {}), companies=labels)
         return show(at, labels)
@@ -108,11 +109,11 @@ def _logged(show: Show) -> Ready[list[str]]:
 
 
 @contextmanager
-def _folder(settings: Settings) -> Iterator[socket.socket | None]:
-    """Have a folder whose data is elsewhere for this server alone; give its socket. SQLite sees to that itself."""
+def _locked_folder(settings: Settings) -> Iterator[socket.socket | None]:
+    """Lock a folder whose data is in another database, and yield its socket; SQLite locks its own folder."""
     with ExitStack() as stack:
         listening = None
-        with refusing(settings.data), _worded(settings):
+        with refusing(settings.data), _refusing_listen_errors(settings):
             if location.url_of(settings.data, settings.database) is not None:
                 settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
                 stack.callback(os.close, lock(settings.data))
@@ -122,10 +123,10 @@ def _folder(settings: Settings) -> Iterator[socket.socket | None]:
 
 
 @contextmanager
-def _reserved(settings: Settings) -> Iterator[Settings]:
-    """Keep the addresses for all workers; give the settings with their ports."""
+def _reserved_ports(settings: Settings) -> Iterator[Settings]:
+    """Reserve the addresses for all workers; yield the settings with the port numbers."""
     with ExitStack() as stack:
-        stack.enter_context(_worded(settings))
+        stack.enter_context(_refusing_listen_errors(settings))
         port = stack.enter_context(server.reserved(settings.host, settings.port))
         metrics = settings.metrics_port
         if metrics is not None:
@@ -133,98 +134,98 @@ def _reserved(settings: Settings) -> Iterator[Settings]:
         yield replace(settings, port=port, metrics_port=metrics)
 
 
-def _serve_here(
+def _serve_in_process(
     settings: Settings,
     prepare: Prepare[T],
     ready: Ready[T],
     admin: socket.socket | None,
     shared: Shared | None = None,
 ) -> None:
-    """Serve by this process. Its threads, its log and its loop are made here: it may have been forked just now."""
-    gc.set_threshold(_COLLECTED_AFTER)
+    """Serve in this process. It may just have been forked, so its threads, log and event loop are created here."""
+    gc.set_threshold(_GC_THRESHOLD)
     signals = _Signals()
     telemetry = Telemetry(log_requests=settings.log_requests, stream=STDERR)
     if shared is not None and settings.worker is not None:
         telemetry.share(shared, settings.worker)
-    shown = Lines(to_descriptor(STDOUT))
+    stdout = Lines(to_descriptor(STDOUT))
 
-    def tell(at: Addresses, prepared: T) -> None:
-        signals.give_way()
+    def on_ready(at: Addresses, prepared: T) -> None:
+        signals.leave_to_server()
         _warn_of_plain_http(at, settings, telemetry)
-        text = encoded(ready(at, prepared, telemetry))
+        text = encode_output(ready(at, prepared, telemetry))
         if text:
-            shown.put(text.removesuffix(b"\n"))
+            stdout.put(text.removesuffix(b"\n"))
 
     try:
         with (
             logged(telemetry),
-            _orphans_reaped(),
+            _children_reaped(),
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
             refusing(settings.data),
-            _worded(settings),
+            _refusing_listen_errors(settings),
         ):
-            runner.run(signals.heeded(_serve(settings, prepare, tell, telemetry, admin)))
+            runner.run(signals.cancelling(_serve(settings, prepare, on_ready, telemetry, admin)))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except Refusal as problem:
         raise in_words(problem) from None
     finally:
-        shown.close()
+        stdout.close()
         telemetry.close()
 
 
 class _Signals:
-    """What a signal does while no server catches it: before one is ready, and after it has ended.
+    """Handles signals while the server does not: before it is ready, and after it has ended.
 
-    Before: while the loop runs, it cancels what the loop runs. An exception that is raised in the midst of the loop's
-    own work, or of a callback that nobody watches, may be lost, or leave a loop that cannot be closed. A second signal
-    is raised all the same: who sends it wants no more waiting.
+    Before it is ready, the first signal cancels the task that the event loop runs. An exception that is raised inside
+    the event loop or a callback may be lost, or leave an event loop that cannot be closed. A second signal raises
+    KeyboardInterrupt nevertheless, because the sender does not want to wait.
 
-    Afterwards requests are finished, and the data is being closed, which may hang. A signal then ends the process at
-    once, as `kill -9` does, and with exit code 130. Only a call that never returns to Python keeps it from doing so.
+    After the server has ended, the data is being closed, which may hang. A signal then ends the process at
+    once, as `kill -9` does, with exit code 130. It works unless a call never returns to Python.
     """
 
     def __init__(self) -> None:
-        self._ready = self._came = self._looping = False
+        self._ready = self._signalled = self._loop_running = False
         self._task: asyncio.Task[None] | None = None
-        heed(self._end)
+        handle_stop_signals(self._handle)
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
-    def heeded(self, serving: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
-        """Return what a loop is to run, at once: the server, which a signal cancels."""
-        self._looping = True
+    def cancelling(self, serving: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
+        """Return a coroutine that runs the server, and that a signal cancels. It must be run at once."""
+        self._loop_running = True
 
         async def cancelled_by_signals() -> None:
             self._task = asyncio.current_task()
-            if self._came:
+            if self._signalled:
                 serving.close()
                 raise asyncio.CancelledError
             await serving
 
         return cancelled_by_signals()
 
-    def give_way(self) -> None:
-        """Leave signals to the server from now on, with the one that came before if it is still here."""
+    def leave_to_server(self) -> None:
+        """Let the server handle signals from now on, including one that came before and is still pending."""
         self._ready = True
-        if self._came:
+        if self._signalled:
             signal.raise_signal(signal.SIGTERM)
 
-    def _end(self, *_: object) -> None:
+    def _handle(self, *_: object) -> None:
         if self._ready:
             os._exit(Exit.INTERRUPTED)
-        first, self._came = not self._came, True
-        if not (self._looping and first):
+        first, self._signalled = not self._signalled, True
+        if not (self._loop_running and first):
             raise KeyboardInterrupt
         if self._task is not None:
             self._task.cancel()
 
 
 @contextmanager
-def _orphans_reaped() -> Iterator[None]:
-    """Have the system reap every child that ends: process 1 of a container is given all orphans.
+def _children_reaped() -> Iterator[None]:
+    """Let the system reap every child that ends: process 1 of a container gets all orphans.
 
-    How a child of our own ended cannot be asked meanwhile: it says so in its output.
+    The exit code of our own children is not available meanwhile; they report their result in their output.
     """
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
@@ -236,69 +237,73 @@ def _orphans_reaped() -> Iterator[None]:
 async def _serve(
     settings: Settings,
     prepare: Prepare[T],
-    tell: Callable[[Addresses, T], None],
+    on_ready: Callable[[Addresses, T], None],
     telemetry: Telemetry,
     admin: socket.socket | None,
 ) -> None:
-    async with opened(settings, telemetry) as app, _saving(settings, telemetry):
+    async with opened(settings, telemetry) as app, _sharing_counters(settings, telemetry):
         installation = installation_of(app)
         prepared = await prepare(installation)
-        scraped = None
+        metrics = None
         if settings.metrics_port is not None:
-            scraped = server.listen(settings.metrics_host, settings.metrics_port, settings.workers > 1)
+            metrics = server.listen(settings.metrics_host, settings.metrics_port, settings.workers > 1)
 
         def ready(url: str) -> None:
-            tell(Addresses(url, None if scraped is None else server.address_of(scraped)), prepared)
+            on_ready(Addresses(url, None if metrics is None else server.address_of(metrics)), prepared)
 
         listening = admin or sockets.bind(settings.data)
         try:
-            await server.run(app, settings, AdminApp(installation), listening, ready, scraped)
+            await server.run(app, settings, AdminApp(installation), listening, ready, metrics)
         finally:
-            if scraped is not None:
-                scraped.close()
+            if metrics is not None:
+                metrics.close()
             if admin is None:
                 sockets.unbind(listening, settings.data)
 
 
 def _warn_of_plain_http(at: Addresses, settings: Settings, telemetry: Telemetry) -> None:
-    """Say in the log what travels in the clear, unless a proxy or this machine is all there is. One worker says it."""
+    """Log a warning for each address with plain HTTP that is not loopback; of several workers only the first logs it.
+
+    No warning for the API behind a trusted proxy.
+    """
     if settings.worker:  # the first is 0
         return
-    if _in_the_clear(at.url) and not settings.trusted_proxies:
+    if _is_plain_http(at.url) and not settings.trusted_proxies:
         telemetry.log.warning("plain HTTP", url=at.url, advice=_ADVICE)
-    if at.metrics is not None and _in_the_clear(at.metrics):  # where no proxy is believed
+    if at.metrics is not None and _is_plain_http(at.metrics):  # trusted proxies do not apply to this address
         advice = _ADVICE_FOR_METRICS if settings.metrics_token is None else _ADVICE_FOR_A_TOKEN
         telemetry.log.warning("plain HTTP", url=at.metrics, advice=advice)
 
 
-def _in_the_clear(url: str) -> bool:
+def _is_plain_http(url: str) -> bool:
+    """Return whether this is an address without TLS that is not loopback."""
     at = urlsplit(url)
     return at.scheme == "http" and not ipaddress.ip_address(at.hostname or "").is_loopback
 
 
 @asynccontextmanager
-async def _saving(settings: Settings, telemetry: Telemetry) -> AsyncIterator[None]:
-    """Let the other workers, if there are any, know from time to time what was counted here."""
+async def _sharing_counters(settings: Settings, telemetry: Telemetry) -> AsyncIterator[None]:
+    """Copy this worker's counters to shared memory every SAVE_SECONDS, and at the end."""
     if settings.worker is None:
         yield
         return
-    saving = asyncio.create_task(_keep_saving(telemetry))
+    sharing = asyncio.create_task(_keep_sharing(telemetry))
     try:
         yield
     finally:
-        saving.cancel()
+        sharing.cancel()
         telemetry.save()
 
 
-async def _keep_saving(telemetry: Telemetry) -> None:
+async def _keep_sharing(telemetry: Telemetry) -> None:
     while True:
         telemetry.save()
         await asyncio.sleep(SAVE_SECONDS)
 
 
 @contextmanager
-def _worded(settings: Settings) -> Iterator[None]:
-    """Turn what keeps a server from listening into Refused."""
+def _refusing_listen_errors(settings: Settings) -> Iterator[None]:
+    """Turn errors of listening on an address, and of locking the folder, into Refused."""
     try:
         yield
     except FolderInUse as error:

@@ -1,4 +1,4 @@
-"""`deskroster backup`, `restore` and `doctor`: the upkeep of an installation."""
+"""`deskroster backup`, `restore` and `doctor`."""
 
 import time
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from deskroster.admin.upkeep import Report, report
-from deskroster.cli.console import Exit, Refused, as_json, say
+from deskroster.cli.console import Exit, Refused, print_json, print_markup
 from deskroster.cli.folder import Folder
 from deskroster.cli.opening import reading, refusing
 from deskroster.cli.options import Data, Json
@@ -28,7 +28,7 @@ KeyFile = Annotated[
 def backup(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="FOLDER", help="A folder that does not exist; without, backup-TIME beside the data."),
+        typer.Argument(metavar="FOLDER", help="A folder that does not exist; default: backup-TIME beside the data."),
     ] = None,
     *,
     data: Data,
@@ -36,9 +36,9 @@ def backup(
 ) -> None:
     """Back up an installation, while it is served or not.
 
-    The copy is of one moment, and counts only once it has been verified: until then its name ends in .partial. It holds
-    every company with its log. The installation key is not in it, since it opens the secrets: keep a copy of the file
-    `key` elsewhere.
+    The copy is a snapshot of one moment. It counts only once it has been verified: until then its name ends in
+    .partial. It holds every company with its log. It does not hold the installation key, which decrypts the secrets:
+    keep a copy of the file `key` elsewhere.
 
     For example:
 
@@ -47,15 +47,17 @@ def backup(
     ```
     """
     target = folder or data.absolute().parent / f"backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    with Folder(data) as served:
-        done = served.installation("POST", "/backups", {"folder": as_text(target)})
+    with Folder(data) as source:
+        done = source.installation("POST", "/backups", {"folder": as_text(target)})
     if json:
-        as_json(done)
+        print_json(done)
         return
     manifest = done["manifest"]
     commits = ", ".join(f"{head['label']} up to commit {head['number']}" for head in manifest["companies"])
-    say(f"Verified: {escape(shown(from_text(done['folder'])))}, {manifest['size']:,} bytes: {escape(commits)}.")
-    say(f"Restoring it takes the installation key {manifest['key']}.")
+    print_markup(
+        f"Verified: {escape(shown(from_text(done['folder'])))}, {manifest['size']:,} bytes: {escape(commits)}."
+    )
+    print_markup(f"Restoring it takes the installation key {manifest['key']}.")
 
 
 def restore_backup(
@@ -65,7 +67,7 @@ def restore_backup(
     check_only: Annotated[bool, typer.Option("--check", help="Only verify the backup; --data is not touched.")] = False,
     json: Json = False,
 ) -> None:
-    """Make an installation of a backup, in a folder that is new or holds nothing but the key.
+    """Restore a backup into a folder that is new or holds nothing but the key.
 
     The backup is read and verified in full first. It needs the installation key: the file `key` in the new folder,
     --key-file, or DESKROSTER_KEY.
@@ -79,31 +81,32 @@ def restore_backup(
     """
     with refusing(data, "Say where a copy of it is: --key-file FILE, or the variable DESKROSTER_KEY."):
         try:
-            key = None if key_file is None else _key_in(key_file)
+            key = None if key_file is None else _read_key(key_file)
             manifest = verify(backup) if check_only else restore(backup, data, key)
         except BadBackup as error:
             raise Refused(Exit.REFUSED, str(error)) from None
         except FolderInUse as error:
             raise Refused(Exit.CONFLICT, str(error)) from None
     if json:
-        as_json(manifest)
+        print_json(manifest)
     else:
-        say(f"{'Verified' if check_only else 'Restored'}: {_contents(manifest)}.")
+        print_markup(f"{'Verified' if check_only else 'Restored'}: {_contents(manifest)}.")
 
 
-def _key_in(file: Path) -> bytes:
+def _read_key(file: Path) -> bytes:
+    """Return the installation key in a file. Raises Refused or WrongKey."""
     with reading(file):
         text = file.read_text("ascii", "replace")
     return parse_key(text)
 
 
 def doctor(data: Data, json: Json = False) -> None:
-    """Look an installation over, and say whether all of it is as it must be.
+    """Check a whole installation, and report what is wrong.
 
-    It looks at versions, the key, the clock, every page of the database, what rows point at, the chain of hashes over
-    the log, whether the tables are what the log says, checksums, whether the key opens every secret, and rows that are
-    left of nothing. It changes nothing, and can be run while serving: then a copy of the data is looked over, for which
-    the disk must have room, and nobody waits. A folder too broken to be served is looked over too. Exit code 1 if
+    It checks versions, the key, the clock, every page of the database, foreign keys, the hash chain of the
+    log, whether the tables match the log, checksums, whether the key decrypts every secret, and secrets without a
+    record. It changes nothing. While a server runs, it checks a copy of the data, for which
+    the disk must have room, and no request waits. It also checks a folder too damaged to be served. Exit code 1 if
     anything is wrong.
 
     For example:
@@ -112,23 +115,23 @@ def doctor(data: Data, json: Json = False) -> None:
     deskroster doctor --data ./data
     ```
     """
-    found, hint = _examined(data)
+    result, hint = _check(data)
     if json:
-        as_json(found)
+        print_json(result)
     else:
-        for check in found.checks:
+        for check in result.checks:
             mark = "[green]well[/green] " if check.ok else "[red]wrong[/red]"
-            say(f"{mark}  {check.what.replace('_', ' '):<11} {escape(check.detail)}")
-    if not found.ok:
+            print_markup(f"{mark}  {check.what.replace('_', ' '):<11} {escape(check.detail)}")
+    if not result.ok:
         raise Refused(Exit.REFUSED, "not all is well", hint)
 
 
-def _examined(data: Path) -> tuple[Report, str]:
-    """Return what was found, and what to do about it; of a folder that cannot be opened, from outside."""
+def _check(data: Path) -> tuple[Report, str]:
+    """Return the report and a hint; if the folder cannot be opened, check its database without opening it."""
     try:
         with Folder(data) as folder:
-            found = msgspec.convert(folder.installation("GET", "/check"), Report)
-            return found, "Keep a copy of the whole folder before you change anything in it."
+            result = msgspec.convert(folder.installation("GET", "/check"), Report)
+            return result, "Keep a copy of the whole folder before you change anything in it."
     except Refused as refusal:
         if refusal.code not in (Exit.REFUSED, Exit.DAMAGED):
             raise

@@ -1,4 +1,4 @@
-"""Problems of the core in the command line's words."""
+"""Problems of the core as errors of a command."""
 
 from collections.abc import Iterable
 from typing import cast
@@ -22,5 +22,5 @@ def listed(names: Iterable[str]) -> str:
 
 
 def in_words(problem: Refusal) -> Refused:
-    """Return what to tell, and the exit code that goes with it."""
+    """Return a problem as Refused: its sentence in English, and its exit code."""
     return Refused(_CODES.get(type(problem), Exit.REFUSED), words.of("en", cast(Problem, problem)))

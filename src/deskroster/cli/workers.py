@@ -1,4 +1,4 @@
-"""Workers: several processes that serve the same address. The first process only watches over them."""
+"""Workers: several processes that serve the same address. The first process only supervises them."""
 
 import os
 import select
@@ -13,144 +13,148 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
-from deskroster.cli.console import Exit, Refused, complain
+from deskroster.cli.console import Exit, Refused, print_error
 from deskroster.telemetry import STDERR
 from deskroster.telemetry.lines import write_within
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STDOUT = 1
-SHORT_LIFE = 5.0  # seconds: whoever ends sooner is not started again at once
-_PAUSE = 1.0  # seconds until a worker is started again that ended so soon, or could not be started
-_LAST_WORDS = 2.0  # seconds for standard error to take them
+SHORT_LIFE = 5.0  # seconds: a worker that ends sooner is not restarted at once
+_RESTART_DELAY = 1.0  # seconds until a worker is restarted that ended so soon, or could not be started
+_STDERR_TIMEOUT = 2.0  # seconds to write to standard error
 
-Tell = Callable[[list[str]], None]
-"""Called with what there is to tell when a worker answers."""
+OnReady = Callable[[list[str]], None]
+"""Called by a worker when it answers, with the addresses and the companies that it serves."""
 
-Start = Callable[[int, Tell], None]
-"""Serves as the worker of this number until told to stop, in a process of its own. Raises Refused."""
+Start = Callable[[int, OnReady], None]
+"""Serves as the worker of this number until a signal, in a process of its own. Raises Refused."""
 
 
 class Worker(NamedTuple):
-    """A process that serves."""
+    """A worker process: its number, and when it was started by the monotonic clock."""
 
     number: int
-    began: float
+    started: float
 
 
 class Workers:
-    """The processes, each started again when it ends by itself. No thread or loop may run in this one.
+    """The worker processes. Each is restarted when it ends by itself.
 
-    Other children may end as well: a shell that ran this program by `exec` has left it its own, and process 1 of a
-    container is given all orphans. Those are reaped, and that is all.
+    The supervising process forks, so it must have no other thread and no event loop. Children that are not workers
+    are reaped and otherwise ignored: a shell that ran this program by `exec` leaves it its own children, and process 1
+    of a container gets all orphans.
     """
 
     def __init__(self, count: int, start: Start, ready: Callable[[list[str]], bytes]) -> None:
-        """`ready` returns what to write to standard output when all answer."""
+        """`ready` returns the text for standard output, once all workers answer."""
         self._count = count
         self._start = start
         self._ready = ready
-        self._workers: dict[int, Worker] = {}  # by process id: of those that have not been reaped
+        self._workers: dict[int, Worker] = {}  # by process id; without those that were reaped
         self._stopping = False
-        self._unshown = b""
-        self._alive = os.pipe()  # nothing is ever written to it: it ends with this process
-        self._woken = _pipe_for_signals()
+        self._unwritten = b""  # output that standard output has not accepted yet
+        self._parent_pipe = os.pipe()  # nothing is written to it: reading it ends when this process ends
+        self._wakeup_pipe = _nonblocking_pipe()
 
     def run(self) -> int:
-        """Start all, tell when the last of them answers, and wait for their end; return an exit code."""
-        heed(self._stop)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        """Start all workers, print the text of `ready` when all answer, and wait until all end; return an exit code."""
+        handle_stop_signals(self._stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(signal.SIGHUP, self._stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes; if it were ignored, nobody could be waited for
-        signal.set_wakeup_fd(self._woken[1], warn_on_full_buffer=False)
-        told = _hear(self._spawn_all())
-        if not told and not self._stopping:
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes `_wait`; waitpid fails for children if it is ignored
+        signal.set_wakeup_fd(self._wakeup_pipe[1], warn_on_full_buffer=False)
+        reported = _wait_until_ready(self._spawn_all())
+        if not reported and not self._stopping:
             self._stop()
             if worst := self._wait_for_all():
                 return worst
             raise Refused(Exit.UNAVAILABLE, "a worker was ended before it could serve")
         if not self._stopping:
-            self._unshown = self._ready(told)
-        return self._watch()
+            self._unwritten = self._ready(reported)
+        return self._supervise()
 
-    def _watch(self) -> int:
-        due: dict[int, float] = {}  # when which worker is to be started again
-        said = False  # that none can be started
+    def _supervise(self) -> int:
+        restart_at: dict[int, float] = {}  # by worker number
+        logged = False  # that a worker cannot be started
         while not self._stopping:
-            self._wait(min(due.values(), default=None))
+            self._wait(min(restart_at.values(), default=None))
             now = time.monotonic()
             for worker, _ in self._reap():
-                due[worker.number] = now + (_PAUSE if now - worker.began < SHORT_LIFE else 0)
-            for number in [number for number, at in due.items() if at <= now]:
+                restart_at[worker.number] = now + (_RESTART_DELAY if now - worker.started < SHORT_LIFE else 0)
+            for number in [number for number, at in restart_at.items() if at <= now]:
                 try:
-                    self._spawn(number, lambda told: None)
-                    del due[number]
-                    said = False
+                    self._spawn(number, lambda reported: None)
+                    del restart_at[number]
+                    logged = False
                 except OSError as error:  # too many processes, or too little memory
-                    due[number] = now + _PAUSE
-                    if not said:
+                    restart_at[number] = now + _RESTART_DELAY
+                    if not logged:
                         _log("worker not started", why=error.strerror)
-                    said = True
+                    logged = True
         self._wait_for_all()
         return int(Exit.OK)
 
     def _wait(self, until: float | None) -> None:
-        """Wait for a signal, or until a time; meanwhile write what is to be shown as far as there is room for it."""
-        waiting = select.poll()
-        waiting.register(self._woken[0], select.POLLIN)
-        if self._unshown:
-            waiting.register(_STDOUT, select.POLLOUT)
-        ready = dict(waiting.poll(None if until is None else max(0.0, until - time.monotonic()) * 1_000))
-        if self._woken[0] in ready:
+        """Wait for a signal, or until a time; meanwhile write pending output if standard output accepts it."""
+        poll = select.poll()
+        poll.register(self._wakeup_pipe[0], select.POLLIN)
+        if self._unwritten:
+            poll.register(_STDOUT, select.POLLOUT)
+        ready = dict(poll.poll(None if until is None else max(0.0, until - time.monotonic()) * 1_000))
+        if self._wakeup_pipe[0] in ready:
             with suppress(BlockingIOError):
-                os.read(self._woken[0], 4096)
+                os.read(self._wakeup_pipe[0], 4096)
         if _STDOUT in ready:
-            self._show()
+            self._write_output()
 
-    def _show(self) -> None:
+    def _write_output(self) -> None:
         try:
-            written = os.write(_STDOUT, self._unshown[: select.PIPE_BUF])  # for so much there is room
-            self._unshown = self._unshown[written:]
+            written = os.write(_STDOUT, self._unwritten[: select.PIPE_BUF])  # a pipe that is ready accepts this much
+            self._unwritten = self._unwritten[written:]
         except BlockingIOError:
             pass
         except OSError:
-            self._unshown = b""  # it cannot be shown; the log says that the workers are ready
+            self._unwritten = b""  # it cannot be shown; the log says that the workers are ready
 
     def _spawn_all(self) -> list[int]:
-        """Start all workers; return where each tells that it answers. Raises Refused."""
+        """Start all workers; return a descriptor for each, on which it reports that it answers. Raises Refused."""
         readers: list[int] = []
         try:
             for number in range(self._count):
-                readers.append(self._spawn_and_listen(number, readers))
+                readers.append(self._spawn_with_pipe(number, readers))
         except OSError as error:
             self._stop()
             self._wait_for_all()
             raise Refused(Exit.UNAVAILABLE, f"{self._count} workers cannot be started: {error.strerror}") from None
         return readers
 
-    def _spawn_and_listen(self, number: int, readers: list[int]) -> int:
-        """Start a worker; return where it tells that it answers. `readers` are those of workers before it."""
+    def _spawn_with_pipe(self, number: int, readers: list[int]) -> int:
+        """Start a worker; return a descriptor on which it reports that it answers.
+
+        `readers`: the descriptors of earlier workers, which the child closes.
+        """
         reader, writer = os.pipe()
 
-        def tell(told: list[str]) -> None:
-            with suppress(BrokenPipeError):  # the first process is gone, and this one will be
-                os.write(writer, msgspec.json.encode(told) + b"\n")
+        def on_ready(reported: list[str]) -> None:
+            with suppress(BrokenPipeError):  # the first process has ended, and this one is about to
+                os.write(writer, msgspec.json.encode(reported) + b"\n")
             os.close(writer)
 
-        self._spawn(number, tell, [reader, *readers])
+        self._spawn(number, on_ready, [reader, *readers])
         os.close(writer)
         return reader
 
-    def _spawn(self, number: int, tell: Tell, not_its: list[int] | None = None) -> None:
-        """Start a worker, unless it is time to stop: then nobody would tell it."""
-        with _held_back():
+    def _spawn(self, number: int, on_ready: OnReady, close_in_child: list[int] | None = None) -> None:
+        """Start a worker, unless `_stop` was called: it would not signal this one."""
+        with _signals_blocked():
             if self._stopping:
                 return
             pid = os.fork()
             if pid == 0:
-                self._work(number, tell, [*(not_its or ()), self._alive[1], *self._woken])
+                self._run_worker(number, on_ready, [*(close_in_child or ()), self._parent_pipe[1], *self._wakeup_pipe])
             self._workers[pid] = Worker(number, time.monotonic())
 
-    def _work(self, number: int, tell: Tell, not_its: list[int]) -> NoReturn:
+    def _run_worker(self, number: int, on_ready: OnReady, close: list[int]) -> NoReturn:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -158,30 +162,30 @@ class Workers:
                 if signal.getsignal(one) is not signal.SIG_IGN:
                     signal.signal(one, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            for descriptor in not_its:
+            for descriptor in close:
                 os.close(descriptor)
-            threading.Thread(target=self._end_with_the_first, daemon=True).start()
-            self._start(number, tell)
+            threading.Thread(target=self._end_with_parent, daemon=True).start()
+            self._start(number, on_ready)
             code = 0
         except Refused as refusal:
-            complain(refusal)
+            print_error(refusal)
             code = refusal.code
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
         except BaseException:
-            write_within(STDERR, traceback.format_exc().encode("utf-8", "backslashreplace"), _LAST_WORDS)
+            write_within(STDERR, traceback.format_exc().encode("utf-8", "backslashreplace"), _STDERR_TIMEOUT)
             raise
         finally:
             os._exit(code)
 
-    def _end_with_the_first(self) -> None:
-        os.read(self._alive[0], 1)
+    def _end_with_parent(self) -> None:
+        os.read(self._parent_pipe[0], 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _reap(self) -> list[tuple[Worker, int]]:
-        """Return the workers that have ended, and how; reap whatever else has ended."""
+        """Return the workers that have ended, with their exit codes; reap all other ended children too."""
         ended = []
-        with _held_back():  # an id that was reaped may be anybody's: `_stop` must not find it
+        with _signals_blocked():  # `_stop` must not signal a process id that was reaped: another process may have it
             while True:
                 try:
                     pid, status = os.waitpid(-1, os.WNOHANG)
@@ -194,7 +198,7 @@ class Workers:
         return ended
 
     def _wait_for_all(self) -> int:
-        """Return the worst exit code of the workers that are left, of those that ended by themselves; else 0."""
+        """Wait until all workers have ended; return the highest exit code of those that were not interrupted, or 0."""
         worst = 0
         while True:
             worst = max([worst, *(code for _, code in self._reap() if code != Exit.INTERRUPTED)])
@@ -207,24 +211,23 @@ class Workers:
         for pid in self._workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-                os.kill(pid, signal.SIGCONT)  # one that is stopped would not hear it
+                os.kill(pid, signal.SIGCONT)  # a process that is stopped handles no SIGTERM
 
 
-def heed(end: Callable[..., Any]) -> None:
-    """Have SIGTERM and SIGINT end this process by `end`, whatever it has inherited.
+def handle_stop_signals(handler: Callable[..., Any]) -> None:
+    """Call `handler` on SIGTERM and SIGINT, even if the parent process ignored SIGTERM or blocked signals.
 
-    Who started it may have SIGTERM ignored or signals blocked; neither is meant for a server that is to be stopped.
-    SIGINT stays ignored where it was: so a shell keeps Ctrl-C from what it runs in the background.
+    SIGINT stays ignored if it was: a shell ignores it for background jobs, so that Ctrl-C does not end them.
     """
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, handler)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGINT, handler)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGCHLD))
 
 
 @contextmanager
-def _held_back() -> Iterator[None]:
-    """Let signals wait: one that comes while a process is started or reaped would miss it."""
+def _signals_blocked() -> Iterator[None]:
+    """Block signals: a handler that ran while a process is started or reaped would not see that process."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -232,35 +235,35 @@ def _held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _pipe_for_signals() -> tuple[int, int]:
+def _nonblocking_pipe() -> tuple[int, int]:
     ends = os.pipe()
     for end in ends:
         os.set_blocking(end, False)
     return ends
 
 
-def _hear(readers: list[int]) -> list[str]:
-    """Wait until every worker has told that it answers, however long it loads; nothing as soon as one ends before."""
-    said = dict.fromkeys(readers, b"")
-    waiting = select.poll()
+def _wait_until_ready(readers: list[int]) -> list[str]:
+    """Wait without a timeout until every worker answers; return what the first one reported, or [] if one has ended."""
+    received = dict.fromkeys(readers, b"")
+    poll = select.poll()
     for reader in readers:
-        waiting.register(reader, select.POLLIN)
+        poll.register(reader, select.POLLIN)
     try:
-        while not all(one.endswith(b"\n") for one in said.values()):
-            for reader, _ in waiting.poll():
+        while not all(one.endswith(b"\n") for one in received.values()):
+            for reader, _ in poll.poll():
                 part = os.read(reader, 65_536)
                 if not part:
                     return []
-                said[reader] += part
+                received[reader] += part
                 if part.endswith(b"\n"):
-                    waiting.unregister(reader)
+                    poll.unregister(reader)
     finally:
         for reader in readers:
             os.close(reader)
-    return msgspec.json.decode(said[readers[0]], type=list[str])
+    return msgspec.json.decode(received[readers[0]], type=list[str])
 
 
 def _log(event: str, **more: object) -> None:
-    """Write a line as the log has it, without the log's thread: no thread may run in a process that forks."""
+    """Write a log line without the log's thread: a process that forks must have no other thread."""
     line = msgspec.json.encode({**more, "event": event, "level": "warning", "timestamp": datetime.now(UTC)})
-    write_within(STDERR, msgspec.json.format(line, indent=0) + b"\n", _LAST_WORDS)
+    write_within(STDERR, msgspec.json.format(line, indent=0) + b"\n", _STDERR_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The believable company that `deskroster demo` serves: the same one each time, made in one commit."""
+"""The company that `deskroster demo` serves: always the same, created in one commit."""
 
 import asyncio
 import base64
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core import agents, company, groups, keys, profiles, reference
 from deskroster.core.agents import AgentFields
 from deskroster.core.company import CompanyFields, First, Step
@@ -37,7 +37,7 @@ SETTINGS = CompanyFields(label=LABEL, name="云帆科技 Yunfan")
 
 
 class Account(Struct, frozen=True):
-    """Someone who can sign and log in. What was changed since the company was made is None: it is not known."""
+    """The credentials of an agent. A password or token that was changed since the company was created is None."""
 
     id: int
     email: str
@@ -46,7 +46,7 @@ class Account(Struct, frozen=True):
 
 
 class Accounts(Struct, frozen=True):
-    """Whose credentials the demo shows. An empty company has no agent, and an administrator may have been deleted."""
+    """The accounts that the demo shows. `agent` is None in an empty company; either is None if it was deleted."""
 
     company: str
     admin: Account | None
@@ -54,63 +54,63 @@ class Accounts(Struct, frozen=True):
 
 
 class NotADemo(Exception):
-    """The folder holds companies, and none that the demo has made."""
+    """The folder holds companies, but not the company of the demo."""
 
 
-async def prepared(installation: Installation, empty: bool, request_id: str) -> Accounts:
-    """Return the accounts of the company, which is made if the installation has none. Raises NotADemo.
+async def prepared(installation: OpenInstallation, empty: bool, request_id: str) -> Accounts:
+    """Create the demo's company if the installation has none, and return its accounts. Raises NotADemo.
 
-    Passwords and tokens follow from the installation key: the next start finds the same ones.
+    Passwords and tokens are derived from the installation key, so the next start has the same ones.
     """
     labels = [one.label for one in installation.store.listed.all()]
     if not labels:
         steps = await (_empty_steps if empty else _steps)(installation)
-        desk = await installation.found(SETTINGS, steps, request_id)
+        desk = await installation.create_company(SETTINGS, steps, request_id)
         passwords: list[str | None] = [password_of(installation.store.vault, id) for id in SHOWN]
     elif LABEL in labels:
         desk = await installation.desk(LABEL)
-        passwords = list(await asyncio.gather(*(_still_password(installation, desk, id) for id in SHOWN)))
+        passwords = list(await asyncio.gather(*(_unchanged_password(installation, desk, id) for id in SHOWN)))
     else:
         raise NotADemo
-    admin, agent = (_account(installation, desk, id, now) for id, now in zip(SHOWN, passwords, strict=True))
+    admin, agent = (_account(installation, desk, id, one) for id, one in zip(SHOWN, passwords, strict=True))
     return Accounts(LABEL, admin, agent)
 
 
 def password_of(vault: Vault, agent_id: int) -> str:
-    """Return the password that an agent of the demo starts with."""
+    """Return the initial password of an agent of the demo."""
     letters = base64.b32encode(vault.derive(f"demo password {agent_id}", 10)).decode().lower()
     return "-".join(letters[at : at + 4] for at in range(0, 16, 4))
 
 
 def token_of(vault: Vault, agent_id: int) -> str:
-    """Return the token that an agent of the demo starts with."""
+    """Return the initial token of an agent of the demo."""
     return str(uuid.UUID(bytes=vault.derive(f"demo token {agent_id}", 16), version=4))
 
 
-def _account(installation: Installation, desk: Desk, agent_id: int, password: str | None) -> Account | None:
-    """Return an account as it is shown; None of an agent that the demo has not made, or that was deleted."""
+def _account(installation: OpenInstallation, desk: Desk, agent_id: int, password: str | None) -> Account | None:
+    """Return the account of an agent, or None if the demo has not created the agent or it was deleted."""
     roster, now = desk.roster, installation.now()
     token = token_of(installation.store.vault, agent_id)
-    held = [roster.keys[id] for id in roster.keys_of.get(agent_id, ())]
-    given = [key for key in held if key.secret.reveal() == token]
-    if not given:
+    keys_of_agent = [roster.keys[id] for id in roster.keys_of.get(agent_id, ())]
+    with_token = [key for key in keys_of_agent if key.secret.reveal() == token]
+    if not with_token:
         return None
-    live = any(key.live(now) for key in given)
+    live = any(key.live(now) for key in with_token)
     return Account(agent_id, roster.agents[agent_id].email, password, token if live else None)
 
 
-async def _still_password(installation: Installation, desk: Desk, agent_id: int) -> str | None:
-    """Return the password that an agent of the demo started with, if it has it still."""
+async def _unchanged_password(installation: OpenInstallation, desk: Desk, agent_id: int) -> str | None:
+    """Return the initial password of an agent of the demo, or None if it was changed."""
     agent = desk.roster.agents.get(agent_id)
     if agent is None or agent.password is None:
         return None
     password = password_of(installation.store.vault, agent_id)
     now = installation.clock.steady()
-    stands = await installation.passwords.verify(("demo", agent_id), password, agent.password, "", now)
-    return password if stands else None
+    unchanged = await installation.passwords.verify(("demo", agent_id), password, agent.password, "", now)
+    return password if unchanged else None
 
 
-async def _empty_steps(installation: Installation) -> list[Step]:
+async def _empty_steps(installation: OpenInstallation) -> list[Step]:
     vault = installation.store.vault
     first = First(
         email=f"admin@{DOMAIN}",
@@ -123,8 +123,8 @@ async def _empty_steps(installation: Installation) -> list[Step]:
     return company.first_steps(first, installation.now())
 
 
-async def _steps(installation: Installation) -> list[Step]:
-    """Return the verbs that make the whole company, each of which only creates."""
+async def _steps(installation: OpenInstallation) -> list[Step]:
+    """Return the verbs that create the whole company."""
     vault, now = installation.store.vault, installation.now()
     hashes = await asyncio.gather(*(installation.passwords.hash(password_of(vault, id)) for id in SHOWN))
     steps = [*_reference_steps(), *_people_steps(dict(zip(SHOWN, hashes, strict=True)), now)]

@@ -1,4 +1,4 @@
-"""Who works at the demo's company, and what is known of them. Nothing is random: an id is always the same person."""
+"""The staff of the demo's company, with their profiles. Nothing is random: an id is always the same person."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -24,7 +24,7 @@ DEPARTMENTS: tuple[tuple[str, int | None], ...] = (
     ("APAC", 8),
 )
 GROUPS = ("售前咨询", "售后服务", "技术支持", "VIP 客户", "电话热线", "投诉处理", "夜班值守", "English Support")
-ENGLISH = 8  # the group of those who answer in English
+ENGLISH = 8  # the id of the group "English Support"
 
 
 class Field(NamedTuple):
@@ -70,7 +70,7 @@ DISABLED, IN_REVIEW, DEPARTED = {17, 31, 46}, {44, 59}, {12, 28, 39, 57}
 
 
 class Person(NamedTuple):
-    """One of the staff: the id it gets, its group, and whether it leads that group."""
+    """A member of staff: the id of the agent, the group, and whether the person leads it."""
 
     id: int
     name: str
@@ -92,7 +92,7 @@ class Person(NamedTuple):
 
 
 def staff() -> Iterator[Person]:
-    """Yield the people by ascending id: two administrators, the agent whose credentials are shown, the rest."""
+    """Yield the staff by ascending id: two administrators, the agent that the demo shows, then the others."""
     chinese = [tuple(entry.split()) for entry in _CHINESE.split(",")]
     english = [entry.strip() for entry in _ENGLISH.split(",")]
     names = [(name, name[-1:] if len(name) == 2 else name[-2:], local, False) for name, local in chinese]
@@ -108,7 +108,7 @@ def staff() -> Iterator[Person]:
 
 
 def fields_of(person: Person) -> AgentFields:
-    """Return the agent that a person becomes, without what is secret or refers to a profile."""
+    """Return the fields of a person's agent, without secrets and without the profile."""
     id = person.id
     by_phone = person.group_id == 5
     return AgentFields(
@@ -138,7 +138,10 @@ def fields_of(person: Person) -> AgentFields:
 
 
 def values_of(person: Person, lead: Person | None, records: int) -> dict[str, str]:
-    """Return what the company knows of a person. `lead` is on the staff already; `records` there are."""
+    """Return the values of a person's profile record.
+
+    `lead`: the leader of the person's group, if already created. `records`: the number of profile records so far.
+    """
     id = person.id
     language = "英语" if person.english else "普通话"
     values = {

@@ -30,7 +30,7 @@ import uvloop
 
 from deskroster import demo, server
 from deskroster.admin import AdminApp, sockets
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.app import App, opened
 from deskroster.clocks import Clock, Wall, clock_of
 from deskroster.dialects import DIALECTS
@@ -172,7 +172,7 @@ class Emulator:
     def _settings(self, port: int) -> Settings:
         return Settings(data=self._data, database="", port=port)  # never the database that the environment names
 
-    async def _prepare(self, installation: Installation) -> demo.Accounts:
+    async def _prepare(self, installation: OpenInstallation) -> demo.Accounts:
         return await demo.prepared(installation, self._empty, uuid4().hex)
 
     def _start(self) -> None:
@@ -216,7 +216,7 @@ class Emulator:
 
     async def _serve_logged(self, started: Future[_Running], settings: Settings, telemetry: Telemetry) -> None:
         async with opened(settings, telemetry, self.clock) as app:
-            installation = Installation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
+            installation = OpenInstallation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
             accounts = await self._prepare(installation)
 
             def ready(url: str) -> None:

@@ -16,7 +16,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from deskroster import server
 from deskroster.admin import AdminApp, sockets
-from deskroster.admin.installation import Installation
+from deskroster.admin.open_installation import OpenInstallation
 from deskroster.app import opened
 from deskroster.settings import Limits, Settings
 from deskroster.telemetry import Telemetry
@@ -30,7 +30,7 @@ async def main(folder: Path, limits: Limits) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin, running.cancel)
     async with opened(settings, Telemetry()) as app:
-        installation = Installation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
+        installation = OpenInstallation(settings, app.store, app.desks, app.passwords, app.telemetry, app.clock)
         listening = sockets.bind(folder)
         try:
             await server.run(app, settings, AdminApp(installation), listening, lambda url: print(url, flush=True))

@@ -1,4 +1,4 @@
-"""What the operator's calls work on: the store, its companies, and how to found one."""
+"""An open installation: what the operator's calls work on, and how a company is created in it."""
 
 import secrets
 import uuid
@@ -22,8 +22,8 @@ from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
 
-class Installation(Struct, frozen=True):
-    """An open data folder with all that works on it."""
+class OpenInstallation(Struct, frozen=True):
+    """The store of an open data folder, with everything else that the operator's calls need."""
 
     settings: Settings
     store: Store
@@ -31,13 +31,14 @@ class Installation(Struct, frozen=True):
     passwords: Passwords
     telemetry: Telemetry
     clock: Clock
-    alone: bool = False  # whether nobody is served by this process
+    alone: bool = False  # whether this process serves no clients
 
     def now(self) -> int:
+        """Return the time of day in Unix seconds."""
         return int(self.clock())
 
     async def some_desk(self) -> Desk:
-        """Return the desk of the first company. Raises UnknownCompany in an installation that has none."""
+        """Return the desk of the first company. Raises UnknownCompany if the installation has none."""
         first = self.store.listed.first()
         if first is None:
             raise UnknownCompany
@@ -50,18 +51,18 @@ class Installation(Struct, frozen=True):
             raise UnknownCompany
         return await self.desks.of_company(known)
 
-    async def found(self, fields: CompanyFields, steps: Sequence[Step], request_id: str) -> Desk:
-        """Found a company in one commit. Raises Invalid, Conflict, Busy or Unknown."""
+    async def create_company(self, fields: CompanyFields, steps: Sequence[Step], request_id: str) -> Desk:
+        """Create a company in one commit, and return its desk. Raises Invalid, Conflict, Busy or Unknown."""
         checked_zone(fields)
         now = self.now()
         fresh = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
         ledger = await self.store.create_company(fresh, company.founded(fresh, steps), origin)
-        return await self.desks.of_company(ledger.roster.company, patience=None)  # it is loaded
+        return await self.desks.of_company(ledger.roster.company, patience=None)  # needs no timeout: it is loaded
 
 
-class Start(Struct, frozen=True, kw_only=True):
-    """A company's first administrator, as the operator wants it. Without a password one is made."""
+class FirstAdministrator(Struct, frozen=True, kw_only=True):
+    """The first administrator of a new company. Without a password, one is generated."""
 
     email: str
     name: str
@@ -70,36 +71,38 @@ class Start(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class Started(Struct, frozen=True):
-    """The secrets of a first administrator, to be shown this once."""
+class AdministratorSecrets(Struct, frozen=True):
+    """The secrets of a first administrator, which are shown only once."""
 
     password: str
     token: str
 
 
-async def first_steps(installation: Installation, start: Start) -> tuple[list[Step], Started]:
-    """Return how a company starts, and its first administrator's secrets. Raises Invalid."""
-    password = new_password() if start.password is None else checked_password(start.password)
+async def administrator_steps(
+    installation: OpenInstallation, administrator: FirstAdministrator
+) -> tuple[list[Step], AdministratorSecrets]:
+    """Return the steps that create a company's first administrator, and the administrator's secrets. Raises Invalid."""
+    password = new_password() if administrator.password is None else checked_password(administrator.password)
     token = str(uuid.uuid4())
     first = First(
-        email=start.email,
-        name=start.name,
+        email=administrator.email,
+        name=administrator.name,
         password=await installation.passwords.hash(password),
         token=Secret(token),
-        position=start.position,
-        role=start.role,
+        position=administrator.position,
+        role=administrator.role,
     )
-    return company.first_steps(first, installation.now()), Started(password, token)
+    return company.first_steps(first, installation.now()), AdministratorSecrets(password, token)
 
 
 def new_password(pick: Callable[[int], int] = secrets.randbelow) -> str:
-    """Return a password of 96 bits that can be read aloud: no letter or digit looks like another."""
+    """Return a random password of 99 bits, without characters that look alike."""
     letters = "abcdefghjkmnpqrstuvwxyz23456789"
     return "-".join("".join(letters[pick(len(letters))] for _ in range(4)) for _ in range(5))
 
 
 def checked_zone(fields: CompanyFields) -> None:
-    """Raise Invalid unless the time zone, if one is wanted, is of the IANA database."""
+    """Raise Invalid if there is a time zone that the IANA database does not have."""
     if fields.time_zone is UNSET:
         return
     try:
