@@ -25,7 +25,7 @@ POSTGRESQL = "postgresql"
 DEADLINES = [
     *((freshness, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
     (postgresql, "HOLD_SECONDS"),
-    (postgresql.PostgreSQL, "patience"),
+    (postgresql.PostgreSQL, "queue_timeout"),
 ]
 """After which PostgreSQL is given up. What is about them opens a database of its own, in a run for SQLite."""
 

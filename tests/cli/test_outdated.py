@@ -24,7 +24,7 @@ def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothin
     ):
         before = served.kf5.post("/groups.json", json={"group": {"name": "before"}})
         with monkeypatch.context() as patch:  # as if no lock had been left of theirs
-            patch.setattr(keeper.Keeper, "take_alone", lambda self: None)
+            patch.setattr(keeper.Keeper, "lock_exclusively", lambda self: None)
             rotate_key(elsewhere)
         after = [served.kf5.post("/groups.json", json={"group": {"name": "after"}}) for _ in range(6)]
         read = served.kf5.get("/groups.json")

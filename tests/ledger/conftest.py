@@ -61,4 +61,4 @@ def processes(databases, database, tmp_path):
 def alone(databases, database, monkeypatch):
     """Let nobody's advisory lock count, as after the loss of every session that had one."""
     monkeypatch.setattr(keeper.Keeper, "_keep", lambda self, session: None)
-    monkeypatch.setattr(keeper.Keeper, "take_alone", lambda self: None)
+    monkeypatch.setattr(keeper.Keeper, "lock_exclusively", lambda self: None)

@@ -61,7 +61,7 @@ def test_control_without_room_kept_for_short_work_nothing_goes_on(processes):
             engine._long, engine._slow = asyncio.Semaphore(LANES), asyncio.Semaphore(LANES)
             async with long_jobs(engine, LANES):
                 with pytest.raises(NotBegun):
-                    await engine.read(lambda db: None, patience=0.05)
+                    await engine.read(lambda db: None, timeout=0.05)
                 with pytest.raises(NotBegun):
                     await engine._take((engine._slow,), 0.05)
 

@@ -92,7 +92,7 @@ def test_a_batch_whose_transaction_breaks_is_whole_in_the_end(tmp_path, fault):
 def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = 0.05
+            ledger._timeout = 0.05
             release, begun = threading.Event(), threading.Event()
             commit = store._engine._commit
 
@@ -122,7 +122,7 @@ def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
 def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknown(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = 0.05
+            ledger._timeout = 0.05
             engine, broken = store._engine, True
             real = engine._do
 
@@ -306,7 +306,7 @@ def test_no_batch_holds_more_than_ten_thousand_changes(tmp_path):
 
     async def run():
         async with opened(tmp_path) as (_, ledger):
-            ledger._patience = 60
+            ledger._timeout = 60
             await asyncio.gather(*(expect_many(ledger).submit(work(many(3_400))) for _ in range(3)))
             assert 10_200 == len(ledger.roster.groups)
             before = state(ledger.roster)

@@ -331,7 +331,7 @@ def test_a_server_that_says_nothing_is_given_up(processes):
     async def run():
         async with processes(1) as ([(store, _)], _):
             with pytest.raises(Gone):
-                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), patience=0.1)
+                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), timeout=0.1)
 
             assert [(1,)] == await store._engine.read(lambda db: db.execute("SELECT 1").fetchall())
 

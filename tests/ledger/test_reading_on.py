@@ -160,7 +160,7 @@ def test_damage_that_is_met_in_reading_on_stops_writing(tmp_path):
 
 
 async def write_much(ledger):
-    ledger._patience = 60
+    ledger._timeout = 60
     for _ in range(COMMITS):
         await ledger.submit(work(many(CHANGES)))
 

@@ -9,7 +9,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault, WrongKey, bound
 from deskroster.ledger.disk.writing import putting, sql
-from deskroster.ledger.engines import AHEAD, Db
+from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
 
 LIFETIME = 86_400  # seconds
 AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
@@ -78,7 +78,7 @@ def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
 
 def redate(db: Db, vault: Vault, now: int) -> None:
     """Date answers back to `now` that a clock which ran ahead has dated later: they are kept for a day from now."""
-    for company_id, key, request, at, sealed in db.execute(_LATER, (now + AHEAD,)).fetchall():
+    for company_id, key, request, at, sealed in db.execute(_LATER, (now + MAX_CLOCK_SKEW,)).fetchall():
         reply = _opened(vault, sealed, address(company_id, key, request, at))
         keep(db, vault, company_id, {key: Kept(request, reply)}, now)
 

@@ -9,7 +9,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import Row, putting, sql
-from deskroster.ledger.engines import AHEAD, Db
+from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
 
 Observed = Literal["key", "agent"]
 
@@ -47,7 +47,7 @@ class Observations:
         What lies in the future was seen by a clock that ran ahead: it counts as of now, and is saved so.
         """
         later: list[tuple[Observed, int]] = []
-        latest = int(now) + AHEAD
+        latest = int(now) + MAX_CLOCK_SKEW
         for (kind, id), last in seen.items():
             known = self._seen[kind].get(id)
             if last.at > latest:

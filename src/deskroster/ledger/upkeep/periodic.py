@@ -174,7 +174,7 @@ class Upkeep:
             return found, db.moment(wall)
 
         while left:
-            found, now = await self._engine.read(job, patience=LEARNING_SECONDS)
+            found, now = await self._engine.read(job, timeout=LEARNING_SECONDS)
             for id, seen in found.items():
                 self._ledgers[id].learn(seen, now)
                 await asyncio.sleep(0)

@@ -23,7 +23,7 @@ def rotate_key(folder: Path) -> Vault:
     """
     engine = location.open_engine(folder)
     try:
-        engine.take_alone()
+        engine.lock_exclusively()
         opened = installation.open_vault(folder, engine)
         installation.fence_in(engine, opened)
         return change_key(folder, engine, opened)

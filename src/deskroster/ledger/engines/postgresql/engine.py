@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from deskroster.clocks import SYSTEM, Clock
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
-    BEGIN_SECONDS,
-    COMMIT_SECONDS,
+    BEGIN_TIMEOUT,
+    COMMIT_TIMEOUT,
     EVERY_COMPANY,
-    PATIENCE,
-    SCAN_SECONDS,
+    REQUEST_TIMEOUT,
+    SCAN_TIMEOUT,
     Durable,
     Failed,
     Job,
@@ -59,7 +59,7 @@ class PostgreSQL:
 
     shared = True
     blocks = False
-    patience = 4.0  # with the query for freshness before it, a request is answered within eight, whatever happens
+    queue_timeout = 4.0  # with the query for freshness before it, a request is answered within eight, whatever happens
     folder: Path | None = None
 
     def __init__(self, url: str) -> None:
@@ -115,32 +115,32 @@ class PostgreSQL:
     def doubts(self, company_id: int) -> bool:
         return company_id in self._doubtful
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
-        lane = await self._take((), patience)
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = REQUEST_TIMEOUT) -> T:
+        lane = await self._take((), timeout)
         try:
             return await self._judged(
-                lane.run(lambda db: transactions.read_at_once(db, job, company_id, self.fence), within=patience)
+                lane.run(lambda db: transactions.read_at_once(db, job, company_id, self.fence), within=timeout)
             )
         finally:
             self.give_back(lane)
 
-    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, read_timeout: float = SILENT_SECONDS) -> T:
         rooms = (self._long, self._slow)
-        lane = await self._take(rooms, BEGIN_SECONDS)
+        lane = await self._take(rooms, BEGIN_TIMEOUT)
         try:
             return await self._judged(
-                lane.run(lambda session: transactions.read_streamed(session, job, company_id, self.fence), silence)
+                lane.run(lambda session: transactions.read_streamed(session, job, company_id, self.fence), read_timeout)
             )
         finally:
             self.give_back(lane, rooms)
 
     async def copy(self, target: Path, fill: Job[None]) -> None:
-        await self.read_long(fill, silence=SCAN_SECONDS)
+        await self.read_long(fill, read_timeout=SCAN_TIMEOUT)
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = COMMIT_TIMEOUT) -> T:
         long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
         held = await self._locked(company_id, (self._long, self._slow) if long else (self._slow,))
-        return await held.commit(job, silence)
+        return await held.commit(job, timeout)
 
     async def lock(self, company_id: int) -> "WriteLock":
         return await self._locked(company_id, (self._slow,))
@@ -192,12 +192,13 @@ class PostgreSQL:
         The server never waits for this process in that transaction, so a process that stands still blocks no other.
         """
         rooms = (self._slow,)
-        lane = await self._take(rooms, PATIENCE)
+        lane = await self._take(rooms, REQUEST_TIMEOUT)
         relief = asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve, lane)
         try:
             return await self._judged(
                 lane.run(
-                    lambda db: transactions.run_alone(db, statement, values, company_id, self.fence), within=PATIENCE
+                    lambda db: transactions.run_alone(db, statement, values, company_id, self.fence),
+                    within=REQUEST_TIMEOUT,
                 )
             )
         finally:
@@ -236,11 +237,11 @@ class PostgreSQL:
             engine.dispose()
             plain.close()
 
-    def harden_now(self) -> None:
+    def make_durable_now(self) -> None:
         pass  # who decides an outcome has done so
 
-    def take_alone(self) -> None:
-        self._keeper.take_alone()
+    def lock_exclusively(self) -> None:
+        self._keeper.lock_exclusively()
 
     async def aclose(self) -> None:
         await self._questions.close()
@@ -256,14 +257,14 @@ class PostgreSQL:
             self.mark_damaged(str(error))
             raise
 
-    async def _take(self, rooms: Rooms, patience: float) -> Lane:
+    async def _take(self, rooms: Rooms, timeout: float) -> Lane:
         """Return a lane that nobody uses, once there is room in all of these. Raises NotBegun after the patience."""
         if self._idle is None:
             self._idle = asyncio.LifoQueue()
             for lane in reversed(self._lanes):
                 self._idle.put_nowait(lane)
         if self._idle.empty() or any(room.locked() for room in rooms):
-            return await in_time(self._taken(rooms), patience, lambda lane: self.give_back(lane, rooms))
+            return await in_time(self._taken(rooms), timeout, lambda lane: self.give_back(lane, rooms))
         return await self._taken(rooms)
 
     async def _taken(self, rooms: Rooms) -> Lane:
@@ -316,16 +317,16 @@ class WriteLock:
         self._engine = engine
         self._lane: Lane | None = lane
 
-    async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
+    async def read(self, job: Job[T], timeout: float = REQUEST_TIMEOUT) -> T:
         assert self._lane is not None
-        return await self._lane.run(job, within=patience)
+        return await self._lane.run(job, within=timeout)
 
-    async def commit(self, job: Job[T], patience: float = COMMIT_SECONDS) -> T:
+    async def commit(self, job: Job[T], timeout: float = COMMIT_TIMEOUT) -> T:
         """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
         lane = self._lane
         assert lane is not None
         try:
-            return await lane.run(lambda session: transactions.commit(session, job), patience, within=patience)
+            return await lane.run(lambda session: transactions.commit(session, job), timeout, within=timeout)
         finally:
             self._end()
 

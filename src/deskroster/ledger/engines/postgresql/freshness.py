@@ -11,7 +11,7 @@ from psycopg.errors import error_from_result
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
-from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, noted
+from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, parse_notes
 from deskroster.ledger.engines.postgresql.connection import Primary, abort, watched
 from deskroster.ledger.engines.postgresql.nonces import SPEND
 
@@ -202,7 +202,7 @@ class _Line:
             raise Failed(f"company {company_id} is not there")
         number, head = end.decode().split()
         spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
-        return _Told(int(number), bytes.fromhex(head), noted((notes or b"").decode()), spent)
+        return _Told(int(number), bytes.fromhex(head), parse_notes((notes or b"").decode()), spent)
 
     async def _question(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
         name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]

@@ -45,7 +45,7 @@ class Keeper(Lane):
             raise
         self._watching.start()
 
-    def take_alone(self) -> None:
+    def lock_exclusively(self) -> None:
         """Take the lock so that nobody shares it. Raises FolderInUse."""
         self._alone = True
         self._waited_for(self._thread.submit(self._do, self._keep))

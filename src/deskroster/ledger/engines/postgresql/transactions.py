@@ -32,7 +32,7 @@ def read_streamed(session: Session, job: Job[T], company_id: int, fence: Fence) 
 
 def read_at_once(session: Session, job: Callable[[Session], T], company_id: int, fence: Fence) -> T:
     """Run a job on one snapshot; all rows of a statement are fetched at once. Raises Outdated."""
-    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; {fence.question}"
+    begin = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_for(company_id)}; {fence.query}"
     fence.check(dict(session.script(begin)))
     result = job(session)
     session.script("COMMIT")
@@ -44,7 +44,7 @@ def run_alone(session: Session, statement: str, values: Sequence[int], company_i
 
     Returns its row. Raises Outdated, though it may be done: it is of no worth then.
     """
-    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}; {fence.question}"
+    begin = f"{_BEGIN}; SET LOCAL synchronous_commit = off; {_for(company_id)}; {fence.query}"
     *_, notes, rows, _ = session.results(f"{begin}; {session.written(statement, values)}; COMMIT")
     fence.check(dict(notes))
     return rows[0]

@@ -13,10 +13,10 @@ import sqlalchemy
 from deskroster.clocks import SYSTEM, Clock
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
-    COMMIT_SECONDS,
-    COPY_SECONDS,
+    COMMIT_TIMEOUT,
+    COPY_TIMEOUT,
     EVERY_COMPANY,
-    PATIENCE,
+    REQUEST_TIMEOUT,
     Durable,
     Job,
     Late,
@@ -56,7 +56,7 @@ class SQLite:
 
     shared = False
     blocks = True
-    patience = PATIENCE
+    queue_timeout = REQUEST_TIMEOUT
 
     def __init__(self, folder: Path) -> None:
         """Lock the folder. Raises FolderInUse, and Damaged before SQLite could skip what its WAL has lost."""
@@ -120,20 +120,20 @@ class SQLite:
     async def lock(self, company_id: int) -> "WriteLock":
         return WriteLock(self)
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        return await self.start_write(job).ended(PATIENCE, silence)
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = COMMIT_TIMEOUT) -> T:
+        return await self.start_write(job).ended(REQUEST_TIMEOUT, timeout)
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
-        return await self.run(lambda connection: _snapshot(connection, job), patience)
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = REQUEST_TIMEOUT) -> T:
+        return await self.run(lambda connection: _snapshot(connection, job), timeout)
 
-    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = 0) -> T:
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, read_timeout: float = 0) -> T:
         """Run a job on one snapshot. Every other job waits until it ends."""
         running = self._submit(lambda connection: _snapshot(connection, job))
-        return await running.ended(PATIENCE, None)
+        return await running.ended(REQUEST_TIMEOUT, None)
 
     async def copy(self, target: Path, fill: Job[None]) -> None:
         """Copy the database to a file page by page, in slices. Of one moment, that of the last slice."""
-        until = asyncio.get_running_loop().time() + COPY_SECONDS
+        until = asyncio.get_running_loop().time() + COPY_TIMEOUT
         while True:
             copying = await self.run(lambda connection: self._begin_copying(connection, target))
             await self._finish(copying, target, until)
@@ -158,13 +158,13 @@ class SQLite:
             while not copying.done:
                 if asyncio.get_running_loop().time() > until:
                     raise Late
-                await self.run(lambda _: copying.step(), COPY_SECONDS)
+                await self.run(lambda _: copying.step(), COPY_TIMEOUT)
                 slices += 1
                 if slices % _SYNCED == 0:
                     await asyncio.to_thread(sync, target)
         finally:
             if not copying.done:
-                await self.run(lambda _: copying.stop(), COPY_SECONDS)
+                await self.run(lambda _: copying.stop(), COPY_TIMEOUT)
 
     async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
         pause = _FIRST_PAUSE
@@ -184,9 +184,9 @@ class SQLite:
         finally:
             self._doubtful = False
 
-    async def run(self, job: Callable[[Connection], T], patience: float = PATIENCE) -> T:
+    async def run(self, job: Callable[[Connection], T], timeout: float = REQUEST_TIMEOUT) -> T:
         """Run a job outside any transaction. Raises NotBegun, Late, Damaged, or what the job raises."""
-        return await self._submit(job).ended(patience)
+        return await self._submit(job).ended(timeout)
 
     def start_write(self, job: Job[T]) -> Running[T]:
         """Hand a write to the thread, and block the event loop briefly if it was done within that time of late."""
@@ -208,10 +208,10 @@ class SQLite:
     def write_now(self, job: Job[T]) -> T:
         return self._run_now(lambda connection: self._transaction(connection, job))
 
-    def harden_now(self) -> None:
+    def make_durable_now(self) -> None:
         self._run_now(self._harden)
 
-    def take_alone(self) -> None:
+    def lock_exclusively(self) -> None:
         pass  # it always is
 
     async def aclose(self) -> None:
@@ -287,12 +287,12 @@ class WriteLock:
         self._engine = engine
         self._commit: Running[Any] | None = None
 
-    async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
-        return await self._engine.read(job, patience=patience)
+    async def read(self, job: Job[T], timeout: float = REQUEST_TIMEOUT) -> T:
+        return await self._engine.read(job, timeout=timeout)
 
-    async def commit(self, job: Job[T], patience: float | None = None) -> T:
+    async def commit(self, job: Job[T], timeout: float | None = None) -> T:
         self._commit = commit = self._engine.start_write(job)
-        return await commit.ended(patience)
+        return await commit.ended(timeout)
 
     def withdraw(self) -> bool:
         return self._commit is not None and self._commit.cancel()
