@@ -124,7 +124,7 @@ def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknow
         async with opened(tmp_path) as (store, ledger):
             ledger._timeout = 0.05
             engine, broken = store._engine, True
-            real = engine._do
+            real = engine._run_job
 
             def unreachable(job):
                 if broken and engine.faults == []:
@@ -132,7 +132,7 @@ def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknow
                 return real(job)
 
             engine.faults = ["after"]
-            monkeypatch.setattr(engine, "_do", unreachable)
+            monkeypatch.setattr(engine, "_run_job", unreachable)
             with pytest.raises(Unknown):
                 await ledger.submit(work(new_group("售前")))
             assert not ledger.writable
@@ -156,7 +156,7 @@ def test_found_damage_stops_writing_and_says_so(tmp_path, monkeypatch):
             def damaged(job):
                 raise Damaged("deskroster.db: database disk image is malformed")
 
-            monkeypatch.setattr(store._engine, "_do", damaged)
+            monkeypatch.setattr(store._engine, "_run_job", damaged)
             with pytest.raises(Unknown):
                 await ledger.submit(work(new_group("售前")))
             with pytest.raises(Busy):
