@@ -272,19 +272,19 @@ def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
 
 def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, monkeypatch):
     """Connections are made two at a time: behind hosts that do not answer it may take long."""
-    monkeypatch.setattr(freshness, "CONNECTING_SECONDS", SHORT)
+    monkeypatch.setattr(freshness, "CONNECT_QUEUE_TIMEOUT", SHORT)
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):
-            questions, end = store._engine._questions, threading.Event()
-            for _ in range(freshness.CONNECTING):
-                questions._threads.submit(end.wait, LONG)
+            questions, end = store._engine._freshness, threading.Event()
+            for _ in range(freshness.MAX_CONNECTING):
+                questions._thread_pool.submit(end.wait, LONG)
             try:
                 with pytest.raises(Busy):
                     await asyncio.wait_for(store.fresh(ledger), LONG / 2)
             finally:
                 end.set()
-            monkeypatch.setattr(freshness, "CONNECTING_SECONDS", LONG)
+            monkeypatch.setattr(freshness, "CONNECT_QUEUE_TIMEOUT", LONG)
             assert await store.fresh(ledger)
 
     asyncio.run(run())
@@ -294,21 +294,21 @@ def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(p
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             await store.fresh(ledger)
-            questions, gate, asked = store._engine._questions, asyncio.Event(), []
-            real = questions._ask
+            questions, gate, asked = store._engine._freshness, asyncio.Event(), []
+            real = questions._query
 
             async def slow(*question):
                 asked.append(question)
                 await gate.wait()
                 return await real(*question)
 
-            monkeypatch.setattr(questions, "_ask", slow)
+            monkeypatch.setattr(questions, "_query", slow)
             first = asyncio.ensure_future(store.fresh(ledger))
             while not asked:  # noqa: ASYNC110 - until it is put
                 await asyncio.sleep(0)
             behind = asyncio.ensure_future(store.fresh(ledger))
             await asyncio.sleep(0)
-            monkeypatch.setattr(freshness, "STALE_SECONDS", -LONG)  # as if that had passed
+            monkeypatch.setattr(freshness, "MAX_WAIT_SECONDS", -LONG)  # as if that had passed
             gate.set()
 
             assert await first

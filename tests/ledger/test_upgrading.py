@@ -199,7 +199,7 @@ def tables_of(folder, url):
 
 
 def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, url, later, databases, monkeypatch):
-    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT", "300ms")
+    monkeypatch.setattr(postgresql, "TABLE_LOCK_TIMEOUT", "300ms")
 
     async def run():
         old = open_at(tmp_path / "old", url)
