@@ -84,7 +84,7 @@ def test_who_writes_at_once_takes_turns_and_numbers_have_no_gap(processes):
             )
             store, ledger = opened[0]
             await store.fresh(ledger)
-            numbers = await store._engine.read(lambda db: [told.number for told in log.whole(db, 1)], 1)
+            numbers = await store._engine.read(lambda db: [told.number for told in log.commits(db, 1)], 1)
 
             assert 90 == len(set(answers))
             assert list(range(1, ledger.roster.number + 1)) == numbers

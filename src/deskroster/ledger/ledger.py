@@ -239,7 +239,7 @@ class Ledger:
             raise
         for commit in unseen.commits:
             if commit.number > self.roster.number:
-                self._advance(unseen.followed(self.roster, commit))
+                self._advance(unseen.as_commit(self.roster, commit))
                 self._head = commit.hash
                 await asyncio.sleep(0)
         self.roster.count_ids(unseen.next_ids)

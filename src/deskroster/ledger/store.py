@@ -21,7 +21,7 @@ from deskroster.ledger.beside.last_seen import Observations
 from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.disk import log, notes, reading, tables
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.disk.writing import FIRST_HASH, rows_of, sql
+from deskroster.ledger.disk.writing import ZERO_HASH, rows_of, sql
 from deskroster.ledger.engines import (
     BEGIN_TIMEOUT,
     ERRORS,
@@ -279,7 +279,7 @@ class Store:
         def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Reach]:
             loaded = reading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
-            reach = Reach(noted, log.read_on(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
+            reach = Reach(noted, log.verify(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
             seen = last_seen.load(db, self.vault, company_id), db.moment(now)
             return loaded, seen, reach
 
@@ -305,7 +305,7 @@ class Store:
         def job(db: Db) -> None:
             rows_of(self.vault, company.id, changes).execute(db)
             notes.count_company_change(db)
-            log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids, attempt)
+            log.append(db, self.vault, company.id, [commit], ZERO_HASH, roster.next_ids, attempt)
 
         try:
             await self._engine.write(job, timeout=FOUNDING_SECONDS)
