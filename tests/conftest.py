@@ -23,9 +23,9 @@ from tests.served import Served
 NOW = 1_700_000_000
 POSTGRESQL = "postgresql"
 DEADLINES = [
-    *((freshness, name) for name in ("QUESTION_SECONDS", "ROOM_SECONDS", "CONNECTING_SECONDS", "STALE_SECONDS")),
-    (postgresql, "HOLD_SECONDS"),
-    (postgresql.PostgreSQL, "patience"),
+    *((freshness, name) for name in ("QUERY_TIMEOUT", "ACQUIRE_TIMEOUT", "CONNECT_QUEUE_TIMEOUT", "MAX_WAIT_SECONDS")),
+    (postgresql, "WRITE_LOCK_TIMEOUT"),
+    (postgresql.PostgreSQL, "queue_timeout"),
 ]
 """After which PostgreSQL is given up. What is about them opens a database of its own, in a run for SQLite."""
 

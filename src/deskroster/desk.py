@@ -17,7 +17,7 @@ from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL, MAX_PASSWORD, may_be_email
 from deskroster.ledger import Last, Ledger, Store, Work
 from deskroster.ledger.beside.last_seen import Observed
-from deskroster.ledger.engines import PATIENCE
+from deskroster.ledger.engines import REQUEST_TIMEOUT
 from deskroster.passwords import Passwords
 
 MAX_HOSTS = 10_000  # remembered with their company
@@ -242,7 +242,7 @@ class Desks:
         companies = filter(None, map(self._listed.get, found))
         return [await self.of_company(company) for company in companies] or [await self.of_company(first)]
 
-    async def of_company(self, company: Company, patience: float | None = PATIENCE) -> Desk:
+    async def of_company(self, company: Company, patience: float | None = REQUEST_TIMEOUT) -> Desk:
         """Return the desk of a company, loaded on first use.
 
         Raises Busy if that takes longer than `patience` seconds; loading goes on for whoever asks next. None waits for

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from deskroster.ledger import location, rotate_key
-from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.engines.postgresql import advisory_lock
 from tests.cli.program import Program
 from tests.cli.test_workers import clients, copied, wait_for
 
@@ -24,7 +24,7 @@ def test_a_server_of_the_past_says_in_ready_and_in_its_log_why_it_answers_nothin
     ):
         before = served.kf5.post("/groups.json", json={"group": {"name": "before"}})
         with monkeypatch.context() as patch:  # as if no lock had been left of theirs
-            patch.setattr(keeper.Keeper, "take_alone", lambda self: None)
+            patch.setattr(advisory_lock.LockHolder, "lock_exclusively", lambda self: None)
             rotate_key(elsewhere)
         after = [served.kf5.post("/groups.json", json={"group": {"name": "after"}}) for _ in range(6)]
         read = served.kf5.get("/groups.json")
@@ -55,7 +55,8 @@ def test_a_server_whose_every_session_was_ended_still_keeps_the_key_from_being_c
         closing(databases.connect(database)) as raw,
     ):
         databases.end_all_but(raw)
-        locks = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = {keeper.OPENED} AND objid = 0"
+        key = advisory_lock.ADVISORY_LOCK
+        locks = f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = {key} AND objid = 0"
         wait_for(lambda: raw.execute(locks).fetchall())
         refused = nowhere("rotate-installation-key", "--data", str(elsewhere))
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deskroster.ledger import Store
-from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.engines.postgresql import advisory_lock
 from deskroster.ledger.location import engine_at
 from tests import world
 from tests.ledger.support import NOW, first_records, origin
@@ -60,5 +60,5 @@ def processes(databases, database, tmp_path):
 @pytest.fixture
 def alone(databases, database, monkeypatch):
     """Let nobody's advisory lock count, as after the loss of every session that had one."""
-    monkeypatch.setattr(keeper.Keeper, "_keep", lambda self, session: None)
-    monkeypatch.setattr(keeper.Keeper, "take_alone", lambda self: None)
+    monkeypatch.setattr(advisory_lock.LockHolder, "_take_lock", lambda self, session: None)
+    monkeypatch.setattr(advisory_lock.LockHolder, "lock_exclusively", lambda self: None)

@@ -16,7 +16,7 @@ from deskroster.core.changes import Batch, Change, Origin
 from deskroster.core.records import KINDS, Agent, AnyRecord, Company, Key, Position, Role, Secret
 from deskroster.core.roster import Roster
 from deskroster.ledger import Ledger, Once, Store, Work, location
-from deskroster.ledger.engines import COMMIT_SECONDS
+from deskroster.ledger.engines import COMMIT_TIMEOUT
 from deskroster.ledger.engines.postgresql import transactions
 from deskroster.ledger.engines.postgresql.connection import Session
 from deskroster.ledger.engines.postgresql.engine import PostgreSQL
@@ -131,21 +131,21 @@ class Failing(SQLite):
 
 def hook_commits(engine: PostgreSQL, commit: Callable[[Session, Any], Any]) -> None:
     """Have an engine commit by another function than `transactions.commit`."""
-    locked = engine._locked
+    locked = engine._take_write_lock
 
     async def hooked(*which: Any) -> Any:
         lock = await locked(*which)
 
-        async def commit_by_hook(job: Any, patience: float = COMMIT_SECONDS) -> Any:
+        async def commit_by_hook(job: Any, timeout: float = COMMIT_TIMEOUT) -> Any:
             try:
-                return await lock._lane.run(lambda session: commit(session, job), patience, within=patience)
+                return await lock._worker.run(lambda session: commit(session, job), timeout, total_timeout=timeout)
             finally:
-                lock._end()
+                lock._release_worker()
 
         lock.commit = commit_by_hook
         return lock
 
-    engine._locked = hooked
+    engine._take_write_lock = hooked
 
 
 def _failing_at(url: str) -> Callable[[Path], PostgreSQL]:

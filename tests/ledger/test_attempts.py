@@ -95,7 +95,7 @@ def test_the_log_tells_the_request_of_a_commit_by_the_id_that_it_came_with(proce
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             await ledger.submit(same("a"))
-            told = await store._engine.read(lambda db: [one.origin.request_id for one in log.whole(db, 1)], 1)
+            told = await store._engine.read(lambda db: [one.origin.request_id for one in log.commits(db, 1)], 1)
 
             assert SAME.request_id == told[-1]
 

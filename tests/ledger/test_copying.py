@@ -27,7 +27,7 @@ def slices(monkeypatch):
     """Copy in small slices; give how many pages each of them had."""
     taken = []
     monkeypatch.setattr(copying, "PAGES", PAGES)
-    between = copying.Copying._between
+    between = copying.Copying._pause
 
     def counted(self, status, remaining, total):
         taken.append((total if self.left is None else self.left) - remaining)
@@ -35,7 +35,7 @@ def slices(monkeypatch):
         between(self, status, remaining, total)
 
     monkeypatch.setattr(copying.Copying, "left", None, raising=False)
-    monkeypatch.setattr(copying.Copying, "_between", counted)
+    monkeypatch.setattr(copying.Copying, "_pause", counted)
     return taken
 
 
@@ -123,7 +123,7 @@ def test_a_check_that_is_left_lets_go_of_the_database_and_leaves_no_copy(tmp_pat
 
 
 def test_without_room_for_a_copy_nothing_is_begun_and_nothing_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.ROOM))
+    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.COPY_RESERVE))
 
     async def run():
         async with opened(tmp_path / "data") as (store, ledger):

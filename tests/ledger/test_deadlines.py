@@ -44,11 +44,11 @@ async def kept_busy(engine):
 def test_a_write_whose_turn_does_not_come_is_busy_and_is_never_done(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = SHORT
+            ledger._timeout = SHORT
             async with kept_busy(store._engine):
                 several = [ledger.submit(work(new_group(name))) for name in "abc"]
                 assert [Busy] * 3 == [type(answer) for answer in await asyncio.gather(*several, return_exceptions=True)]
-            ledger._patience = LONG
+            ledger._timeout = LONG
 
             assert b"1" == await ledger.submit(work(new_group("later")))
         async with opened(tmp_path) as (_, ledger):
@@ -62,7 +62,7 @@ def test_control_a_write_that_cannot_be_taken_back_is_unknown_and_done(tmp_path,
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = SHORT
+            ledger._timeout = SHORT
             async with kept_busy(store._engine):
                 with pytest.raises(Unknown):
                     await ledger.submit(work(new_group("a")))
@@ -75,11 +75,11 @@ def test_control_a_write_that_cannot_be_taken_back_is_unknown_and_done(tmp_path,
 def test_a_create_with_a_key_is_busy_in_time_and_is_never_done(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = SHORT
+            ledger._timeout = SHORT
             async with kept_busy(store._engine):
                 with pytest.raises(Busy):
                     await asyncio.wait_for(ledger.submit(work(new_group("a"), once(ledger, "key"))), LONG / 2)
-            ledger._patience = LONG
+            ledger._timeout = LONG
 
             assert b"1" == await ledger.submit(work(new_group("later"), once(ledger, "key")))
             assert ["later"] == names(ledger)
@@ -89,11 +89,11 @@ def test_a_create_with_a_key_is_busy_in_time_and_is_never_done(tmp_path):
 
 def test_control_a_lookup_without_a_deadline_keeps_its_caller_waiting(tmp_path, monkeypatch):
     real = embedded.WriteLock.read
-    monkeypatch.setattr(embedded.WriteLock, "read", lambda turn, job, patience: real(turn, job, LONG))
+    monkeypatch.setattr(embedded.WriteLock, "read", lambda turn, job, timeout: real(turn, job, LONG))
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = SHORT
+            ledger._timeout = SHORT
             async with kept_busy(store._engine):
                 kept_waiting = asyncio.ensure_future(ledger.submit(work(new_group("a"), once(ledger, "key"))))
                 while ledger._queue or ledger._runner is None:  # noqa: ASYNC110 - until it is looked up
@@ -112,7 +112,7 @@ def test_a_first_answer_that_is_given_again_is_busy_in_time(tmp_path, monkeypatc
     async def run():
         async with opened(tmp_path) as (store, ledger):
             assert b"1" == await ledger.submit(work(new_group("a"), once(ledger, "key")))
-            ledger._patience = SHORT
+            ledger._timeout = SHORT
             real = ledger._answered_before
 
             async def then_busy(batch, held):
@@ -129,7 +129,7 @@ def test_a_first_answer_that_is_given_again_is_busy_in_time(tmp_path, monkeypatc
 
 
 def test_whoever_needs_a_company_that_is_not_loaded_is_busy_in_time_and_it_is_loaded_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "PATIENCE", LONG)
+    monkeypatch.setattr(embedded, "REQUEST_TIMEOUT", LONG)
     loaded = []
     real = stores.Store.load
 
@@ -160,8 +160,8 @@ def test_whoever_needs_a_company_that_is_not_loaded_is_busy_in_time_and_it_is_lo
 def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, _):
-            monkeypatch.setattr(stores, "PATIENCE", SHORT)
-            monkeypatch.setattr(embedded, "PATIENCE", SHORT)
+            monkeypatch.setattr(stores, "REQUEST_TIMEOUT", SHORT)
+            monkeypatch.setattr(embedded, "REQUEST_TIMEOUT", SHORT)
             made = Company(id=0, label="other", name="Other")
             async with kept_busy(store._engine):
                 for asked in (
@@ -184,7 +184,7 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
 def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_patience(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, _):
-            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            monkeypatch.setattr(stores, "REQUEST_TIMEOUT", SHORT)
             async with store._founding:
                 with pytest.raises(Busy):
                     await store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
@@ -201,7 +201,7 @@ def impatient_once_written(monkeypatch):
 
         async def write_first(*what):
             await real(*what)
-            monkeypatch.setattr(stores, "PATIENCE", SHORT)
+            monkeypatch.setattr(stores, "REQUEST_TIMEOUT", SHORT)
 
         monkeypatch.setattr(store, "_write_first", write_first)
 
@@ -272,19 +272,19 @@ def test_a_job_that_never_began_is_told_apart_from_one_that_goes_on(tmp_path):
 
 def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, monkeypatch):
     """Connections are made two at a time: behind hosts that do not answer it may take long."""
-    monkeypatch.setattr(freshness, "CONNECTING_SECONDS", SHORT)
+    monkeypatch.setattr(freshness, "CONNECT_QUEUE_TIMEOUT", SHORT)
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):
-            questions, end = store._engine._questions, threading.Event()
-            for _ in range(freshness.CONNECTING):
-                questions._threads.submit(end.wait, LONG)
+            questions, end = store._engine._freshness, threading.Event()
+            for _ in range(freshness.MAX_CONNECTING):
+                questions._thread_pool.submit(end.wait, LONG)
             try:
                 with pytest.raises(Busy):
                     await asyncio.wait_for(store.fresh(ledger), LONG / 2)
             finally:
                 end.set()
-            monkeypatch.setattr(freshness, "CONNECTING_SECONDS", LONG)
+            monkeypatch.setattr(freshness, "CONNECT_QUEUE_TIMEOUT", LONG)
             assert await store.fresh(ledger)
 
     asyncio.run(run())
@@ -294,21 +294,21 @@ def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(p
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             await store.fresh(ledger)
-            questions, gate, asked = store._engine._questions, asyncio.Event(), []
-            real = questions._ask
+            questions, gate, asked = store._engine._freshness, asyncio.Event(), []
+            real = questions._query
 
             async def slow(*question):
                 asked.append(question)
                 await gate.wait()
                 return await real(*question)
 
-            monkeypatch.setattr(questions, "_ask", slow)
+            monkeypatch.setattr(questions, "_query", slow)
             first = asyncio.ensure_future(store.fresh(ledger))
             while not asked:  # noqa: ASYNC110 - until it is put
                 await asyncio.sleep(0)
             behind = asyncio.ensure_future(store.fresh(ledger))
             await asyncio.sleep(0)
-            monkeypatch.setattr(freshness, "STALE_SECONDS", -LONG)  # as if that had passed
+            monkeypatch.setattr(freshness, "MAX_WAIT_SECONDS", -LONG)  # as if that had passed
             gate.set()
 
             assert await first

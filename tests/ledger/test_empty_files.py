@@ -54,7 +54,7 @@ def test_a_database_that_is_emptied_under_a_running_server_stops_its_writing(fol
     store._engine.alarm = alarms.append
     try:
         empty(folder / "deskroster.db")
-        store._engine._thread.submit(store._engine._drop).result()
+        store._engine._thread.submit(store._engine._disconnect).result()
         with pytest.raises(Damaged):
             store._engine.read_now(lambda db: db.execute("SELECT 1"))
         assert not store.writable

@@ -11,7 +11,7 @@ import pytest
 from deskroster.core.problems import Busy, Unknown
 from deskroster.ledger import FolderInUse, Store, installation, location, rotate_key
 from deskroster.ledger.engines import fence
-from deskroster.ledger.engines.postgresql import keeper, transactions
+from deskroster.ledger.engines.postgresql import advisory_lock, transactions
 from deskroster.ledger.engines.sqlite.engine import SQLite
 from deskroster.ledger.location import engine_at
 from deskroster.ledger.upkeep import move as moving
@@ -278,11 +278,11 @@ def test_a_session_that_was_ended_is_made_again_though_nobody_asks_anything(proc
 
 def held(raw):
     """Return which sessions say that they have the installation open."""
-    return raw.execute(LOCKS, (keeper.OPENED,)).fetchall()
+    return raw.execute(LOCKS, (advisory_lock.ADVISORY_LOCK,)).fetchall()
 
 
 def test_control_a_session_that_nobody_watches_is_not_made_again(processes, databases, database, monkeypatch):
-    monkeypatch.setattr(keeper.Keeper, "_watch_over", lambda self: None)
+    monkeypatch.setattr(advisory_lock.LockHolder, "_watch", lambda self: None)
 
     async def run():
         async with processes(1) as (_, all_of_them):
@@ -297,9 +297,9 @@ def test_control_a_session_that_nobody_watches_is_not_made_again(processes, data
 
 
 def test_a_session_whose_server_has_fallen_silent_is_made_again(processes, databases, database, monkeypatch):
-    monkeypatch.setattr(keeper, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(keeper, "TICK_SECONDS", 0.05)
-    monkeypatch.setattr(keeper, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(advisory_lock, "KEEPALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(advisory_lock, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(advisory_lock, "READ_TIMEOUT", 0.3)
 
     async def run():
         async with processes(1):

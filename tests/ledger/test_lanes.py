@@ -10,7 +10,7 @@ from deskroster import eager
 from deskroster.core.records import Company
 from deskroster.ledger.engines import NotBegun
 from deskroster.ledger.engines.postgresql import engine as postgresql
-from deskroster.ledger.engines.postgresql.engine import LANES, LONG
+from deskroster.ledger.engines.postgresql.engine import MAX_LONG, POOL_SIZE
 from tests.ledger.support import first_records, names, new_group, origin, work
 
 pytestmark = pytest.mark.once
@@ -37,7 +37,7 @@ async def long_jobs(engine, count):
         await asyncio.gather(*jobs)
 
 
-@pytest.mark.parametrize("count", [LONG, 4, LANES, 3 * LANES])
+@pytest.mark.parametrize("count", [MAX_LONG, 4, POOL_SIZE, 3 * POOL_SIZE])
 def test_reads_and_writes_go_on_however_much_long_work_is_under_way(processes, count):
     async def run():
         async with processes(1) as ([(store, ledger)], _):
@@ -47,7 +47,7 @@ def test_reads_and_writes_go_on_however_much_long_work_is_under_way(processes, c
                 answers = await asyncio.wait_for(asyncio.gather(*reads, *writes), SECONDS)
 
                 assert [[1]] * 20 + [b"1", b"2", b"3"] == answers
-                assert LONG == len(begun)
+                assert MAX_LONG == len(begun)
             assert ["a", "b", "c"] == names(ledger)
             assert count == len(begun)
 
@@ -58,12 +58,12 @@ def test_control_without_room_kept_for_short_work_nothing_goes_on(processes):
     async def run():
         async with processes(1) as ([(store, _)], _):
             engine = store._engine
-            engine._long, engine._slow = asyncio.Semaphore(LANES), asyncio.Semaphore(LANES)
-            async with long_jobs(engine, LANES):
+            engine._long, engine._slow = asyncio.Semaphore(POOL_SIZE), asyncio.Semaphore(POOL_SIZE)
+            async with long_jobs(engine, POOL_SIZE):
                 with pytest.raises(NotBegun):
-                    await engine.read(lambda db: None, patience=0.05)
+                    await engine.read(lambda db: None, timeout=0.05)
                 with pytest.raises(NotBegun):
-                    await engine._take((engine._slow,), 0.05)
+                    await engine._acquire((engine._slow,), 0.05)
 
     asyncio.run(run())
 
@@ -100,13 +100,13 @@ def test_a_request_may_wait_for_a_connection_before_it_has_a_task(processes):
             async def first():
                 found.append(await store.companies_with_email("zhaofeng@udesk.cn"))
 
-            async with long_jobs(store._engine, LONG):
-                lanes = [await store._engine._take((), SECONDS) for _ in range(LANES - LONG)]
+            async with long_jobs(store._engine, MAX_LONG):
+                workers = [await store._engine._acquire((), SECONDS) for _ in range(POOL_SIZE - MAX_LONG)]
                 begun = loop.create_future()
                 loop.call_soon(lambda: begun.set_result(eager.begun(loop, first())))
                 waiting = await begun
-                for lane in lanes:
-                    store._engine.give_back(lane)
+                for worker in workers:
+                    store._engine.release_worker(worker)
                 await waiting
 
             assert [[1]] == found
@@ -118,12 +118,12 @@ def test_who_is_given_up_while_waiting_for_a_connection_leaves_all_of_them_to_ot
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             engine = store._engine
-            async with long_jobs(engine, LONG):
-                for _ in range(3 * LANES):
+            async with long_jobs(engine, MAX_LONG):
+                for _ in range(3 * POOL_SIZE):
                     with pytest.raises(NotBegun):
-                        await engine._take((engine._slow, engine._long), 0.001)
-            assert (LONG, postgresql.SLOW) == (engine._long._value, engine._slow._value)
-            assert LANES == engine._idle.qsize()
+                        await engine._acquire((engine._slow, engine._long), 0.001)
+            assert (MAX_LONG, postgresql.MAX_SLOW) == (engine._long._value, engine._slow._value)
+            assert POOL_SIZE == engine._idle.qsize()
             assert b"1" == await ledger.submit(work(new_group("a")))
 
     asyncio.run(run())

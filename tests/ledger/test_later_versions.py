@@ -390,10 +390,10 @@ def test_the_columns_of_the_records_are_what_they_were():
         stored = tables.STORED[kind]
         beside = {"company_id", "id", "more", "checksum"} | (OF_COMPANIES if kind == "company" else set())
 
-        assert set(fields.FIRST[kind]) == {*stored.fields, *stored.links, *stored.secrets}
+        assert set(fields.POSITIONAL[kind]) == {*stored.fields, *stored.links, *stored.secrets}
         assert set(stored.fields) == {column.name for column in stored.table.columns} - beside
         assert checksums.arrangement(kind) is None, "the checksum takes them by their place"
-        assert not fields.LATER[kind] or fields.LOOSE[kind]
+        assert not fields.LATER[kind] or fields.IN_MORE[kind]
     assert "company" not in SECRET_FIELDS
 
 
@@ -402,7 +402,7 @@ def test_facts_of_a_request_that_a_later_version_notes_are_read(tmp_path):
         async with opened(tmp_path) as (store, ledger):
             noted = Origin(None, "own", "", "r", {"why": "a text"})
             await ledger.submit(work(new_group("g"))._replace(origin=noted))
-            (*_, told) = store._engine.read_now(lambda db: list(log.whole(db, 1)))
+            (*_, told) = store._engine.read_now(lambda db: list(log.commits(db, 1)))
 
             assert {"why": "a text"} == told.origin.note
 

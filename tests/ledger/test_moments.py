@@ -5,14 +5,14 @@ from typing import ClassVar
 import pytest
 
 from deskroster.ledger.engines.sqlite.engine import BriefBlocking
-from deskroster.ledger.engines.sqlite.worker import Running
+from deskroster.ledger.engines.sqlite.worker import JobFuture
 
 pytestmark = pytest.mark.once
 
 MOST = 64  # writes after one that took longer for which nobody stands still
 
 
-class Writing(Running[None]):
+class Writing(JobFuture[None]):
     """A write that says for how long it was waited for; that takes no time here."""
 
     waits: ClassVar[list[float]] = []

@@ -92,7 +92,7 @@ def test_a_batch_whose_transaction_breaks_is_whole_in_the_end(tmp_path, fault):
 def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = 0.05
+            ledger._timeout = 0.05
             release, begun = threading.Event(), threading.Event()
             commit = store._engine._commit
 
@@ -122,9 +122,9 @@ def test_a_verb_is_removed_from_the_queue_at_its_deadline(tmp_path):
 def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknown(tmp_path, monkeypatch):
     async def run():
         async with opened(tmp_path) as (store, ledger):
-            ledger._patience = 0.05
+            ledger._timeout = 0.05
             engine, broken = store._engine, True
-            real = engine._do
+            real = engine._run_job
 
             def unreachable(job):
                 if broken and engine.faults == []:
@@ -132,7 +132,7 @@ def test_while_the_log_cannot_be_asked_writes_are_busy_and_the_outcome_is_unknow
                 return real(job)
 
             engine.faults = ["after"]
-            monkeypatch.setattr(engine, "_do", unreachable)
+            monkeypatch.setattr(engine, "_run_job", unreachable)
             with pytest.raises(Unknown):
                 await ledger.submit(work(new_group("售前")))
             assert not ledger.writable
@@ -156,7 +156,7 @@ def test_found_damage_stops_writing_and_says_so(tmp_path, monkeypatch):
             def damaged(job):
                 raise Damaged("deskroster.db: database disk image is malformed")
 
-            monkeypatch.setattr(store._engine, "_do", damaged)
+            monkeypatch.setattr(store._engine, "_run_job", damaged)
             with pytest.raises(Unknown):
                 await ledger.submit(work(new_group("售前")))
             with pytest.raises(Busy):
@@ -306,7 +306,7 @@ def test_no_batch_holds_more_than_ten_thousand_changes(tmp_path):
 
     async def run():
         async with opened(tmp_path) as (_, ledger):
-            ledger._patience = 60
+            ledger._timeout = 60
             await asyncio.gather(*(expect_many(ledger).submit(work(many(3_400))) for _ in range(3)))
             assert 10_200 == len(ledger.roster.groups)
             before = state(ledger.roster)

@@ -16,8 +16,8 @@ from deskroster.ledger.disk import log
 from deskroster.ledger.engines import Gone
 from deskroster.ledger.engines.postgresql import engine as postgresql
 from deskroster.ledger.engines.postgresql import freshness, transactions
+from deskroster.ledger.engines.postgresql.advisory_lock import ADVISORY_LOCK
 from deskroster.ledger.engines.postgresql.connection import Primary
-from deskroster.ledger.engines.postgresql.keeper import OPENED
 from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME
 from deskroster.ledger.location import engine_at
 from tests import random_verbs, world
@@ -84,7 +84,7 @@ def test_who_writes_at_once_takes_turns_and_numbers_have_no_gap(processes):
             )
             store, ledger = opened[0]
             await store.fresh(ledger)
-            numbers = await store._engine.read(lambda db: [told.number for told in log.whole(db, 1)], 1)
+            numbers = await store._engine.read(lambda db: [told.number for told in log.commits(db, 1)], 1)
 
             assert 90 == len(set(answers))
             assert list(range(1, ledger.roster.number + 1)) == numbers
@@ -111,7 +111,7 @@ def test_a_nonce_is_used_once_by_all_processes_together_until_it_has_expired(pro
 
 
 def test_who_asks_about_many_companies_at_once_does_so_by_few_connections(processes, databases, database, monkeypatch):
-    monkeypatch.setattr(freshness, "ASKING", 2)
+    monkeypatch.setattr(freshness, "MAX_CONNECTIONS", 2)
 
     async def run():
         async with processes(1) as ([(store, ledger)], _):
@@ -309,16 +309,16 @@ def test_the_log_of_another_server_than_was_asked_is_not_followed(processes, cha
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
             await one.submit(work(new_group("a")))
-            asking, asked = other._engine._questions, other._engine._questions.ask
+            asking, asked = other._engine._freshness, other._engine._freshness.query
 
             async def elsewhere(*question):
                 return (await asked(*question))._replace(**change)
 
-            asking.ask = elsewhere
+            asking.query = elsewhere
             with pytest.raises(Busy):
                 await store.fresh(other)
             assert ([], "") == (names(other), other.damage)
-            asking.ask = asked
+            asking.query = asked
             await store.fresh(other)
             assert ["a"] == names(other)
 
@@ -331,7 +331,7 @@ def test_a_server_that_says_nothing_is_given_up(processes):
     async def run():
         async with processes(1) as ([(store, _)], _):
             with pytest.raises(Gone):
-                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), patience=0.1)
+                await store._engine.read(lambda db: db.execute("SELECT pg_sleep(600)").fetchall(), timeout=0.1)
 
             assert [(1,)] == await store._engine.read(lambda db: db.execute("SELECT 1").fetchall())
 
@@ -341,12 +341,12 @@ def test_a_server_that_says_nothing_is_given_up(processes):
 def test_a_host_that_did_not_answer_is_left_and_tried_last():
     primary = Primary("postgresql://deskroster@one:1,two:2,three:3/deskroster")
     one, two = (SimpleNamespace(host=host, port=port) for host, port in ((b"one", b"1"), (b"two", b"2")))
-    assert primary.has(one)
+    assert primary.is_current(one)
 
-    primary.doubt(one)
-    primary.doubt(one)
+    primary.prefer_others(one)
+    primary.prefer_others(one)
 
-    assert (False, True) == (primary.has(one), primary.has(two))
+    assert (False, True) == (primary.is_current(one), primary.is_current(two))
 
 
 def test_a_history_that_is_another_ends_the_process_though_the_server_catches_everything(processes):
@@ -401,9 +401,9 @@ def test_two_that_open_an_empty_database_at_once_agree_on_its_key(databases, dat
 
 def test_who_opens_an_empty_database_waits_for_whoever_makes_its_tables(databases, database, tmp_path, monkeypatch):
     """However long that takes: the limit of a migration is for what verbs wait behind, and nobody waits behind this."""
-    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(postgresql, "TABLE_LOCK_TIMEOUT", "50ms")
     with databases.connect(database) as other:
-        other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({OPENED}, 1)")
+        other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({ADVISORY_LOCK}, 1)")
         with ThreadPoolExecutor(1) as thread:
             opening = thread.submit(Store.open, tmp_path / "a", lambda: NOW, engine_at(databases.url(database)))
             while not (opening.done() or waiting_for_advisory_locks(other)):

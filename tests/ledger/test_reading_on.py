@@ -83,12 +83,12 @@ def test_in_pages_the_log_reads_as_it_was_written(tmp_path, monkeypatch, page):
         async with opened(tmp_path) as (store, ledger):
             for size in (1, 2, 5, 4, 1, 1):
                 await ledger.submit(work(many(size)))
-            told = await store._engine.read(lambda db: list(log.whole(db, 1)), 1)
+            told = await store._engine.read(lambda db: list(log.commits(db, 1)), 1)
 
             assert list(range(1, 8)) == [commit.number for commit in told]
             assert [1, 2, 5, 4, 1, 1] == [len(commit.changes) for commit in told[1:]]
             assert [4, 5, 6, 7] == [
-                one.number for one in await store._engine.read(lambda db: list(log.whole(db, 1, 3)), 1)
+                one.number for one in await store._engine.read(lambda db: list(log.commits(db, 1, 3)), 1)
             ]
 
     asyncio.run(run())
@@ -96,7 +96,7 @@ def test_in_pages_the_log_reads_as_it_was_written(tmp_path, monkeypatch, page):
 
 def test_a_minute_reads_on_in_short_jobs_and_no_further_than_it_may(tmp_path, monkeypatch):
     jobs = []
-    real = log.read_on
+    real = log.verify
 
     def read_on(db, company_id, since, most=None):
         counted = Counted(db)
@@ -109,7 +109,7 @@ def test_a_minute_reads_on_in_short_jobs_and_no_further_than_it_may(tmp_path, mo
     async def run():
         async with opened(tmp_path) as (store, ledger):
             await write_much(ledger)
-            monkeypatch.setattr(log, "read_on", read_on)
+            monkeypatch.setattr(log, "verify", read_on)
             await store.upkeep.once()
 
             reach = store.upkeep.reach[1]
@@ -160,7 +160,7 @@ def test_damage_that_is_met_in_reading_on_stops_writing(tmp_path):
 
 
 async def write_much(ledger):
-    ledger._patience = 60
+    ledger._timeout = 60
     for _ in range(COMMITS):
         await ledger.submit(work(many(CHANGES)))
 
@@ -180,5 +180,5 @@ async def _nothing():
 
 def _read_on(db, since, most):
     counted = Counted(db)
-    reached = log.read_on(counted, 1, since, most)
+    reached = log.verify(counted, 1, since, most)
     return counted.rows, reached

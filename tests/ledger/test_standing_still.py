@@ -9,11 +9,11 @@ import pytest
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import Failed, Gone, NotBegun
-from deskroster.ledger.engines.postgresql import keeper
+from deskroster.ledger.engines.postgresql import advisory_lock
+from deskroster.ledger.engines.postgresql.advisory_lock import LockHolder
 from deskroster.ledger.engines.postgresql.connection import Connection, Primary
-from deskroster.ledger.engines.postgresql.engine import LANES
-from deskroster.ledger.engines.postgresql.keeper import Keeper
-from deskroster.ledger.engines.postgresql.worker import Lane
+from deskroster.ledger.engines.postgresql.engine import POOL_SIZE
+from deskroster.ledger.engines.postgresql.worker import ConnectionWorker
 from deskroster.ledger.engines.waiting import within
 from tests.ledger.support import NOW
 
@@ -68,7 +68,7 @@ def test_reads_and_writes_of_other_companies_go_on_while_calls_cannot_be_counted
             with databases.connect(database) as at_work:  # it is not stuck, only slow: nobody ends it
                 hold_the_calls(at_work)
                 asleep = asyncio.ensure_future(asyncio.to_thread(at_work.execute, "SELECT pg_sleep(2)"))
-                calls = [asyncio.ensure_future(store.count_call(1, 99)) for _ in range(3 * LANES)]
+                calls = [asyncio.ensure_future(store.count_call(1, 99)) for _ in range(3 * POOL_SIZE)]
                 await until(lambda: not store._engine._slow._value)  # as many wait as may
 
                 assert [1] == await store.companies_with_email("zhaofeng@udesk.cn")
@@ -90,13 +90,13 @@ def test_a_call_is_counted_in_one_message_so_no_lock_waits_for_this_process(proc
 
     async def run():
         async with processes(1) as ([(store, _)], _):
-            lane = await store._engine._take((), SECONDS)
-            store._engine.give_back(lane)
+            worker = await store._engine._acquire((), SECONDS)
+            store._engine.release_worker(worker)
             await store.count_call(1, 3)  # makes the connection
             monkeypatch.setattr(Connection, "wait", counted)
             await store.count_call(1, 3)
 
-            assert 1 == len([one for one in waits if one is lane._session.connection])
+            assert 1 == len([one for one in waits if one is worker._session.connection])
 
     asyncio.run(run())
 
@@ -107,12 +107,12 @@ def test_a_call_is_counted_in_one_message_so_no_lock_waits_for_this_process(proc
 def test_who_closes_does_not_wait_for_a_job_that_goes_on(processes, databases, database):
     async def run():
         async with processes(1) as ([(store, _)], _):
-            lane = Lane(store._engine._primary)
-            reading = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
-            behind = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
+            worker = ConnectionWorker(store._engine._primary)
+            reading = asyncio.ensure_future(worker.run(lambda session: session.connection.execute(FOR_EVER), 600))
+            behind = asyncio.ensure_future(worker.run(lambda session: session.connection.execute(FOR_EVER), 600))
             with databases.connect(database) as raw:
                 await until(lambda: sleeping(raw))
-            await asyncio.wait_for(asyncio.to_thread(lane.close), SECONDS)
+            await asyncio.wait_for(asyncio.to_thread(worker.close), SECONDS)
 
             with pytest.raises(NotBegun):
                 await behind
@@ -125,19 +125,19 @@ def test_who_closes_does_not_wait_for_a_job_that_goes_on(processes, databases, d
 def test_a_job_that_nobody_waits_for_any_more_is_broken_off(processes, databases, database):
     async def run():
         async with processes(1) as ([(store, _)], _):
-            lane = Lane(store._engine._primary)
+            worker = ConnectionWorker(store._engine._primary)
             try:
-                running = asyncio.ensure_future(lane.run(lambda session: session.connection.execute(FOR_EVER), 600))
+                running = asyncio.ensure_future(worker.run(lambda session: session.connection.execute(FOR_EVER), 600))
                 with databases.connect(database) as raw:
                     await until(lambda: sleeping(raw))
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-                next_one = lane.run(lambda session: session.script("SELECT 1"), 600)
+                next_one = worker.run(lambda session: session.script("SELECT 1"), 600)
 
                 assert [(1,)] == await asyncio.wait_for(next_one, SECONDS)
             finally:
-                lane.abort()
-                lane.close()
+                worker.abort()
+                worker.close()
 
     asyncio.run(run())
 
@@ -169,14 +169,14 @@ def test_a_long_job_has_no_more_cursors_open_than_it_reads_from(processes):
 @pytest.fixture
 def impatient(monkeypatch):
     """Take a server for silent at once."""
-    monkeypatch.setattr(keeper, "SILENT_SECONDS", SHORT)
-    monkeypatch.setattr(keeper, "TICK_SECONDS", SHORT)
+    monkeypatch.setattr(advisory_lock, "READ_TIMEOUT", SHORT)
+    monkeypatch.setattr(advisory_lock, "CHECK_SECONDS", SHORT)
 
 
 @pytest.fixture
 def kept(databases, database):
     """Give a keeper, and end what it is at."""
-    made = Keeper(Primary(databases.url(database)))
+    made = LockHolder(Primary(databases.url(database)))
     yield made
     made.close()
 
@@ -200,16 +200,16 @@ def in_time(job):
 
 
 def test_a_job_beside_on_a_silent_server_is_given_up(kept, impatient):
-    kept.start(lambda session: session.connection.execute(FOR_EVER))
+    kept.run_in_background(lambda session: session.connection.execute(FOR_EVER))
 
-    in_time(kept._look)
-    assert in_time(kept._look) is None
+    in_time(kept._ping)
+    assert in_time(kept._ping) is None
 
 
 def test_a_server_that_falls_silent_while_the_lock_is_taken_is_given_up(databases, database, impatient, monkeypatch):
-    monkeypatch.setattr(Keeper, "_keep", lambda keeper, session: session.connection.execute(FOR_EVER))
+    monkeypatch.setattr(LockHolder, "_take_lock", lambda advisory_lock, session: session.connection.execute(FOR_EVER))
 
-    assert isinstance(in_time(lambda: Keeper(Primary(databases.url(database)))), Failed)
+    assert isinstance(in_time(lambda: LockHolder(Primary(databases.url(database)))), Failed)
 
 
 def test_a_long_job_is_not_given_up(kept, impatient):
@@ -219,7 +219,7 @@ def test_a_long_job_is_not_given_up(kept, impatient):
 
 
 def test_who_closes_does_not_wait_for_a_long_job(databases, database, impatient):
-    made, begun = Keeper(Primary(databases.url(database))), threading.Event()
+    made, begun = LockHolder(Primary(databases.url(database))), threading.Event()
 
     def job(session):
         begun.set()

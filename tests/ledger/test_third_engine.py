@@ -23,7 +23,7 @@ def address(monkeypatch, tmp_path):
 
 
 def _forget_engines():
-    known.faces.cache_clear()
+    known.packages.cache_clear()
     known.in_folder.cache_clear()
 
 

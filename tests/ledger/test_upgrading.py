@@ -199,7 +199,7 @@ def tables_of(folder, url):
 
 
 def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, url, later, databases, monkeypatch):
-    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT", "300ms")
+    monkeypatch.setattr(postgresql, "TABLE_LOCK_TIMEOUT", "300ms")
 
     async def run():
         old = open_at(tmp_path / "old", url)
@@ -250,7 +250,7 @@ def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, 
         unused = store.fresh(ledger, "nonce")
         assert unused if isinstance(unused, bool) else await unused
         await ledger.submit(work(new_group("投诉")))
-        numbers = [told.number for told in store._engine.read_now(lambda db: list(log.whole(db, 1)))]
+        numbers = [told.number for told in store._engine.read_now(lambda db: list(log.commits(db, 1)))]
         assert list(range(1, before["number"] + 2)) == numbers
         await store.close()
 

@@ -54,10 +54,10 @@ def test_a_job_gives_what_it_returns_or_raises(worker):
         raise SystemExit("no")
 
     async def scenario():
-        assert 3 == await worker.submit(lambda: 3).ended(LONG)
+        assert 3 == await worker.submit(lambda: 3).result_within(LONG)
         with pytest.raises(SystemExit, match="no"):
-            await worker.submit(refuse).ended(LONG)
-        assert 4 == await worker.submit(lambda: 4).ended(LONG)  # the thread goes on
+            await worker.submit(refuse).result_within(LONG)
+        assert 4 == await worker.submit(lambda: 4).result_within(LONG)  # the thread goes on
 
     asyncio.run(scenario())
 
@@ -94,13 +94,13 @@ def test_who_has_waited_long_enough_takes_a_job_out_of_the_queue_or_leaves_it_go
 
     async def scenario():
         with pytest.raises(NotBegun):
-            await worker.submit(lambda: ran.append(1)).ended(SHORT, LONG)
+            await worker.submit(lambda: ran.append(1)).result_within(SHORT, LONG)
         with pytest.raises(Late):
-            await running.ended(SHORT)
+            await running.result_within(SHORT)
         with pytest.raises(Late):
-            await running.ended(SHORT, SHORT)
+            await running.result_within(SHORT, SHORT)
         asyncio.get_running_loop().call_later(SHORT, end.set)
-        assert "done" == await running.ended(SHORT / 2, None)
+        assert "done" == await running.result_within(SHORT / 2, None)
         assert not ran
 
     asyncio.run(scenario())
@@ -111,7 +111,7 @@ def test_a_job_that_nobody_waits_for_any_more_is_taken_out_of_the_queue(worker, 
 
     async def scenario():
         queued = worker.submit(lambda: ran.append(1))
-        waiting = asyncio.ensure_future(queued.ended(LONG))
+        waiting = asyncio.ensure_future(queued.result_within(LONG))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -126,7 +126,7 @@ def test_a_job_that_nobody_waits_for_any_more_is_taken_out_of_the_queue(worker, 
 def test_a_loop_that_is_closed_while_a_job_goes_on_leaves_the_worker_working(worker, kept_busy):
     running, end = kept_busy
     loop = asyncio.new_event_loop()
-    waiting = running.ended(LONG)
+    waiting = running.result_within(LONG)
     loop.run_until_complete(begun(waiting))
     loop.close()
     end.set()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from deskroster.ledger.engines.postgresql.engine import LONG
+from deskroster.ledger.engines.postgresql.engine import MAX_LONG
 from tests.cli.conftest import nowhere, shared_acme  # noqa: F401 - fixtures
 from tests.cli.program import Program, started
 
@@ -18,8 +18,8 @@ def test_sigterm_ends_a_server_whose_checks_wait_for_the_database(shared_acme, n
     with Program("serve", "--data", str(nowhere.data), "--port", "0", "--json") as server:
         with databases.connect(database) as other:
             other.execute("BEGIN; LOCK TABLE changes IN ACCESS EXCLUSIVE MODE")
-            doctors = [started("doctor", "--data", str(nowhere.data)) for _ in range(LONG)]
-            while len(other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall()) < LONG:
+            doctors = [started("doctor", "--data", str(nowhere.data)) for _ in range(MAX_LONG)]
+            while len(other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchall()) < MAX_LONG:
                 time.sleep(0.05)
             began = time.monotonic()
             ended = server.stop()

@@ -149,7 +149,9 @@ def test_rotating_the_key_signs_data_of_a_release_in_our_form(tmp_path, version)
 
 @both_engines
 def test_control_a_checksum_over_the_fields_in_another_order_is_noticed(left, engine, monkeypatch):
-    monkeypatch.setattr(checksums, "FIRST", {**fields.FIRST, "agent": (*fields.FIRST["agent"][1:], "name")})
+    monkeypatch.setattr(
+        checksums, "POSITIONAL", {**fields.POSITIONAL, "agent": (*fields.POSITIONAL["agent"][1:], "name")}
+    )
 
     async def run():
         async with left("0.1.0", engine)() as store:

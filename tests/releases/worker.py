@@ -151,8 +151,8 @@ def _state(roster: Any) -> dict[str, Any]:
     from deskroster.core.records import KINDS
     from deskroster.ledger.disk import fields
 
-    records = {f"{kind} {one.id}": fields.whole(one) for kind in KINDS[1:] for one in roster.table(kind)}
-    said = [fields.whole(roster.company), records, roster.number, dict(roster.next_ids)]
+    records = {f"{kind} {one.id}": fields.all_fields(one) for kind in KINDS[1:] for one in roster.table(kind)}
+    said = [fields.all_fields(roster.company), records, roster.number, dict(roster.next_ids)]
     return json.loads(msgspec.json.encode(said, enc_hook=lambda secret: secret.reveal()))
 
 

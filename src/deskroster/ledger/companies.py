@@ -10,7 +10,7 @@ from deskroster.core.problems import Busy
 from deskroster.core.records import Company
 from deskroster.ledger.disk import notes, reading, tables
 from deskroster.ledger.disk.writing import sql
-from deskroster.ledger.engines import ERRORS, PATIENCE, Db, Engine
+from deskroster.ledger.engines import ERRORS, REQUEST_TIMEOUT, Db, Engine
 from deskroster.ledger.engines.waiting import within
 from deskroster.ledger.ledger import Ledger
 
@@ -98,7 +98,7 @@ class Companies:
         if self._engine.shared:
             self._asked += 1
             mine = self._asked
-            async with within(PATIENCE, self._listing):
+            async with within(REQUEST_TIMEOUT, self._listing):
                 if self._told < mine:
                     await self._ask()
                 elif not self._known:

@@ -95,7 +95,7 @@ def locked(folder: Path, engine: Engine) -> Iterator[None]:
 
 def fence_in(engine: Engine, opened: Vault) -> None:
     """Refuse all reads and writes from now on as soon as the key, the place or the tables have changed."""
-    engine.fence.keep_to(opened.fingerprint, HEAD)
+    engine.fence.set_epoch(opened.fingerprint, HEAD)
 
 
 def prepare(engine: Engine) -> None:

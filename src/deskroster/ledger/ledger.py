@@ -27,7 +27,7 @@ from deskroster.ledger.engines import (
     NotBegun,
     Outdated,
     WriteLock,
-    clash,
+    unique_violation,
 )
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.queue import Queue
@@ -49,7 +49,7 @@ class Ledger:
         self.settings_changed: Callable[[], None] = lambda: None  # called when the company's own settings have
         self._closed = False
         self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
-        self._engine, self._vault, self._patience = engine, vault, engine.patience
+        self._engine, self._vault, self._timeout = engine, vault, engine.queue_timeout
         self._clock, self._forward = clock, forward  # by the second, which only goes forward, first answers are kept
         self._queue = Queue()
         self._alone = True  # no verb has begun in this turn of the loop
@@ -74,7 +74,7 @@ class Ledger:
         if not self.writable or self._queue.full:
             raise Busy
         loop = asyncio.get_running_loop()
-        entry = Entry(work, loop.create_future(), loop.time() + self._patience)
+        entry = Entry(work, loop.create_future(), loop.time() + self._timeout)
         self._queue.add(entry)
         if self._runner is None or self._runner.done():
             self._runner = self._begin(loop)
@@ -136,7 +136,7 @@ class Ledger:
         self._closed = True
         for task in (self._runner, self._following):
             if task is not None:
-                await asyncio.wait([task], timeout=2 * self._patience)
+                await asyncio.wait([task], timeout=2 * self._timeout)
                 task.cancel()
 
     async def _run(self) -> None:
@@ -206,7 +206,7 @@ class Ledger:
             return await (self._engine.read if few else self._engine.read_long)(checked, company_id)
 
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._patience
+        until = loop.time() + self._timeout
         while number > self.roster.number:
             following = self._following
             if following is None:
@@ -239,7 +239,7 @@ class Ledger:
             raise
         for commit in unseen.commits:
             if commit.number > self.roster.number:
-                self._advance(unseen.followed(self.roster, commit))
+                self._advance(unseen.as_commit(self.roster, commit))
                 self._head = commit.hash
                 await asyncio.sleep(0)
         self.roster.count_ids(unseen.next_ids)
@@ -277,12 +277,12 @@ class Ledger:
     def _left(self, entries: list[Entry]) -> float:
         """Return for how many seconds the outcome of these may stay open: whoever has waited long waits little more."""
         oldest = min(entry.until for entry in entries)
-        return max(self._patience / 5, oldest - asyncio.get_running_loop().time())
+        return max(self._timeout / 5, oldest - asyncio.get_running_loop().time())
 
-    async def _as_durable_as_said(self, lock: WriteLock, patience: float) -> bool:
+    async def _as_durable_as_said(self, lock: WriteLock, timeout: float) -> bool:
         """Commit nothing: that waits for the replica of all before it, so an answer that is given again is true."""
         try:
-            await lock.commit(lambda db: None, patience)
+            await lock.commit(lambda db: None, timeout)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written
             self._note_damage(error)
             return False
@@ -295,7 +295,7 @@ class Ledger:
         """
         gone = isinstance(failure, Gone)
         if len(entries) == 1 and not (gone and asyncio.get_running_loop().time() < entries[0].until):
-            entries[0].settle(clash(failure) or Busy())
+            entries[0].settle(unique_violation(failure) or Busy())
             return
         for entry in entries:
             entry.alone = True

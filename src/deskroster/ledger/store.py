@@ -21,19 +21,19 @@ from deskroster.ledger.beside.last_seen import Observations
 from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.disk import log, notes, reading, tables
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.disk.writing import FIRST_HASH, rows_of, sql
+from deskroster.ledger.disk.writing import ZERO_HASH, rows_of, sql
 from deskroster.ledger.engines import (
-    BEGIN_SECONDS,
+    BEGIN_TIMEOUT,
     ERRORS,
     EVERY_COMPANY,
-    PATIENCE,
-    SCAN_SECONDS,
+    REQUEST_TIMEOUT,
+    SCAN_TIMEOUT,
     Db,
     Durable,
     Engine,
     NotBegun,
     Outdated,
-    clash,
+    unique_violation,
 )
 from deskroster.ledger.engines.copy_file import FILE
 from deskroster.ledger.engines.waiting import in_time, within
@@ -94,7 +94,7 @@ class Store:
         location.hide_from_git(folder)
         held = engine(folder)
         try:
-            held.harden_now()
+            held.make_durable_now()
             vault = installation.open_vault(folder, held)
             installation.fence_in(held, vault)
             held.alarm, held.fence.alarm = alarm, outdated
@@ -170,7 +170,7 @@ class Store:
 
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
-        async with within(PATIENCE, self._founding):
+        async with within(REQUEST_TIMEOUT, self._founding):
             self.listed.take(await self._read(listed))  # one may have been in doubt
             if self.listed.labelled(company.label) is not None:
                 raise Conflict(Reason.NAME_TAKEN, "label")
@@ -195,7 +195,7 @@ class Store:
 
         Raises BadBackup, NoRoom, OSError, Busy.
         """
-        async with within(BEGIN_SECONDS, self._copying):
+        async with within(BEGIN_TIMEOUT, self._copying):
             with backup.begun(folder) as partial:
                 file = partial / FILE
                 await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
@@ -213,7 +213,7 @@ class Store:
         """
         if not self._engine.blocks:
             return await self.check_in_place()
-        async with within(BEGIN_SECONDS, self._copying):
+        async with within(BEGIN_TIMEOUT, self._copying):
             with backup.begun(self._folder / CHECKED) as partial:
                 try:
                     await self._engine.copy(partial / FILE, lambda db: None)
@@ -227,7 +227,7 @@ class Store:
     async def check_in_place(self) -> list[Finding]:
         """Return the same where nobody is served: all others wait, and no copy needs room."""
         return self._judged(
-            await self._engine.read_long(lambda db: check.everything(db, self.vault), silence=SCAN_SECONDS)
+            await self._engine.read_long(lambda db: check.everything(db, self.vault), read_timeout=SCAN_TIMEOUT)
         )
 
     def _judged(self, found: list[Finding]) -> list[Finding]:
@@ -258,13 +258,13 @@ class Store:
 
     async def _read(self, job: Callable[[Db], T], company_id: int = EVERY_COMPANY) -> T:
         try:
-            return await self._engine.read(job, company_id, PATIENCE)
+            return await self._engine.read(job, company_id, REQUEST_TIMEOUT)
         except ERRORS as error:
             raise Busy from error
 
     async def _load_in_time(self, company_id: int) -> Ledger:
         """Do as `load`, and wait no longer for others that are loaded than the patience."""
-        async with within(PATIENCE, self._loading):
+        async with within(REQUEST_TIMEOUT, self._loading):
             return await self._loaded(company_id)
 
     async def _loaded(self, company_id: int) -> Ledger:
@@ -279,7 +279,7 @@ class Store:
         def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Reach]:
             loaded = reading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
-            reach = Reach(noted, log.read_on(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
+            reach = Reach(noted, log.verify(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
             seen = last_seen.load(db, self.vault, company_id), db.moment(now)
             return loaded, seen, reach
 
@@ -305,20 +305,20 @@ class Store:
         def job(db: Db) -> None:
             rows_of(self.vault, company.id, changes).execute(db)
             notes.count_company_change(db)
-            log.append(db, self.vault, company.id, [commit], FIRST_HASH, roster.next_ids, attempt)
+            log.append(db, self.vault, company.id, [commit], ZERO_HASH, roster.next_ids, attempt)
 
         try:
-            await self._engine.write(job, silence=FOUNDING_SECONDS)
+            await self._engine.write(job, timeout=FOUNDING_SECONDS)
         except (NotBegun, Outdated) as error:
             raise Busy from error
         except Exception as error:
             find = self._engine.resolve(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
             settling = asyncio.get_running_loop().create_task(find)
-            await asyncio.wait([settling], timeout=PATIENCE)
+            await asyncio.wait([settling], timeout=REQUEST_TIMEOUT)
             if settling.cancel() or isinstance(settling.exception(), (Damaged, Outdated)):
                 raise Unknown from error
             if settling.result() is None:
-                raise clash(error) or Busy() from error
+                raise unique_violation(error) or Busy() from error
 
 
 _WITH_EMAIL = sql(select(tables.agents.c.company_id).where(func.lower(tables.agents.c.email) == bindparam("email_")))

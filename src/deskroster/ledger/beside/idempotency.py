@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, delete, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
-from deskroster.ledger.disk.vault import Vault, WrongKey, bound
-from deskroster.ledger.disk.writing import putting, sql
-from deskroster.ledger.engines import AHEAD, Db
+from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
+from deskroster.ledger.disk.writing import sql, upsert_sql
+from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
 
 LIFETIME = 86_400  # seconds
 AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
@@ -56,7 +56,7 @@ def keep(db: Db, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: 
 
 def address(company_id: int, key: bytes, request: bytes, at: int) -> str:
     """Return what a kept reply is bound to: all else that its row holds."""
-    return bound(company_id, "reply", f"{key.hex()}/{request.hex()}", str(at))
+    return address_of(company_id, "reply", f"{key.hex()}/{request.hex()}", str(at))
 
 
 def _opened(vault: Vault, sealed: bytes, address: str) -> bytes:
@@ -78,12 +78,12 @@ def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
 
 def redate(db: Db, vault: Vault, now: int) -> None:
     """Date answers back to `now` that a clock which ran ahead has dated later: they are kept for a day from now."""
-    for company_id, key, request, at, sealed in db.execute(_LATER, (now + AHEAD,)).fetchall():
+    for company_id, key, request, at, sealed in db.execute(_LATER, (now + MAX_CLOCK_SKEW,)).fetchall():
         reply = _opened(vault, sealed, address(company_id, key, request, at))
         keep(db, vault, company_id, {key: Kept(request, reply)}, now)
 
 
-_KEEP = putting(tables.replies)
+_KEEP = upsert_sql(tables.replies)
 _LATER = f"{sql(select(tables.replies).where(tables.replies.c.at > bindparam('now')))} LIMIT {AT_ONCE}"
 _FIND = sql(
     select(tables.replies.c.request, tables.replies.c.at, tables.replies.c.sealed).where(

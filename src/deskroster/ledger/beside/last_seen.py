@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, select
 from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.disk.writing import Row, putting, sql
-from deskroster.ledger.engines import AHEAD, Db
+from deskroster.ledger.disk.writing import Row, sql, upsert_sql
+from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
 
 Observed = Literal["key", "agent"]
 
@@ -47,7 +47,7 @@ class Observations:
         What lies in the future was seen by a clock that ran ahead: it counts as of now, and is saved so.
         """
         later: list[tuple[Observed, int]] = []
-        latest = int(now) + AHEAD
+        latest = int(now) + MAX_CLOCK_SKEW
         for (kind, id), last in seen.items():
             known = self._seen[kind].get(id)
             if last.at > latest:
@@ -89,7 +89,7 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
     checksum = vault.checksums(company_id, "observation")
     for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
         row = (kind, id, at, form)
-        if checksum(row) != written and not vault.agrees(company_id, "observation", row, written):
+        if checksum(row) != written and not vault.has_checksum(company_id, "observation", row, written):
             raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
         seen[kind, id] = Last(at, form)
     return seen
@@ -103,4 +103,4 @@ def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
 
 
 _SELECT = sql(select(tables.observations).where(tables.observations.c.company_id == bindparam("key")))
-_PUT = f"{putting(tables.observations)} WHERE excluded.at >= observations.at OR observations.at > ?"
+_PUT = f"{upsert_sql(tables.observations)} WHERE excluded.at >= observations.at OR observations.at > ?"

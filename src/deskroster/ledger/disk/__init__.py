@@ -1,1 +1,1 @@
-"""What stands on the disk and in which format: the tables, the log, checksums, seals; how it is written and read."""
+"""The database format: tables, the change log, checksums and encryption; how they are written and read."""

@@ -1,7 +1,8 @@
-"""Signing: which values of a record its checksum covers, and whether the stored checksum is right.
+"""Checksums of records: which values one covers, in which order, and whether the stored one is right.
 
-The fields of 0.1.0 count by their place. Any other counts by its name, and only where it is not its default; so a field
-that is added changes no checksum of a record that does not have it.
+A checksum is a MAC, keyed by the installation key. The fields of 0.1.0 are covered by position. Any other field is
+covered by name, and only if it differs from its default. So a new field changes no checksum of a record that does not
+have it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ import msgspec
 
 from deskroster.core.problems import Damaged
 from deskroster.core.records import Kind
-from deskroster.ledger.disk.fields import DEFAULTS, FIRST, NONE_MORE
+from deskroster.ledger.disk.fields import DEFAULTS, EMPTY_MORE, POSITIONAL
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.vault import CHECKSUM_BYTES, Vault
 from deskroster.ledger.files import forms
@@ -24,14 +25,14 @@ Arrange = Callable[[Row, Pairs], Row]
 
 
 def arrangement(kind: Kind) -> Arrange | None:
-    """Return a function that puts the values of a record into the order of the checksum; None if they are in it.
+    """Return a function that orders the values of a record for the checksum; None if they are in that order.
 
-    The values: id, columns, links, secrets and at last `more`, as `STORED` has them. The pairs: secrets in fields that
-    are not known here.
+    Its arguments: the values in the order of `STORED` (id, columns, links, secrets, `more`), and pairs of name and
+    value for secrets in unknown fields.
     """
     stored = STORED[kind]
     names = ("id", *stored.fields, *stored.links, *stored.secrets, "more")
-    order = [names.index(name) for name in ("id", *FIRST[kind], "more")]
+    order = [names.index(name) for name in ("id", *POSITIONAL[kind], "more")]
     later = [(at, name, _default(kind, name)) for at, name in enumerate(names) if at not in order]
 
     def arrange(row: Row, unknown: Pairs) -> Row:
@@ -41,30 +42,30 @@ def arrangement(kind: Kind) -> Arrange | None:
     return arrange if later or order != list(range(len(names))) else None
 
 
-def signed(arrange: Arrange | None, row: Row, unknown: Pairs) -> Row:
+def covered_values(arrange: Arrange | None, row: Row, unknown: Pairs) -> Row:
     """Return the values that the checksum of a record covers."""
     if arrange is not None:
         return arrange(row, unknown)
     return (*row, *chain.from_iterable(sorted(unknown))) if unknown else row
 
 
-def compare(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], written: Sequence[bytes]) -> None:
-    """Compare records with their checksums, each in its form. Raises Damaged, NewerData."""
-    now = vault.checksums(company_id, kind)
-    if written[0][:1] == mark(forms.CHECKSUM) and tuple(map(now, rows)) == written:
-        return  # all of the newest form, as most are
-    for row, checksum in zip(rows, written, strict=True):
+def verify(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], stored: Sequence[bytes]) -> None:
+    """Verify the checksums of records, each in its form. Raises Damaged, NewerData."""
+    checksum_of = vault.checksums(company_id, kind)
+    if stored[0][:1] == mark(forms.CHECKSUM) and tuple(map(checksum_of, rows)) == stored:
+        return  # all are of the newest form, as most are
+    for row, checksum in zip(rows, stored, strict=True):
         where = f"company {company_id}, {kind} {row[0]}"
         form = form_of(where, checksum, CHECKSUM_BYTES, forms.CHECKSUM)
-        signed = _first(kind, row) if form == 1 else row
-        if not form or signed is None or vault.checksums(company_id, kind, form)(signed) != checksum:
+        values = _values_of_form_1(kind, row) if form == 1 else row
+        if not form or values is None or vault.checksums(company_id, kind, form)(values) != checksum:
             raise Damaged(f"{where}: not as it was written")
 
 
-def _first(kind: Kind, row: Row) -> Row | None:
+def _values_of_form_1(kind: Kind, row: Row) -> Row | None:
     """Return the values that a checksum of form 1 covers; None if the record has fields that form 1 did not have."""
-    length = 1 + len(FIRST[kind])
-    return row[:length] if row[length:] == (NONE_MORE,) else None
+    length = 1 + len(POSITIONAL[kind])
+    return row[:length] if row[length:] == (EMPTY_MORE,) else None
 
 
 def _default(kind: Kind, name: str) -> Any:

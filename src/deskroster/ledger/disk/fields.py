@@ -1,6 +1,6 @@
-"""Fields: a record by the names of its fields, as the log and the column `more` have it, unknown ones included.
+"""The fields of records by name, as the log and the column `more` store them, including unknown fields.
 
-A field that came after 0.1.0 is left out where it has its default, as an older program would leave it out.
+A field that was added after 0.1.0 is omitted where it has its default value, as an older version omits it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 from deskroster.core.records import RECORDS, AnyRecord, Kind, Secret
 from deskroster.ledger.disk.tables import STORED
 
-FIRST: dict[Kind, tuple[str, ...]] = {
+POSITIONAL: dict[Kind, tuple[str, ...]] = {
     "company": (
         "label", "name", "language", "time_zone", "signature_forms", "calls_per_minute", "profile_object_id",
         "created_at",
@@ -35,17 +35,17 @@ FIRST: dict[Kind, tuple[str, ...]] = {
         "agent_id", "name", "access", "dialects", "created_at", "expires_at", "revoked_at", "secret",
     ),
 }  # fmt: skip
-"""The fields that checksums take by their place: those of 0.1.0, columns first, then links, then secrets.
+"""The fields that a checksum covers by position: those of 0.1.0, columns first, then links, then secrets.
 
-This never changes. Any other field counts by its name, and only where it is not its default.
+This never changes. A checksum covers any other field by name, and only if it differs from its default.
 """
 MEMBERS: dict[Kind, str] = {"agent": "group_ids", "group": "member_ids"}
 LISTS = frozenset({*MEMBERS.values(), *STORED["agent"].links})
-"""Tuples of ids: the log has which ids joined and which left. Of any other field it has the whole value."""
-NONE_MORE = "{}"
+"""Tuples of ids. The log stores which ids were added and which removed; of any other field, the whole value."""
+EMPTY_MORE = "{}"
 
-Said = dict[str, Raw]
-Unknown = tuple[tuple[str, Any], ...]
+RawFields = dict[str, Raw]
+UnknownFields = tuple[tuple[str, Any], ...]
 
 TYPES = {
     kind: {field.name: field.type for field in msgspec.structs.fields(of) if field.name != "more"}
@@ -53,37 +53,37 @@ TYPES = {
 }
 DEFAULTS = {kind: {field.name: field.default for field in msgspec.structs.fields(of)} for kind, of in RECORDS.items()}
 LATER: dict[Kind, frozenset[str]] = {
-    kind: frozenset(TYPES[kind]).difference(FIRST[kind], ("id", MEMBERS.get(kind, ""))) for kind in TYPES
+    kind: frozenset(TYPES[kind]).difference(POSITIONAL[kind], ("id", MEMBERS.get(kind, ""))) for kind in TYPES
 }
-"""The fields that 0.1.0 did not have."""
-LOOSE: dict[Kind, tuple[str, ...]] = {
+"""The fields that were added after 0.1.0."""
+IN_MORE: dict[Kind, tuple[str, ...]] = {
     kind: tuple(sorted(LATER[kind].difference(stored.fields, stored.links, stored.secrets)))
     for kind, stored in STORED.items()
 }
-"""Those of them that stand in the column `more`."""
-SECRET = '{"secret":true}'
-"""Stands in the log for a secret. No field has such a value."""
+"""Those of them that are stored in the column `more`."""
+SECRET_MARK = '{"secret":true}'
+"""Stands for a secret in the log. No other field can have this value."""
 
 
-def column(record: AnyRecord) -> str:
-    """Return what the column `more` of a record holds."""
-    loose = LOOSE[record.kind]
-    if not loose and not record.more:
-        return NONE_MORE
+def more_column(record: AnyRecord) -> str:
+    """Return the value of the column `more` for a record."""
+    in_more = IN_MORE[record.kind]
+    if not in_more and not record.more:
+        return EMPTY_MORE
     default = DEFAULTS[record.kind]
-    said = {name: getattr(record, name) for name in loose if getattr(record, name) != default[name]}
-    said |= {name: Raw(value.encode()) for name, value in record.more if isinstance(value, str)}
-    return msgspec.json.encode(dict(sorted(said.items()))).decode()
+    fields = {name: getattr(record, name) for name in in_more if getattr(record, name) != default[name]}
+    fields |= {name: Raw(value.encode()) for name, value in record.more if isinstance(value, str)}
+    return msgspec.json.encode(dict(sorted(fields.items()))).decode()
 
 
-def from_column(kind: Kind, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a column `more` holds: the fields that are known, and those that are not."""
+def read_more_column(kind: Kind, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fields in a column `more`: the known ones decoded, and the unknown ones as JSON."""
     known: dict[str, Any] = {}
     unknown: dict[str, Any] = {}
-    if text != NONE_MORE:
-        for name, value in _SAID.decode(text).items():
+    if text != EMPTY_MORE:
+        for name, value in _RAW_FIELDS.decode(text).items():
             if name in TYPES[kind]:
-                known[name] = as_field(kind, name, value)
+                known[name] = decode_field(kind, name, value)
             else:
                 unknown[name] = bytes(value).decode()
     return known, unknown
@@ -91,23 +91,23 @@ def from_column(kind: Kind, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def unknown_secrets(record: AnyRecord) -> list[tuple[str, Secret]]:
     """Return the secrets of a record in fields that this version does not know."""
-    return [one for one in record.more if isinstance(one[1], Secret)] if record.more else []
+    return [field for field in record.more if isinstance(field[1], Secret)] if record.more else []
 
 
-def whole(record: AnyRecord) -> dict[str, Any]:
+def all_fields(record: AnyRecord) -> dict[str, Any]:
     """Return all fields of a record, for the log."""
-    said = asdict(record)
-    del said["more"]
+    fields = asdict(record)
+    del fields["more"]
     for name in LATER[record.kind]:
-        if said[name] == DEFAULTS[record.kind][name]:
-            del said[name]
+        if fields[name] == DEFAULTS[record.kind][name]:
+            del fields[name]
     for name, value in record.more:
-        said[name] = _told(value)
-    return said
+        fields[name] = _encodable(value)
+    return fields
 
 
 def difference(before: AnyRecord, after: AnyRecord) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what has changed of a record: as it was, and as it is."""
+    """Return the fields of a record that have changed: with their old values, and with their new ones."""
     old: dict[str, Any] = {}
     new: dict[str, Any] = {}
     later, default = LATER[before.kind], DEFAULTS[before.kind]
@@ -116,45 +116,49 @@ def difference(before: AnyRecord, after: AnyRecord) -> tuple[dict[str, Any], dic
         if was is now or was == now:
             continue
         if name == "more":
-            _differ(was, now, old, new)
+            _unknown_difference(was, now, old, new)
         elif name in LISTS:
             old[name] = {"left": sorted(set(was).difference(now))}
             new[name] = {"joined": sorted(set(now).difference(was))}
         else:
-            for said, value in ((old, was), (new, now)):
+            for fields, value in ((old, was), (new, now)):
                 if name not in later or value != default[name]:
-                    said[name] = value
+                    fields[name] = value
     return old, new
 
 
-def _differ(was: Unknown, now: Unknown, old: dict[str, Any], new: dict[str, Any]) -> None:
-    before, after = dict(was), dict(now)
+def _unknown_difference(
+    before_more: UnknownFields, after_more: UnknownFields, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    before, after = dict(before_more), dict(after_more)
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
-            for said, values in ((old, before), (new, after)):
+            for fields, values in ((old, before), (new, after)):
                 if name in values:
-                    said[name] = _told(values[name])
+                    fields[name] = _encodable(values[name])
 
 
-def _told(value: str | Secret) -> Raw | Secret:
+def _encodable(value: str | Secret) -> Raw | Secret:
     return value if isinstance(value, Secret) else Raw(value.encode())
 
 
-def read(text: str | None) -> Said:
-    """Return one side of a change (before or after) from the log."""
-    return {} if text is None else _SAID.decode(text)
+def raw_fields(text: str | None) -> RawFields:
+    """Return the fields in one side of a change in the log, before or after, undecoded."""
+    return {} if text is None else _RAW_FIELDS.decode(text)
 
 
-def made(kind: Kind, text: str) -> AnyRecord:
-    """Return a record that the log has whole. A secret in it is empty."""
+def new_record(kind: Kind, text: str) -> AnyRecord:
+    """Return a record of which the log has all fields. Its secrets are empty."""
     record = _READERS[kind].decode(text)
-    said = _SAID.decode(text)
-    unknown = said.keys() - TYPES[kind].keys()
-    return replace(record, more=ordered({name: _untold(said[name]) for name in unknown})) if unknown else record
+    fields = _RAW_FIELDS.decode(text)
+    unknown = fields.keys() - TYPES[kind].keys()
+    if not unknown:
+        return record
+    return replace(record, more=ordered({name: _decode_unknown(fields[name]) for name in unknown}))
 
 
-def changed(record: AnyRecord, before: Said, after: Said) -> AnyRecord:
-    """Return a record after a change of the log. A secret that changed is empty."""
+def changed_record(record: AnyRecord, before: RawFields, after: RawFields) -> AnyRecord:
+    """Apply a change in the log to a record, and return the new record. Secrets that changed are empty."""
     kind = record.kind
     types, default = TYPES[kind], DEFAULTS[kind]
     new: dict[str, Any] = {}
@@ -163,64 +167,67 @@ def changed(record: AnyRecord, before: Said, after: Said) -> AnyRecord:
         if name not in types:
             more.pop(name, None)
             if name in after:
-                more[name] = _untold(after[name])
+                more[name] = _decode_unknown(after[name])
         elif name not in after:
             new[name] = default[name]
         elif name in LISTS:
-            new[name] = _moved(getattr(record, name), before.get(name), after[name])
+            new[name] = _changed_ids(getattr(record, name), before.get(name), after[name])
         else:
-            new[name] = as_field(kind, name, after[name])
+            new[name] = decode_field(kind, name, after[name])
     return replace(record, **new, more=ordered(more))
 
 
-def _moved(ids: tuple[int, ...], before: Raw | None, after: Raw) -> tuple[int, ...]:
-    joined = msgspec.json.decode(after)
-    if isinstance(joined, list):  # form 1
-        return tuple(joined)
-    left = _moves(before, "left")
-    return tuple(sorted(set(ids).difference(left).union(joined["joined"])))
+def _changed_ids(ids: tuple[int, ...], before: Raw | None, after: Raw) -> tuple[int, ...]:
+    added = msgspec.json.decode(after)
+    if isinstance(added, list):  # form 1 has the whole list
+        return tuple(added)
+    removed = _ids_of(before, "left")
+    return tuple(sorted(set(ids).difference(removed).union(added["joined"])))
 
 
-def moves(kind: Kind, before: Said, after: Said) -> tuple[list[int], list[int]]:
-    """Return who joined and who left, as a change of an agent or a group tells it. In form 1 it tells all."""
+def membership_changes(kind: Kind, before: RawFields, after: RawFields) -> tuple[list[int], list[int]]:
+    """Return the ids that were added to and removed from the members of a group, or the groups of an agent.
+
+    In form 1: all new ids, and all old ids.
+    """
     name = MEMBERS.get(kind, "")
-    return _moves(after.get(name), "joined"), _moves(before.get(name), "left")
+    return _ids_of(after.get(name), "joined"), _ids_of(before.get(name), "left")
 
 
-def _moves(said: Raw | None, what: str) -> list[int]:
-    ids: list[int] | dict[str, list[int]] = [] if said is None else msgspec.json.decode(said)
-    return ids if isinstance(ids, list) else ids[what]
+def _ids_of(raw: Raw | None, key: str) -> list[int]:
+    ids: list[int] | dict[str, list[int]] = [] if raw is None else msgspec.json.decode(raw)
+    return ids if isinstance(ids, list) else ids[key]
 
 
-def ordered(unknown: Mapping[str, Any]) -> Unknown:
-    """Return unknown fields as a record holds them."""
+def ordered(unknown: Mapping[str, Any]) -> UnknownFields:
+    """Return unknown fields in the form in which a record holds them."""
     return tuple(sorted(unknown.items(), key=lambda one: one[0]))
 
 
-def as_field(kind: Kind, name: str, value: Raw) -> Any:
-    """Return the value of a field that is known. A secret is empty."""
-    return msgspec.json.decode(value, type=TYPES[kind][name], dec_hook=_as_secret)
+def decode_field(kind: Kind, name: str, value: Raw) -> Any:
+    """Decode the value of a known field. A secret is empty."""
+    return msgspec.json.decode(value, type=TYPES[kind][name], dec_hook=_empty_secret)
 
 
-def marked(said: Said) -> list[str]:
+def secret_fields(fields: RawFields) -> list[str]:
     """Return the names of the fields that hold a secret."""
-    return [name for name, value in said.items() if bytes(value) == SECRET.encode()]
+    return [name for name, value in fields.items() if bytes(value) == SECRET_MARK.encode()]
 
 
 def with_secrets(record: AnyRecord, secrets: Mapping[str, Secret | None]) -> AnyRecord:
-    """Put secrets into fields, known or not, in the place of the empty ones."""
+    """Set the secrets of a record, in known and unknown fields, which were empty."""
     known = {name: secret for name, secret in secrets.items() if name in TYPES[record.kind]}
     more = {name: secrets.get(name, value) for name, value in record.more}
     return replace(record, **known, more=ordered({name: value for name, value in more.items() if value is not None}))
 
 
-def _untold(value: Raw) -> str | Secret:
-    return Secret("") if bytes(value) == SECRET.encode() else bytes(value).decode()
+def _decode_unknown(value: Raw) -> str | Secret:
+    return Secret("") if bytes(value) == SECRET_MARK.encode() else bytes(value).decode()
 
 
-def _as_secret(of: type, mark: Any) -> Secret:
+def _empty_secret(of: type, mark: Any) -> Secret:
     return Secret("")
 
 
-_SAID = msgspec.json.Decoder(Said)
-_READERS = {kind: msgspec.json.Decoder(of, dec_hook=_as_secret) for kind, of in RECORDS.items()}
+_RAW_FIELDS = msgspec.json.Decoder(RawFields)
+_READERS = {kind: msgspec.json.Decoder(of, dec_hook=_empty_secret) for kind, of in RECORDS.items()}

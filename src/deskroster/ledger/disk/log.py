@@ -1,4 +1,4 @@
-"""The log: every commit with what was before and after, and the hash of the commit before it. It holds no secret."""
+"""The change log: every commit with the old and new values, in a hash chain. It holds no secrets."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from deskroster.core.problems import Damaged
 from deskroster.core.records import AnyRecord, Kind, Secret
 from deskroster.ledger.disk import fields, tables
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.disk.writing import FIRST_HASH, Row, as_json, limited, putting, sql
+from deskroster.ledger.disk.writing import ZERO_HASH, Row, as_json, limited_sql, sql, upsert_sql
 from deskroster.ledger.engines import Db
 from deskroster.ledger.files import forms
 from deskroster.ledger.files.forms import form_of, mark
 
-PAGE = 1_000  # rows of the log that are in memory at once, beside the changes of one commit
+PAGE = 1_000  # rows that are fetched at once
 
 
 def append(
@@ -30,109 +30,111 @@ def append(
     next_ids: dict[Kind, int],
     attempt: str,
 ) -> bytes:
-    """Write commits that follow the one with the hash `previous`; return the hash of the last.
+    """Append commits to the log; return the hash of the last.
 
-    `attempt` is of `new_attempt`, and of this transaction alone.
+    `previous` is the hash of the commit before. `attempt` is from `new_attempt`, and used in this transaction alone.
     """
     form = mark(forms.COMMIT)
     commit_rows: list[Row] = []
-    change_rows: list[Row] = []
+    all_change_rows: list[Row] = []
     for number, at, origin, changes in commits:
         note = None if origin.note is None else as_json(origin.note)
-        request = f"{origin.request_id}{_OF}{attempt}"
-        facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, request, note)
-        told = [_told(change) for change in changes]
-        hash = form + _hash(form + previous, facts, told)
+        request_id = f"{origin.request_id}{_ATTEMPT_SEPARATOR}{attempt}"
+        facts = (company_id, number, at, origin.agent_id, origin.dialect, origin.address, request_id, note)
+        change_rows = [_change_row(change) for change in changes]
+        hash = form + _hash(form + previous, facts, change_rows)
         commit_rows.append((*facts, previous, hash))
-        change_rows += [(company_id, number, ordinal, *change) for ordinal, change in enumerate(told)]
+        all_change_rows += [(company_id, number, ordinal, *change) for ordinal, change in enumerate(change_rows)]
         previous = hash
     connection.executemany(_INSERT_COMMIT, commit_rows)
-    connection.executemany(_INSERT_CHANGE, change_rows)
+    connection.executemany(_INSERT_CHANGE, all_change_rows)
     move_head(connection, vault, company_id, (commits[-1].number, as_json(next_ids), previous))
     return previous
 
 
-def move_head(connection: Db, vault: Vault, company_id: int, end: Row) -> None:
-    """Write where the log ends: number, next ids, hash."""
-    connection.execute(_MOVE_HEAD, (*end, anchor(vault, company_id, end), company_id))
+def move_head(connection: Db, vault: Vault, company_id: int, log_end: Row) -> None:
+    """Store the end of the log in the company's row: number, next ids, hash, and its checksum."""
+    connection.execute(_MOVE_HEAD, (*log_end, anchor(vault, company_id, log_end), company_id))
 
 
-def anchor(vault: Vault, company_id: int, end: Row) -> bytes:
-    """Return the checksum of the end of the log, so that a truncated log is noticed."""
-    return vault.checksums(company_id, _ANCHOR)(end)
+def anchor(vault: Vault, company_id: int, log_end: Row) -> bytes:
+    """Return the checksum of the end of the log, which detects a truncated log."""
+    return vault.checksums(company_id, _ANCHOR)(log_end)
 
 
-def anchored(vault: Vault, company_id: int, end: Row, written: bytes) -> bool:
+def anchored(vault: Vault, company_id: int, log_end: Row, written: bytes) -> bool:
     """Tell whether the checksum of the end of the log is right. Raises NewerData."""
-    return vault.agrees(company_id, _ANCHOR, end, written)
+    return vault.has_checksum(company_id, _ANCHOR, log_end, written)
 
 
 def new_attempt() -> str:
-    """Return a unique name for an attempt to write, different in every process."""
+    """Return a random name for an attempt to write, unique across processes."""
     return os.urandom(_ATTEMPT_BYTES).hex()
 
 
 def find(connection: Db, company_id: int, number: int, attempt: str) -> bytes | None:
-    """Return the hash of the commit with this number, if the log has it and this attempt wrote it."""
+    """Return the hash of the commit with this number if this attempt wrote it; None if the log does not have it."""
     row = connection.execute(_REQUEST, (company_id, number)).fetchone()
-    return row[1] if row is not None and row[0].endswith(_OF + attempt) else None
+    return row[1] if row is not None and row[0].endswith(_ATTEMPT_SEPARATOR + attempt) else None
 
 
 def head(connection: Db, company_id: int) -> tuple[int, str]:
-    """Return the number of the last commit and its hash in hex."""
+    """Return the number of the last commit, and its hash in hex."""
     number, hash = connection.execute(_HEAD, (company_id,)).fetchone()
     return number, hash.hex()
 
 
 class Broken(Damaged):
-    """A commit is missing, or not as it was written."""
+    """The hash chain is broken: a commit is missing, or was altered."""
 
     def __init__(self, company_id: int, number: int) -> None:
         super().__init__(f"the log of company {company_id} is broken at commit {number}")
         self.number = number
 
 
-class Told(NamedTuple):
-    """A commit as the log has it: without secrets, and of a record only the fields that changed."""
+class LoggedCommit(NamedTuple):
+    """A commit as stored in the log: without secrets, and with only the fields that changed."""
 
     number: int
     at: int
     origin: Origin
-    changes: list[Row]  # kind, id, before and after
+    changes: list[Row]  # kind, id, before, after
     hash: bytes
 
 
-def whole(connection: Db, company_id: int, since: int = 0, known: bytes | None = None) -> Iterator[Told]:
-    """Yield every commit after the one numbered `since`, which has the hash `known` where that is given.
+def commits(
+    connection: Db, company_id: int, since: int = 0, expected_hash: bytes | None = None
+) -> Iterator[LoggedCommit]:
+    """Yield every commit after the commit `since`, and verify the hash chain.
 
-    Raises Broken, at the end as well; NewerData for a commit of a later form.
+    Raises Broken, also at the end, or if `since` has not the expected hash; NewerData for a commit of a later form.
     """
-    previous, expected = _hash_of(connection, company_id, since), since + 1
-    if known is not None and previous != known:
+    previous, expected_number = _hash_of(connection, company_id, since), since + 1
+    if expected_hash is not None and previous != expected_hash:
         raise Broken(company_id, since)
     changes = _in_pages(connection, _CHANGES, company_id, (since + 1, -1), slice(0, 2))
     change = next(changes, None)
     for *facts, before, hash in _in_pages(connection, _COMMITS, company_id, (since,), slice(1, 2)):
         number: int = facts[1]
-        told: list[Row] = []
+        change_rows: list[Row] = []
         while change is not None and change[0] <= number:
-            if change[1] != len(told):
-                raise Broken(company_id, expected)
-            told.append(change[2:])
+            if change[1] != len(change_rows):
+                raise Broken(company_id, expected_number)
+            change_rows.append(change[2:])
             change = next(changes, None)
-        if number != expected or before != previous or not _follows(previous, facts, told, hash):
-            raise Broken(company_id, expected)
-        yield Told(number, facts[2], _origin(*facts[3:]), told, hash)
-        previous, expected = hash, expected + 1
-    stored = connection.execute(_HEAD, (company_id,)).fetchone()
-    if change is not None or stored != (expected - 1, previous):
-        raise Broken(company_id, expected)
+        if number != expected_number or before != previous or not _has_right_hash(previous, facts, change_rows, hash):
+            raise Broken(company_id, expected_number)
+        yield LoggedCommit(number, facts[2], _origin(*facts[3:]), change_rows, hash)
+        previous, expected_number = hash, expected_number + 1
+    log_end = connection.execute(_HEAD, (company_id,)).fetchone()
+    if change is not None or log_end != (expected_number - 1, previous):
+        raise Broken(company_id, expected_number)
 
 
 def _in_pages(connection: Db, statement: str, company_id: int, after: Row, key: slice) -> Iterator[Row]:
-    """Yield rows by ascending key, after one key. At most `PAGE` of them are fetched before they are wanted.
+    """Yield rows in the order of their key, after one key. At most `PAGE` rows are fetched at once.
 
-    Each page is a statement of its own: without a cursor on the server, PostgreSQL sends all rows of a statement.
+    Each page is a statement of its own: without a server-side cursor, PostgreSQL sends all rows of a statement.
     """
     while True:
         rows = connection.execute(statement, (company_id, *after)).fetchall()
@@ -143,48 +145,49 @@ def _in_pages(connection: Db, statement: str, company_id: int, after: Row, key: 
 
 
 def _origin(agent_id: int | None, dialect: str, address: str, request_id: str, note: str | None) -> Origin:
-    noted = None if note is None else msgspec.json.decode(note)
-    return Origin(agent_id, dialect, address, request_id.partition(_OF)[0], noted)
+    decoded_note = None if note is None else msgspec.json.decode(note)
+    return Origin(agent_id, dialect, address, request_id.partition(_ATTEMPT_SEPARATOR)[0], decoded_note)
 
 
-def read_on(connection: Db, company_id: int, since: int, most: int | None = None) -> int:
-    """Read the log again after the commit `since`, all or until `most` changes were read; return how far it got.
+def verify(connection: Db, company_id: int, since: int, most: int | None = None) -> int:
+    """Verify the hash chain after the commit `since`, to the end or until `most` changes were read. Raises Broken.
 
-    What it costs is in proportion to what it reads: `most` changes, the rest of a commit and a page. Raises Broken.
+    Return the number of the last commit that was verified. The cost is that of `most` changes, the rest of a commit and
+    a page.
     """
-    seen = 0
-    for told in whole(connection, company_id, since):
-        since, seen = told.number, seen + len(told.changes)
-        if most is not None and seen >= most:
+    count = 0
+    for commit in commits(connection, company_id, since):
+        since, count = commit.number, count + len(commit.changes)
+        if most is not None and count >= most:
             break
     return since
 
 
 def verified(connection: Db, vault: Vault, company_id: int) -> int:
-    """Return the number of the last commit that was read again. Raises Damaged."""
+    """Return the number of the last commit that was verified, as stored. Raises Damaged."""
     row = connection.execute(_VERIFIED, (company_id,)).fetchone()
     if row is None:
         return 0
     _, number, checksum = row
-    if not vault.agrees(company_id, "verified", (number,), checksum):
+    if not vault.has_checksum(company_id, "verified", (number,), checksum):
         raise Damaged(f"how far the log of company {company_id} was verified is not as it was written")
     return int(number)
 
 
 def note_verified(connection: Db, vault: Vault, company_id: int, number: int) -> None:
-    """Remember how far the log was read again."""
+    """Store up to which commit the log was verified."""
     connection.execute(_VERIFY, (company_id, number, vault.checksums(company_id, "verified")((number,))))
 
 
 def has(connection: Db, company_id: int, number: int, hash: bytes) -> bool:
-    """Tell whether the commit with this number is the one with this hash."""
+    """Tell whether the commit with this number has this hash."""
     row = connection.execute(_REQUEST, (company_id, number)).fetchone()
     return row is not None and row[1] == hash
 
 
 def _hash_of(connection: Db, company_id: int, number: int) -> bytes:
     if number == 0:
-        return FIRST_HASH
+        return ZERO_HASH
     row = connection.execute(_REQUEST, (company_id, number)).fetchone()
     if row is None:
         raise Broken(company_id, number)
@@ -192,39 +195,41 @@ def _hash_of(connection: Db, company_id: int, number: int) -> bytes:
     return hash
 
 
-def _told(change: Change) -> Row:
+def _change_row(change: Change) -> Row:
     before, after = change.before, change.after
     if before is None or after is None:
-        return change.kind, change.id, _whole(before), _whole(after)
+        return change.kind, change.id, _all_fields(before), _all_fields(after)
     old, new = fields.difference(before, after)
     return change.kind, change.id, _ENCODER.encode(old).decode(), _ENCODER.encode(new).decode()
 
 
-def _whole(record: AnyRecord | None) -> str | None:
-    return None if record is None else _ENCODER.encode(fields.whole(record)).decode()
+def _all_fields(record: AnyRecord | None) -> str | None:
+    return None if record is None else _ENCODER.encode(fields.all_fields(record)).decode()
 
 
-def _mark(secret: object) -> dict[str, bool]:
+def _encode_secret(secret: object) -> dict[str, bool]:
     if isinstance(secret, Secret):
         return {"secret": True}
     raise NotImplementedError(type(secret))
 
 
-def _follows(previous: bytes, facts: Sequence[Any], told: Sequence[Row], hash: bytes) -> bool:
-    """Tell whether a commit has the hash that it was written with, in its form. Raises NewerData."""
-    form = form_of(f"commit {facts[1]} of company {facts[0]}", hash, len(FIRST_HASH), forms.COMMIT)
-    said = b"" if form == 1 else mark(form)  # from form 2 on, what changed is told by `fields`
-    return form > 0 and hash == said + _hash(said + previous, facts, told)
+def _has_right_hash(previous: bytes, facts: Sequence[Any], change_rows: Sequence[Row], hash: bytes) -> bool:
+    """Tell whether a commit has the right hash, in its form. Raises NewerData."""
+    form = form_of(f"commit {facts[1]} of company {facts[0]}", hash, len(ZERO_HASH), forms.COMMIT)
+    prefix = (
+        b"" if form == 1 else mark(form)
+    )  # from form 2 on the mark is hashed too, and of lists of ids only the difference is stored
+    return form > 0 and hash == prefix + _hash(prefix + previous, facts, change_rows)
 
 
-def _hash(previous: bytes, facts: Sequence[Any], told: Sequence[Row]) -> bytes:
-    return sha256(previous + msgspec.json.encode((facts, told))).digest()
+def _hash(previous: bytes, facts: Sequence[Any], change_rows: Sequence[Row]) -> bytes:
+    return sha256(previous + msgspec.json.encode((facts, change_rows))).digest()
 
 
 _ATTEMPT_BYTES = 12
-_OF = "/"  # between the id of a request and the attempt to write what it led to
+_ATTEMPT_SEPARATOR = "/"  # between the id of a request and the attempt that wrote its commit
 _ANCHOR = "anchor"
-_ENCODER = msgspec.json.Encoder(enc_hook=_mark)
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode_secret)
 _commits, _changes, _companies = tables.commits.c, tables.changes.c, tables.companies.c
 _INSERT_COMMIT, _INSERT_CHANGE = sql(insert(tables.commits)), sql(insert(tables.changes))
 _MOVE_HEAD = sql(
@@ -237,13 +242,13 @@ _REQUEST = sql(
         _commits.company_id == bindparam("key"), _commits.number == bindparam("at_number")
     )
 )
-_COMMITS = limited(
+_COMMITS = limited_sql(
     select(tables.commits)
     .where(_commits.company_id == bindparam("key"), _commits.number > bindparam("since"))
     .order_by(_commits.number),
     PAGE,
 )
-_CHANGES = limited(
+_CHANGES = limited_sql(
     select(*(_changes[name] for name in ("number", "ordinal", "kind", "record_id", "before", "after")))
     .where(
         _changes.company_id == bindparam("key"),
@@ -254,4 +259,4 @@ _CHANGES = limited(
 )
 _HEAD = sql(select(_companies.number, _companies.head).where(_companies.company_id == bindparam("key")))
 _VERIFIED = sql(select(tables.verified).where(tables.verified.c.company_id == bindparam("key")))
-_VERIFY = putting(tables.verified)
+_VERIFY = upsert_sql(tables.verified)

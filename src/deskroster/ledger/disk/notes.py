@@ -1,4 +1,4 @@
-"""The notes of an installation: a table of names and values, such as which key sealed the data."""
+"""The notes of an installation: a key-value table, which says for example which key sealed the data."""
 
 from collections.abc import Iterator
 
@@ -6,12 +6,12 @@ from sqlalchemy import bindparam, select
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
-from deskroster.ledger.disk.writing import putting, removing, sql
+from deskroster.ledger.disk.writing import delete_sql, sql, upsert_sql
 from deskroster.ledger.engines import Db, fence
 
-SCHEMA = "schema"  # noted: the digest of how the tables are declared
-ARRIVED = "arrived"  # noted in a copy that has become the data: the names of the moves that brought it here, in order
-_ARRIVALS_KEPT = 20  # names: every write reads all notes
+SCHEMA = "schema"  # note: the HMAC of the table declarations
+ARRIVED = "arrived"  # note, in a copy that has become the data: the names of the moves that brought it here, in order
+_MAX_ARRIVALS = 20  # names; every write reads all notes
 
 
 def get(db: Db, name: str) -> str | None:
@@ -21,17 +21,17 @@ def get(db: Db, name: str) -> str | None:
 
 
 def get_if_any(db: Db, name: str) -> str | None:
-    """Return the value of a note, or None; also for a database that has no tables yet."""
+    """Return the value of a note, or None; also None if the database has no tables yet."""
     return get(db, name) if db.has_table(tables.installation.name) else None
 
 
 def put(db: Db, name: str, value: str) -> None:
-    """Write a note over the one with its name."""
+    """Write a note; replace the one of that name."""
     db.execute(_PUT, (name, value))
 
 
 def remove(db: Db, name: str) -> None:
-    """Remove a note."""
+    """Delete a note."""
     db.execute(_REMOVE, (name,))
 
 
@@ -41,28 +41,28 @@ def fingerprint(db: Db) -> str | None:
 
 
 def count_company_change(db: Db) -> None:
-    """Count a change of the list of companies, so that other processes read it again."""
+    """Increment the counter of changes to the list of companies, so that other processes read it again."""
     put(db, fence.COMPANY_LIST, str(company_changes(db) + 1))
 
 
 def company_changes(db: Db) -> int:
-    """Return how often the list of companies was changed. Raises Damaged."""
-    counted = get(db, fence.COMPANY_LIST) or "0"
-    if not counted.isdecimal():
+    """Return how often the list of companies has changed. Raises Damaged."""
+    count = get(db, fence.COMPANY_LIST) or "0"
+    if not count.isdecimal():
         raise Damaged("how often the list of companies has changed is not as it was written")
-    return int(counted)
+    return int(count)
 
 
 def arrivals(db: Db) -> list[str]:
-    """Return the names of the moves that have brought the data here, or to where it was moved from."""
+    """Return the names of the moves that brought the data here, or to where it was moved from, in order."""
     return (get_if_any(db, ARRIVED) or "").split()
 
 
 def put_arrivals(db: Db, names: list[str]) -> None:
-    """Note which moves have brought the data here; the last ones, if they are many."""
+    """Store which moves brought the data here; only the last ones, if there are many."""
     remove(db, ARRIVED)
     if names:
-        put(db, ARRIVED, " ".join(names[-_ARRIVALS_KEPT:]))
+        put(db, ARRIVED, " ".join(names[-_MAX_ARRIVALS:]))
 
 
 def unknown(db: Db, serves: str) -> Iterator[str]:
@@ -73,5 +73,5 @@ def unknown(db: Db, serves: str) -> Iterator[str]:
             yield f"the note {name!r}"
 
 
-_PUT, _REMOVE = putting(tables.installation), removing(tables.installation)
+_PUT, _REMOVE = upsert_sql(tables.installation), delete_sql(tables.installation)
 _GET = sql(select(tables.installation.c.value).where(tables.installation.c.name == bindparam("key_")))

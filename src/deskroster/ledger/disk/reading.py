@@ -1,4 +1,4 @@
-"""Loading: a company's roster from the tables, in one snapshot, each row compared with its checksum."""
+"""Load a company's roster from the tables, in one snapshot, and verify the checksum of every row."""
 
 import ctypes
 import gc
@@ -15,39 +15,39 @@ from deskroster.core.problems import Damaged
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Company, Kind, Secret
 from deskroster.core.roster import Roster
 from deskroster.ledger.disk import checksums, fields, log, tables
-from deskroster.ledger.disk.fields import DEFAULTS, NONE_MORE, TYPES
+from deskroster.ledger.disk.fields import DEFAULTS, EMPTY_MORE, TYPES
 from deskroster.ledger.disk.tables import STORED
-from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import Row, sql
 from deskroster.ledger.engines import Db
 
-_CHUNK = 1000  # rows that are turned into records at once
+_CHUNK = 1000  # rows that are decoded at once
 _FLAGS = {0: False, 1: True, None: None}
 
 Ids = dict[int, tuple[int, ...]]
 
 
 class Loaded(NamedTuple):
-    """A company as it is durable, and where its log stands."""
+    """The durable state of a company, and the end of its log."""
 
     roster: Roster
-    head: bytes  # the hash of the last commit
+    head: bytes  # hash of the last commit
 
 
 def companies(connection: Db) -> list[Company]:
-    """Return the settings of every company, by id."""
+    """Return the settings of every company, ordered by id."""
     return [_company(row) for row in connection.execute(_COMPANIES)]
 
 
 def load(connection: Db, vault: Vault, company_id: int) -> Loaded:
-    """Return a company as it is durable. Raises KeyError if there is none, Damaged if it is not as it was written."""
+    """Return the durable state of a company. Raises KeyError if there is none, Damaged if a checksum is wrong."""
     roster, head = settings(connection, vault, company_id)
-    with legible(connection, f"company {company_id}"), _collector_off():
+    with unreadable_is_damage(connection, f"company {company_id}"), _without_gc():
         rows = Reader(connection, vault, company_id)
         for kind in KINDS[1:]:
             roster.fill(kind, rows.records(kind))
     connection.shrink_cache()
-    _give_back()
+    _trim_heap()
     return Loaded(roster, head)
 
 
@@ -57,17 +57,17 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     if row is None:
         raise KeyError(company_id)
     *values, number, next_ids, head, anchor, checksum = row
-    signed = checksums.signed(checksums.arrangement("company"), tuple(values), ())
-    checksums.compare(vault, company_id, "company", (signed,), (checksum,))
+    covered = checksums.covered_values(checksums.arrangement("company"), tuple(values), ())
+    checksums.verify(vault, company_id, "company", (covered,), (checksum,))
     if not log.anchored(vault, company_id, (number, next_ids, head), anchor):
         raise Damaged(f"the end of the log of company {company_id} is not as it was written")
-    ids = msgspec.json.decode(next_ids)  # of kinds that are not known here as well
+    ids = msgspec.json.decode(next_ids)  # also of unknown kinds
     return Loaded(Roster(_company(row), number, ids), head)
 
 
 @contextmanager
-def legible(db: Db, what: str) -> Iterator[None]:
-    """Raise Damaged where `what` holds values that were never written."""
+def unreadable_is_damage(db: Db, what: str) -> Iterator[None]:
+    """Raise Damaged for values in `what` that cannot be decoded or decrypted."""
     try:
         yield
     except (WrongKey, msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
@@ -79,14 +79,14 @@ def legible(db: Db, what: str) -> Iterator[None]:
 
 
 class Reader:
-    """Reads the records of a company. What many records have in common is kept once."""
+    """Reads the records of a company. Equal values of many records share one object."""
 
     def __init__(self, connection: Db, vault: Vault, company_id: int) -> None:
         self._connection = connection
         self._vault = vault
         self._company_id = company_id
-        self._shared: dict[Any, Any] = {}
-        groups = linked(connection, tables.memberships, company_id)
+        self._interned: dict[Any, Any] = {}
+        groups = links_of(connection, tables.memberships, company_id)
         members: defaultdict[int, list[int]] = defaultdict(list)
         for agent_id, group_ids in groups.items():
             for group_id in group_ids:
@@ -97,42 +97,42 @@ class Reader:
         }
 
     def records(self, kind: Kind) -> Iterator[AnyRecord]:
-        """Yield the records of a kind by ascending id. Raises Damaged."""
+        """Yield the records of a kind, ordered by id. Raises Damaged."""
         of, defaults = RECORDS[kind], DEFAULTS[kind]
         convert = self._converters(kind)
         for ids, columns, later in self._chunks(kind):
             values: dict[str, Iterable[Any]] = {"id": ids, **later}
             for name, column in columns.items():
-                # What no record of the chunk has set is left to the default: it is most of what an agent could have.
+                # A column with only defaults is left out: most fields of an agent are never set.
                 if column.count(defaults[name]) < len(column):
                     values[name] = convert[name](column)
             names = tuple(values)
             for row in zip(*values.values(), strict=True):
-                yield of(**dict(zip(names, row)))  # noqa: B905 - once for each record; they are of one length
+                yield of(**dict(zip(names, row)))  # noqa: B905 - once for each record; the lengths are equal
 
     def _chunks(self, kind: Kind) -> Iterator[tuple[Row, dict[str, Row], dict[str, Row]]]:
-        """Yield ids and the columns that go with them, their checksums compared; then what stands in `more`, as it is.
+        """Yield, per chunk: ids; columns by name, with verified checksums; and the columns that come from `more`.
 
-        Most records have nothing there, and nothing is done for them.
+        Most records have nothing in `more`: then nothing is decoded.
         """
         stored, arrange = STORED[kind], checksums.arrangement(kind)
-        links = [linked(self._connection, table, self._company_id) for table in stored.links.values()]
+        links = [links_of(self._connection, table, self._company_id) for table in stored.links.values()]
         secrets, unknown = self._secrets(kind)
         field, members = self._members.get(kind, ("", {}))
-        cursor = self._connection.execute(SELECT[kind], (self._company_id,))
+        cursor = self._connection.execute(SELECT_RECORDS[kind], (self._company_id,))
         while rows := cursor.fetchmany(_CHUNK):
-            ids, *columns, mores, written = zip(*rows, strict=True)
-            columns += [tuple(map(held.get, ids, repeat(()))) for held in links]
+            ids, *columns, mores, stored_checksums = zip(*rows, strict=True)
+            columns += [tuple(map(ids_of.get, ids, repeat(()))) for ids_of in links]
             columns += [tuple(map(secrets[name].get, ids)) for name in stored.secrets]
-            signed: Iterable[Row] = zip(ids, *columns, mores, strict=True)
+            covered: Iterable[Row] = zip(ids, *columns, mores, strict=True)
             if arrange or unknown:
-                signed = (checksums.signed(arrange, row, unknown.get(row[0], {}).items()) for row in signed)
-            checksums.compare(self._vault, self._company_id, kind, tuple(signed), written)
-            named = dict(zip((*stored.fields, *stored.links, *stored.secrets), columns, strict=True))
+                covered = (checksums.covered_values(arrange, row, unknown.get(row[0], {}).items()) for row in covered)
+            checksums.verify(self._vault, self._company_id, kind, tuple(covered), stored_checksums)
+            by_name = dict(zip((*stored.fields, *stored.links, *stored.secrets), columns, strict=True))
             if field:
-                named[field] = tuple(map(members.get, ids, repeat(())))
-            plain = not unknown and mores.count(NONE_MORE) == len(mores)
-            yield ids, named, {} if plain else _later(kind, ids, mores, unknown)
+                by_name[field] = tuple(map(members.get, ids, repeat(())))
+            has_no_more = not unknown and mores.count(EMPTY_MORE) == len(mores)
+            yield ids, by_name, {} if has_no_more else _more_columns(kind, ids, mores, unknown)
 
     def _converters(self, kind: Kind) -> dict[str, Callable[[Row], Iterable[Any]]]:
         table, secrets = STORED[kind].table, STORED[kind].secrets
@@ -148,19 +148,19 @@ class Reader:
             return lambda column: map(_FLAGS.__getitem__, column)
         if info.get("json"):
             decode = msgspec.json.Decoder(type).decode
-            return lambda column: self._share(list(map(decode, column)))
-        return iter if type is str or type is int else self._share
+            return lambda column: self._intern(list(map(decode, column)))
+        return iter if type is str or type is int else self._intern
 
-    def _share(self, column: Sequence[Any]) -> Iterable[Any]:
-        return map(self._shared.setdefault, column, column)
+    def _intern(self, column: Sequence[Any]) -> Iterable[Any]:
+        return map(self._interned.setdefault, column, column)
 
     def _secrets(self, kind: Kind) -> tuple[dict[str, dict[int, str]], dict[int, dict[str, str]]]:
-        """Return the secrets of a kind: by field and record, and of fields that are not known by record and field."""
+        """Return the decrypted secrets of a kind: known fields by field and id, unknown ones by id and field."""
         unseal, company_id = self._vault.open, self._company_id
         known: dict[str, dict[int, str]] = {field: {} for field in STORED[kind].secrets}
         unknown: defaultdict[int, dict[str, str]] = defaultdict(dict)
         for id, field, sealed in self._connection.execute(_SECRETS, (company_id, kind)):
-            value = unseal(sealed, bound(company_id, kind, id, field)).decode()
+            value = unseal(sealed, address_of(company_id, kind, id, field)).decode()
             if field in known:
                 known[field][id] = value
             else:
@@ -168,36 +168,36 @@ class Reader:
         return known, unknown
 
 
-def _later(kind: Kind, ids: Row, mores: Row, secrets: Mapping[int, Mapping[str, str]]) -> dict[str, Row]:
-    """Return the columns of the fields that stand in `more`, and of those that are not known at all."""
-    found = [fields.from_column(kind, text) for text in mores]
+def _more_columns(kind: Kind, ids: Row, mores: Row, secrets: Mapping[int, Mapping[str, str]]) -> dict[str, Row]:
+    """Return the columns of the fields in `more`, and of those that are unknown."""
+    decoded = [fields.read_more_column(kind, text) for text in mores]
     default = DEFAULTS[kind]
     columns = {
-        name: tuple(known.get(name, default[name]) for known, _ in found)
-        for name in fields.LOOSE[kind]
-        if any(name in known for known, _ in found)
+        name: tuple(known.get(name, default[name]) for known, _ in decoded)
+        for name in fields.IN_MORE[kind]
+        if any(name in known for known, _ in decoded)
     }
     unknown = [
         fields.ordered(more | {name: Secret(value) for name, value in secrets.get(id, {}).items()})
-        for id, (_, more) in zip(ids, found, strict=True)
+        for id, (_, more) in zip(ids, decoded, strict=True)
     ]
     return {**columns, "more": tuple(unknown)}
 
 
-def linked(connection: Db, table: Table, company_id: int) -> Ids:
-    """Return what each agent holds, ascending."""
-    held: Ids = {}
-    alone = _Alone()
-    for agent_id, id in connection.execute(LINKED[table], (company_id,)):
-        if agent_id in held:
-            held[agent_id] += (id,)
+def links_of(connection: Db, table: Table, company_id: int) -> Ids:
+    """Return the linked ids of each agent, in order."""
+    ids_of: Ids = {}
+    single_ids = _SingleIds()
+    for agent_id, id in connection.execute(SELECT_LINKS[table], (company_id,)):
+        if agent_id in ids_of:
+            ids_of[agent_id] += (id,)
         else:
-            held[agent_id] = alone[id]
-    return held
+            ids_of[agent_id] = single_ids[id]
+    return ids_of
 
 
-class _Alone(dict[int, tuple[int, ...]]):
-    """One tuple for each id that stands alone: it does for all who hold nothing else."""
+class _SingleIds(dict[int, tuple[int, ...]]):
+    """Caches one tuple for each single id: all agents with only that link share it."""
 
     def __missing__(self, id: int) -> tuple[int, ...]:
         one = self[id] = (id,)
@@ -208,15 +208,15 @@ def _as_secrets(column: Row) -> Iterable[Secret | None]:
     return (None if value is None else Secret(value) for value in column)
 
 
-def _give_back() -> None:
-    """Return to the system what loading has freed, where the C library can: a sixth of all at 100,000 agents."""
+def _trim_heap() -> None:
+    """Return freed heap memory to the kernel, if the C library can: a sixth of it, at 100,000 agents."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """Keep the collector from walking what is being loaded, and afterwards from walking it ever again."""
+def _without_gc() -> Iterator[None]:
+    """Pause the garbage collector, and at the end exempt all objects from it (`gc.freeze`)."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -231,26 +231,26 @@ def _company(row: Row) -> Company:
     names = STORED["company"].fields
     values = dict(zip(names, row[1 : 1 + len(names)], strict=True))
     forms = msgspec.json.decode(values.pop("signature_forms"), type=TYPES["company"]["signature_forms"])
-    known, unknown = fields.from_column("company", row[1 + len(names)])
+    known, unknown = fields.read_more_column("company", row[1 + len(names)])
     return Company(id=row[0], signature_forms=forms, **values, **known, more=fields.ordered(unknown))
 
 
 def _select(kind: Kind) -> str:
     table, names = STORED[kind].table, STORED[kind].fields
     key = list(table.primary_key.columns)
-    picked = [key[-1], *(table.c[name] for name in (*names, "more", "checksum"))]
-    return sql(select(*picked).where(table.c.company_id == bindparam("key")).order_by(*key))
+    columns = [key[-1], *(table.c[name] for name in (*names, "more", "checksum"))]
+    return sql(select(*columns).where(table.c.company_id == bindparam("key")).order_by(*key))
 
 
 _COMPANIES = sql(select(tables.companies).order_by(tables.companies.c.company_id))
 _COMPANY = sql(select(tables.companies).where(tables.companies.c.company_id == bindparam("key")))
-SELECT = {kind: _select(kind) for kind in KINDS}
+SELECT_RECORDS = {kind: _select(kind) for kind in KINDS}
 """The rows of a kind by ascending id: the id, the fields in the order of the table's columns, `more`, the checksum."""
-LINKED = {
+SELECT_LINKS = {
     table: sql(select(*list(table.c)[1:3]).where(table.c.company_id == bindparam("key")).order_by(*list(table.c)[1:3]))
     for table in (tables.memberships, *STORED["agent"].links.values())
 }
-"""Pairs of an agent and what it holds, ascending."""
+"""Pairs of agent id and linked id, in order."""
 _SECRETS = sql(
     select(tables.secrets.c.record_id, tables.secrets.c.field, tables.secrets.c.sealed).where(
         tables.secrets.c.company_id == bindparam("key"), tables.secrets.c.kind == bindparam("kind_")

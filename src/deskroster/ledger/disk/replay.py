@@ -1,4 +1,4 @@
-"""Replay: what the tables must hold if all that the log tells happened, and where they do not."""
+"""Replay of the log: compute what the tables must hold, and find where they do not."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -9,44 +9,47 @@ from sqlalchemy import bindparam, select
 from deskroster.core.records import KINDS, RECORDS, AnyRecord, Kind
 from deskroster.ledger.disk import fields, tables
 from deskroster.ledger.disk.fields import MEMBERS
-from deskroster.ledger.disk.reading import LINKED, SELECT, linked
+from deskroster.ledger.disk.reading import SELECT_LINKS, SELECT_RECORDS, links_of
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.writing import PLANS, Row, sql
 from deskroster.ledger.engines import Db
 
 
 class Replay:
-    """The records of a company as the log leaves them. Of a secret the log tells only whether there is one.
+    """The records of a company, computed from the log. Of a secret only its existence is known.
 
-    Records of a kind that only a later version knows are left to it.
+    Records of kinds that only a later version knows are skipped.
     """
 
     def __init__(self) -> None:
         self._records: dict[tuple[Kind, int], AnyRecord] = {}
-        self._members: set[tuple[int, int]] = set()  # (agent, group)
+        self._members: set[tuple[int, int]] = set()  # pairs of agent id and group id
 
-    def follow(self, told: Sequence[Row]) -> None:
-        """Take the changes of one commit. Raises ValueError for what cannot have been a change."""
-        for kind, id, before, after in told:
+    def apply(self, change_rows: Sequence[Row]) -> None:
+        """Apply the changes of one commit. Raises ValueError for an impossible change."""
+        for kind, id, before, after in change_rows:
             if kind not in RECORDS:
                 continue
-            old, new = fields.read(before), fields.read(after)
-            self._move(kind, id, *fields.moves(kind, old, new))
+            old, new = fields.raw_fields(before), fields.raw_fields(after)
+            self._change_members(kind, id, *fields.membership_changes(kind, old, new))
             if after is None:
                 del self._records[kind, id]
                 continue
-            record = fields.made(kind, after) if before is None else fields.changed(self._records[kind, id], old, new)
+            if before is None:
+                record = fields.new_record(kind, after)
+            else:
+                record = fields.changed_record(self._records[kind, id], old, new)
             self._records[kind, id] = replace(record, **{MEMBERS[kind]: ()}) if kind in MEMBERS else record
 
     def differences(self, db: Db, company_id: int) -> Iterator[str]:
-        """Yield what the tables hold otherwise. May be asked once: what was compared is forgotten."""
-        links = {field: linked(db, table, company_id) for field, table in STORED["agent"].links.items()}
+        """Yield where the tables differ. Call it once: it drops what it has compared."""
+        links = {field: links_of(db, table, company_id) for field, table in STORED["agent"].links.items()}
         secrets: defaultdict[tuple[Kind, int], set[str]] = defaultdict(set)
         for kind, id, field in db.execute(_SECRETS, (company_id,)):
             secrets[kind, id].add(field)
         for kind in KINDS:
             stored, plan = STORED[kind], PLANS[kind]
-            for id, *values, _ in db.execute(SELECT[kind], (company_id,)):
+            for id, *values, _ in db.execute(SELECT_RECORDS[kind], (company_id,)):
                 record = self._records.pop((kind, id), None)
                 if (
                     record is None
@@ -56,24 +59,24 @@ class Replay:
                 ):
                     yield f"{kind} {id}"
         yield from (f"{kind} {id} is missing" for kind, id in self._records)
-        for member in db.execute(LINKED[tables.memberships], (company_id,)):
+        for member in db.execute(SELECT_LINKS[tables.memberships], (company_id,)):
             if member not in self._members:
                 yield f"agent {member[0]} in group {member[1]}"
             self._members.discard(member)
         yield from (f"agent {agent_id} not in group {group_id}" for agent_id, group_id in self._members)
 
-    def _move(self, kind: Kind, id: int, joined: Sequence[int], left: Sequence[int]) -> None:
+    def _change_members(self, kind: Kind, id: int, added: Sequence[int], removed: Sequence[int]) -> None:
         def pairs(others: Sequence[int]) -> set[tuple[int, int]]:
             return {(id, other) if kind == "agent" else (other, id) for other in others}
 
-        if joined or left:
-            self._members -= pairs(left)
-            self._members |= pairs(joined)
+        if added or removed:
+            self._members -= pairs(removed)
+            self._members |= pairs(added)
 
 
 def _secrets(record: AnyRecord) -> set[str]:
-    known = {field for field in STORED[record.kind].secrets if getattr(record, field) is not None}
-    return known.union(name for name, _ in fields.unknown_secrets(record))
+    names = {field for field in STORED[record.kind].secrets if getattr(record, field) is not None}
+    return names.union(name for name, _ in fields.unknown_secrets(record))
 
 
 _SECRETS = sql(

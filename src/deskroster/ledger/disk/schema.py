@@ -1,4 +1,4 @@
-"""The schema of a database: its version, and whether it is declared as when the key signed it."""
+"""The schema of a database: its version, and whether it is still declared as when it was signed."""
 
 from collections.abc import Iterator
 
@@ -22,20 +22,20 @@ def version(db: Db) -> str | None:
 
 
 def serves_us(db: Db) -> bool:
-    """Tell whether this program can work with the tables: of its version, or of a later one that still serves it."""
+    """Tell whether this program can use the tables: they are of its version, or of a later one that still serves it."""
     at = version(db)
     return at == HEAD or (at is not None and at > HEAD and (notes.get(db, fence.SERVES) or at) <= HEAD)
 
 
 def must_be_known(db: Db) -> None:
-    """Raise NewerData if the tables are of a later version: to copy or sign all rows, all tables must be known."""
+    """Raise NewerData if the tables are of a later version: whoever copies or signs all rows must know all tables."""
     at = version(db)
     if at is not None and at > HEAD:
         raise NewerData(f"the tables are of version {at}, this program is of {HEAD}: use the version that made them")
 
 
 def note_serves(db: Db) -> None:
-    """Note which versions of the program can go on with the tables once they are migrated to this one."""
+    """Note the oldest version of the program that can use the tables once they are migrated to this version."""
     notes.put(db, fence.SERVES, SERVES)
 
 
@@ -44,29 +44,29 @@ def unknown_notes(db: Db) -> Iterator[str]:
     return notes.unknown(db, SERVES) if version(db) == HEAD else iter(())
 
 
-def sign(db: Db, opened: Vault) -> str:
-    """Note which key seals the data, and how the tables are declared. Return the key's fingerprint.
+def sign(db: Db, key_vault: Vault) -> str:
+    """Note the fingerprint of the key that seals the data, and the HMAC of the table declarations.
 
-    Each engine declares the tables in its own way, so a copy is signed anew.
+    Return the fingerprint. Each engine declares the tables in its own way, so a copy must be signed again.
     """
-    notes.put(db, fence.KEY, opened.fingerprint)
-    notes.put(db, notes.SCHEMA, f"{forms.SCHEMA} {_digest(db, opened)}")
-    return opened.fingerprint
+    notes.put(db, fence.KEY, key_vault.fingerprint)
+    notes.put(db, notes.SCHEMA, f"{forms.SCHEMA} {_digest(db, key_vault)}")
+    return key_vault.fingerprint
 
 
-def sign_unless_rotated(db: Db, opened: Vault) -> None:
-    """Sign anew after a migration. Raises WrongKey if another process has changed the key."""
-    if notes.fingerprint(db) != opened.fingerprint:
+def sign_unless_rotated(db: Db, key_vault: Vault) -> None:
+    """Sign again after a migration. Raises WrongKey if another process has changed the key."""
+    if notes.fingerprint(db) != key_vault.fingerprint:
         raise WrongKey("the installation key was changed meanwhile")
-    sign(db, opened)
+    sign(db, key_vault)
 
 
-def is_signed(db: Db, opened: Vault) -> bool:
-    """Tell whether the tables, indexes and triggers are declared as when they were signed. Raises NewerData."""
+def is_signed(db: Db, key_vault: Vault) -> bool:
+    """Tell whether tables, indexes and triggers are declared as when they were signed. Raises NewerData."""
     form, _, digest = (notes.get(db, notes.SCHEMA) or "").rpartition(" ")  # form 1 is the digest alone
     if form.isdecimal() and int(form) > forms.SCHEMA:
         raise newer("the note of how the tables are declared", int(form), forms.SCHEMA)
-    return form in ("", *map(str, range(2, forms.SCHEMA + 1))) and digest == _digest(db, opened)
+    return form in ("", *map(str, range(2, forms.SCHEMA + 1))) and digest == _digest(db, key_vault)
 
 
 def has_companies(db: Db) -> bool:
@@ -74,8 +74,8 @@ def has_companies(db: Db) -> bool:
     return db.execute(_COMPANIES).fetchone() is not None
 
 
-def _digest(db: Db, opened: Vault) -> str:
-    return opened.digest("schema", *db.declared()).hex()
+def _digest(db: Db, key_vault: Vault) -> str:
+    return key_vault.digest("schema", *db.declared()).hex()
 
 
 _COMPANIES = sql(select(tables.companies.c.company_id))

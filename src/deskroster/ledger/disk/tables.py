@@ -1,4 +1,4 @@
-"""The schema, once. Every constraint is named, and the company comes first in every key."""
+"""The schema. Every constraint is named, and the company id comes first in every primary key."""
 
 from typing import Any, NamedTuple, get_args
 
@@ -40,14 +40,14 @@ metadata = MetaData(
         "fk": "fk_%(table_name)s_%(constraint_name)s",
     }
 )
-_INTEGER = BigInteger().with_variant(Integer, "sqlite")  # STRICT tables know INTEGER, TEXT and BLOB
-_WHOLE: Any = {"sqlite_strict": True, "sqlite_with_rowid": False}
-_LATE: Any = {"deferrable": True, "initially": "DEFERRED"}  # checked at COMMIT, so that rows may come in any order
+_INTEGER = BigInteger().with_variant(Integer, "sqlite")  # STRICT tables of SQLite allow INTEGER, TEXT and BLOB
+_STRICT: Any = {"sqlite_strict": True, "sqlite_with_rowid": False}
+_DEFER: Any = {"deferrable": True, "initially": "DEFERRED"}  # checked at COMMIT: rows may be written in any order
 
 
 def _table(name: str, key: tuple[str, ...], *items: SchemaItem) -> Table:
     first = [_KEY_COLUMNS[column](column) if column in _KEY_COLUMNS else _number(column) for column in key]
-    return Table(name, metadata, *first, *items, PrimaryKeyConstraint(*key), **_WHOLE)
+    return Table(name, metadata, *first, *items, PrimaryKeyConstraint(*key), **_STRICT)
 
 
 def _records(name: str, *items: SchemaItem) -> Table:
@@ -55,13 +55,13 @@ def _records(name: str, *items: SchemaItem) -> Table:
 
 
 def _of_company(name: str, key: tuple[str, ...], *items: SchemaItem) -> Table:
-    owner = ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="company", **_LATE)
+    owner = ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="company", **_DEFER)
     return _table(name, ("company_id", *key), *items, owner)
 
 
-def _points(field: str, table: str) -> ForeignKeyConstraint:
+def _foreign_key(field: str, table: str) -> ForeignKeyConstraint:
     target = [f"{table}.company_id", f"{table}.id"]
-    return ForeignKeyConstraint(["company_id", field], target, name=field.removesuffix("_id"), **_LATE)
+    return ForeignKeyConstraint(["company_id", field], target, name=field.removesuffix("_id"), **_DEFER)
 
 
 def _number(name: str, nullable: bool = False) -> Column[Any]:
@@ -77,7 +77,7 @@ def _json(name: str) -> Column[Any]:
 
 
 def _more() -> Column[Any]:
-    """Return the column of the fields that have none of their own: JSON by name, without what is its default."""
+    """Return the column `more`: JSON of the fields without a column, by name. Fields with their default are omitted."""
     return Column("more", Text, nullable=False, server_default="{}")
 
 
@@ -114,7 +114,9 @@ installation = _table("installation", ("name",), _text("value"))
 
 roles = _records("roles", _text("name"), _text("description"))
 positions = _records("positions", _text("name"))
-departments = _records("departments", _text("name"), _number("parent_id", True), _points("parent_id", "departments"))
+departments = _records(
+    "departments", _text("name"), _number("parent_id", True), _foreign_key("parent_id", "departments")
+)
 permission_sets = _records("permission_sets", _text("name"))
 profile_fields = _records(
     "profile_fields",
@@ -130,22 +132,22 @@ agents = _records(
     *_flag("auto_assign"), *_choice("language", Language), _text("avatar"), _text("welcome"), _text("landline"),
     _text("remark"), _text("signature"), _text("details"), _text("notes"), *_flag("starred"),
     _text("callout_number"), _text("sip_number"), *_times(),
-    _points("position_id", "positions"), _points("profile_id", "profile_records"),
+    _foreign_key("position_id", "positions"), _foreign_key("profile_id", "profile_records"),
 )  # fmt: skip
 Index("uq_agents_email", agents.c.company_id, func.lower(agents.c.email), unique=True)
-Index("ix_agents_email", func.lower(agents.c.email))  # in which companies is this address known?
+Index("ix_agents_email", func.lower(agents.c.email))  # which companies have an agent with this address?
 Index("ix_agents_position", agents.c.company_id, agents.c.position_id)
 Index("ix_agents_profile", agents.c.company_id, agents.c.profile_id)
 keys = _records(
     "keys",
     _number("agent_id"), _text("name"), *_choice("access", Access), _json("dialects"), _number("created_at"),
-    _number("expires_at", True), _number("revoked_at", True), _points("agent_id", "agents"),
+    _number("expires_at", True), _number("revoked_at", True), _foreign_key("agent_id", "agents"),
 )  # fmt: skip
 Index("ix_keys_agent", keys.c.company_id, keys.c.agent_id)
 
 
 def _link(name: str, held: str, table: str) -> Table:
-    link = _table(name, ("company_id", "agent_id", held), _points("agent_id", "agents"), _points(held, table))
+    link = _table(name, ("company_id", "agent_id", held), _foreign_key("agent_id", "agents"), _foreign_key(held, table))
     Index(f"ix_{name}_{held.removesuffix('_id')}", link.c.company_id, link.c[held])
     return link
 
@@ -156,7 +158,7 @@ agent_departments = _link("agent_departments", "department_id", "departments")
 agent_permission_sets = _link("agent_permission_sets", "permission_set_id", "permission_sets")
 
 secrets = _of_company("secrets", ("kind", "record_id", "field"), _bytes("sealed"))
-"""Sealed values of `Secret` fields. Those of a deleted record stay, so that it can be restored."""
+"""Encrypted `Secret` fields. Those of a deleted record stay, so that it can be restored."""
 commits = _of_company(
     "commits", ("number",),
     _number("at"), _number("agent_id", True), _text("dialect"), _text("address"), _text("request_id"),
@@ -165,31 +167,31 @@ commits = _of_company(
 changes = _table(
     "changes", ("company_id", "number", "ordinal"),
     _text("kind"), _number("record_id"), _text("before", True), _text("after", True),
-    ForeignKeyConstraint(["company_id", "number"], ["commits.company_id", "commits.number"], name="commit", **_LATE),
+    ForeignKeyConstraint(["company_id", "number"], ["commits.company_id", "commits.number"], name="commit", **_DEFER),
 )  # fmt: skip
 replies = _of_company("replies", ("key",), _bytes("request"), _number("at"), _bytes("sealed"))
 Index("ix_replies_at", replies.c.at)
 verified = _of_company("verified", (), _number("number"), _bytes("checksum"))
-"""Up to which commit the log was last read again and found whole. Start-up goes on from there."""
+"""Up to which commit the hash chain of the log is verified. Start-up goes on from there."""
 observations = _of_company("observations", ("kind", "record_id"), _number("at"), _text("form"), _bytes("checksum"))
-"""When a key was last used, with the signature form, and when an agent last logged in. No part of the roster."""
-_shared = MetaData()  # what is in memory or in a file where one process has the data
-nonces = Table("nonces", _shared, _number("company_id"), _bytes("digest"), _number("until"))
-"""Nonces that are spent until a second."""
+"""When a key was last used, with the form of its signature; when an agent last logged in. Not a part of the roster."""
+_shared_metadata = MetaData()  # tables of PostgreSQL only: with SQLite this data is in memory, or in a file
+nonces = Table("nonces", _shared_metadata, _number("company_id"), _bytes("digest"), _number("until"))
+"""Spent nonces, and until when they are remembered."""
 
 
 class Stored(NamedTuple):
-    """Where the records of a kind stand: their table, and beside it the links and secrets that are fields of theirs."""
+    """How the records of a kind are stored: their table, and the tables of the links and secrets among their fields."""
 
     table: Table
-    fields: tuple[str, ...]  # in the order of the table's columns, `id` and `more` not among them
+    fields: tuple[str, ...]  # in the order of the table's columns, without `id` and `more`
     links: dict[str, Table]
     secrets: tuple[str, ...]
 
 
 def _stored(kind: Kind, table: Table, **links: Table) -> Stored:
     own = RECORDS[kind].__struct_fields__
-    names = [str(column.name) for column in table.columns]  # SQLAlchemy's own kind of text cannot be signed
+    names = [str(column.name) for column in table.columns]  # msgpack cannot encode SQLAlchemy's `quoted_name`
     fields = tuple(name for name in names if name in own and name not in ("id", "more"))
     return Stored(table, fields, links, SECRET_FIELDS.get(kind, ()))
 

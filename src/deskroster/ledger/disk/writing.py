@@ -1,4 +1,4 @@
-"""Rows: what is written to the tables for the changes of a batch, each row once."""
+"""The rows that are written for the changes of a batch. Each row is written once."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -14,10 +14,10 @@ from deskroster.core.changes import Change
 from deskroster.core.records import KINDS, AnyRecord, Kind, Secret
 from deskroster.ledger.disk import checksums, fields, tables
 from deskroster.ledger.disk.tables import STORED, Stored
-from deskroster.ledger.disk.vault import Vault, bound
+from deskroster.ledger.disk.vault import Vault, address_of
 from deskroster.ledger.engines import DIALECT, LIMIT, Db
 
-FIRST_HASH = bytes(32)  # stands for the hash before the first commit of a company
+ZERO_HASH = bytes(32)  # the hash before the first commit of a company
 
 Row = tuple[Any, ...]
 Checksum = Callable[[Row], bytes]
@@ -32,7 +32,7 @@ class Step(IntEnum):
 
 
 class Rows:
-    """The rows of one transaction by statement."""
+    """The rows of one transaction, grouped by statement, for `executemany`."""
 
     def __init__(self) -> None:
         self._of: defaultdict[tuple[Step, str], list[Row]] = defaultdict(list)
@@ -52,35 +52,37 @@ def _by_step(statement: tuple[tuple[Step, str], list[Row]]) -> Step:
 def rows_of(vault: Vault, company_id: int, changes: Iterable[Change]) -> Rows:
     """Return the rows to write for these changes."""
     rows = Rows()
-    net: dict[tuple[Kind, int], tuple[AnyRecord | None, AnyRecord | None]] = {}
-    members: dict[tuple[int, int], bool] = {}  # (agent, group): whether the agent is in it in the end
+    first_and_last: dict[tuple[Kind, int], tuple[AnyRecord | None, AnyRecord | None]] = {}
+    memberships: dict[tuple[int, int], bool] = {}  # (agent id, group id): whether the agent is a member in the end
     for kind, id, before, after in changes:
-        net[kind, id] = (net[kind, id][0] if (kind, id) in net else before), after
+        first_and_last[kind, id] = (first_and_last[kind, id][0] if (kind, id) in first_and_last else before), after
         if kind == "agent":
-            members.update({(id, other): joined for other, joined in _moved(before, after, "group_ids")})
+            memberships.update({(id, other): is_member for other, is_member in _id_changes(before, after, "group_ids")})
         elif kind == "group":
-            members.update({(other, id): joined for other, joined in _moved(before, after, "member_ids")})
-    checksums = {kind: vault.checksums(company_id, kind) for kind in {kind for kind, _ in net}}
-    for (kind, id), (before, after) in net.items():
+            memberships.update(
+                {(other, id): is_member for other, is_member in _id_changes(before, after, "member_ids")}
+            )
+    checksums = {kind: vault.checksums(company_id, kind) for kind in {kind for kind, _ in first_and_last}}
+    for (kind, id), (before, after) in first_and_last.items():
         _put_record(rows, PLANS[kind], checksums[kind], _key(company_id, kind, id), before, after)
         _put_secrets(rows, vault, (company_id, kind, id), before, after)
         for field, table in STORED[kind].links.items():
-            for other, joined in _moved(before, after, field):
-                _put_link(rows, table, (company_id, id, other), joined)
-    for (agent_id, group_id), joined in members.items():
-        _put_link(rows, tables.memberships, (company_id, agent_id, group_id), joined)
+            for other, is_linked in _id_changes(before, after, field):
+                _put_link(rows, table, (company_id, id, other), is_linked)
+    for (agent_id, group_id), is_member in memberships.items():
+        _put_link(rows, tables.memberships, (company_id, agent_id, group_id), is_member)
     return rows
 
 
-def sign(vault: Vault, company_id: int, records: Iterable[AnyRecord]) -> Rows:
-    """Return the rows that give stored records their checksums with the key of this vault."""
+def checksum_rows(vault: Vault, company_id: int, records: Iterable[AnyRecord]) -> Rows:
+    """Return the rows that replace the checksums of stored records by those of this vault."""
     rows = Rows()
     for record in records:
         plan, key = PLANS[record.kind], _key(company_id, record.kind, record.id)
         rows.add(
             Step.CHANGE,
-            plan.sign,
-            (vault.checksums(company_id, record.kind)(plan.signed(record, plan.values(record))), *key),
+            plan.update_checksum,
+            (vault.checksums(company_id, record.kind)(plan.covered(record, plan.values(record))), *key),
         )
     return rows
 
@@ -96,43 +98,43 @@ def _put_record(
         rows.add(Step.REMOVE, plan.delete, key)
         return
     values = plan.values(after)
-    signed = plan.signed(after, values)
+    covered = plan.covered(after, values)
     if before is None:
-        rows.add(Step.ADD, plan.insert, (*key, *values, *plan.rest, checksum(signed)))
-    elif signed != plan.signed(before, plan.values(before)):
-        rows.add(Step.CHANGE, plan.update, (*values, checksum(signed), *key))
+        rows.add(Step.ADD, plan.insert, (*key, *values, *plan.rest, checksum(covered)))
+    elif covered != plan.covered(before, plan.values(before)):
+        rows.add(Step.CHANGE, plan.update, (*values, checksum(covered), *key))
 
 
 def _put_secrets(
-    rows: Rows, vault: Vault, place: tuple[int, Kind, int], before: AnyRecord | None, after: AnyRecord | None
+    rows: Rows, vault: Vault, record: tuple[int, Kind, int], before: AnyRecord | None, after: AnyRecord | None
 ) -> None:
     if after is None:
         return
-    for field in STORED[place[1]].secrets:
-        _put_secret(rows, vault, (*place, field), getattr(before, field, None), getattr(after, field))
+    for field in STORED[record[1]].secrets:
+        _put_secret(rows, vault, (*record, field), getattr(before, field, None), getattr(after, field))
     if after.more or (before is not None and before.more):
-        old, new = ({} if one is None else dict(fields.unknown_secrets(one)) for one in (before, after))
+        old, new = ({} if version is None else dict(fields.unknown_secrets(version)) for version in (before, after))
         for field in {**old, **new}:
-            _put_secret(rows, vault, (*place, field), old.get(field), new.get(field))
+            _put_secret(rows, vault, (*record, field), old.get(field), new.get(field))
 
 
 def _put_secret(
-    rows: Rows, vault: Vault, place: tuple[int, Kind, int, str], old: Secret | None, new: Secret | None
+    rows: Rows, vault: Vault, address: tuple[int, Kind, int, str], old: Secret | None, new: Secret | None
 ) -> None:
     if new is None and old is not None:
-        rows.add(Step.REMOVE, FORGET_SECRET, place)
+        rows.add(Step.REMOVE, DELETE_SECRET, address)
     elif new is not None and new != old:
-        rows.add(Step.ADD, PUT_SECRET, (*place, vault.seal(new.reveal().encode(), bound(*place))))
+        rows.add(Step.ADD, UPSERT_SECRET, (*address, vault.seal(new.reveal().encode(), address_of(*address))))
 
 
-def _put_link(rows: Rows, table: Table, row: Row, joined: bool) -> None:
-    if joined:
-        rows.add(Step.ADD, _JOIN[table], row)
+def _put_link(rows: Rows, table: Table, row: Row, is_linked: bool) -> None:
+    if is_linked:
+        rows.add(Step.ADD, _UPSERT_LINK[table], row)
     else:
-        rows.add(Step.REMOVE, _PART[table], row)
+        rows.add(Step.REMOVE, _DELETE_LINK[table], row)
 
 
-def _moved(before: AnyRecord | None, after: AnyRecord | None, field: str) -> list[tuple[int, bool]]:
+def _id_changes(before: AnyRecord | None, after: AnyRecord | None, field: str) -> list[tuple[int, bool]]:
     old, new = getattr(before, field, ()), getattr(after, field, ())
     if old == new:
         return []
@@ -140,81 +142,81 @@ def _moved(before: AnyRecord | None, after: AnyRecord | None, field: str) -> lis
 
 
 def sql(statement: ClauseElement) -> str:
-    """Return the text of a statement for the driver. Its values come in the order of the table's columns."""
+    """Return the SQL text of a statement. Its parameters are in the order of the table's columns."""
     return str(statement.compile(dialect=DIALECT))
 
 
-def limited(statement: ClauseElement, most: int) -> str:
-    """Return the text of a query that gives at most so many rows."""
+def limited_sql(statement: ClauseElement, most: int) -> str:
+    """Return the SQL text of a query with a LIMIT."""
     return f"{sql(statement)}{LIMIT}{most:d}"
 
 
-def putting(table: Table) -> str:
-    """Return the statement that writes a row over the one with its key, if there is one."""
+def upsert_sql(table: Table) -> str:
+    """Return the upsert statement of a table: INSERT … ON CONFLICT DO UPDATE."""
     key = [column.name for column in table.primary_key.columns]
-    rest = [column.name for column in table.columns if column.name not in key]
-    what = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in rest) if rest else "NOTHING"
-    return f"{sql(insert(table))} ON CONFLICT ({', '.join(key)}) DO {what}"
+    others = [column.name for column in table.columns if column.name not in key]
+    action = "UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in others) if others else "NOTHING"
+    return f"{sql(insert(table))} ON CONFLICT ({', '.join(key)}) DO {action}"
 
 
-def removing(table: Table) -> str:
-    """Return the statement that deletes the row with a key."""
+def delete_sql(table: Table) -> str:
+    """Return the statement that deletes a row by its primary key."""
     return sql(delete(table).where(*(c == bindparam(f"key_{c.name}") for c in table.primary_key.columns)))
 
 
 class Plan(NamedTuple):
-    """How the record of a kind is written."""
+    """How the records of a kind are written."""
 
     insert: str
-    update: str  # values first, then the key
+    update: str  # parameters: values, then key
     delete: str
-    sign: str  # checksum first, then the key
-    values: Callable[[AnyRecord], Row]  # of the columns, `more` the last of them
-    signed: Callable[[AnyRecord, Row], Row]  # what is under the checksum, given the values
-    rest: Row  # columns of a new row that are no field
+    update_checksum: str  # parameters: checksum, then key
+    values: Callable[[AnyRecord], Row]  # of the columns; `more` is the last
+    covered: Callable[[AnyRecord, Row], Row]  # the values that the checksum covers, from the record and the values
+    rest: Row  # columns of a new row that are no fields
 
 
 def _plan(kind: Kind, stored: Stored) -> Plan:
     table, names = stored.table, (*stored.fields, "more")
-    values = _reader(table, stored.fields)
-    one = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
+    values = _getter(table, stored.fields)
+    has_key = [column == bindparam(f"key_{column.name}") for column in table.primary_key.columns]
     return Plan(
         sql(insert(table)),
-        sql(update(table).where(*one).values({name: bindparam(name) for name in (*names, "checksum")})),
-        removing(table),
-        sql(update(table).where(*one).values(checksum=bindparam("checksum"))),
-        lambda record: (*values(record), fields.column(record)),
-        _signer(kind),
-        (0, "{}", FIRST_HASH, b"") if kind == "company" else (),
+        sql(update(table).where(*has_key).values({name: bindparam(name) for name in (*names, "checksum")})),
+        delete_sql(table),
+        sql(update(table).where(*has_key).values(checksum=bindparam("checksum"))),
+        lambda record: (*values(record), fields.more_column(record)),
+        _covered_by(kind),
+        (0, "{}", ZERO_HASH, b"") if kind == "company" else (),
     )
 
 
-def _signer(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
+def _covered_by(kind: Kind) -> Callable[[AnyRecord, Row], Row]:
     arrange, links, secrets = checksums.arrangement(kind), STORED[kind].links, STORED[kind].secrets
 
-    def signed(record: AnyRecord, values: Row) -> Row:
+    def covered(record: AnyRecord, values: Row) -> Row:
         row = (record.id, *values)
         if links or secrets:
-            beside = [getattr(record, field) for field in links]
-            beside += [_revealed(getattr(record, field)) for field in secrets]
-            row = (*row[:-1], *beside, row[-1])
+            links_and_secrets = [getattr(record, field) for field in links]
+            links_and_secrets += [_revealed(getattr(record, field)) for field in secrets]
+            row = (*row[:-1], *links_and_secrets, row[-1])
         if arrange is None and not record.more:
             return row
         unknown = [(name, secret.reveal()) for name, secret in fields.unknown_secrets(record)]
-        return checksums.signed(arrange, row, unknown)
+        return checksums.covered_values(arrange, row, unknown)
 
-    return signed
+    return covered
 
 
-def _reader(table: Table, names: tuple[str, ...]) -> Callable[[AnyRecord], Row]:
-    plain: Callable[[AnyRecord], Row] = attrgetter(*names) if len(names) > 1 else lambda r: (getattr(r, names[0]),)
-    packed: dict[int, Callable[[Any], Any]] = {
+def _getter(table: Table, names: tuple[str, ...]) -> Callable[[AnyRecord], Row]:
+    get_fields: Callable[[AnyRecord], Row] = attrgetter(*names) if len(names) > 1 else lambda r: (getattr(r, names[0]),)
+    converters: dict[int, Callable[[Any], Any]] = {
         at: as_json for at, name in enumerate(names) if table.c[name].info.get("json")
     }
-    packed |= {at: _as_number for at, name in enumerate(names) if table.c[name].info.get("flag")}
-    if not packed:
-        return plain
-    return lambda record: tuple(packed[at](v) if at in packed else v for at, v in enumerate(plain(record)))
+    converters |= {at: _as_number for at, name in enumerate(names) if table.c[name].info.get("flag")}
+    if not converters:
+        return get_fields
+    return lambda record: tuple(converters[at](v) if at in converters else v for at, v in enumerate(get_fields(record)))
 
 
 def _as_number(flag: bool | None) -> int | None:
@@ -226,12 +228,12 @@ def _revealed(secret: Secret | None) -> str | None:
 
 
 def as_json(value: Any) -> str:
-    """Return a value as JSON text, as the tables keep it."""
+    """Return a value as JSON text, as the tables store it."""
     return msgspec.json.encode(value).decode()
 
 
 PLANS: dict[Kind, Plan] = {kind: _plan(kind, STORED[kind]) for kind in KINDS}
-PUT_SECRET, FORGET_SECRET = putting(tables.secrets), removing(tables.secrets)
+UPSERT_SECRET, DELETE_SECRET = upsert_sql(tables.secrets), delete_sql(tables.secrets)
 _LINKS = (tables.memberships, *STORED["agent"].links.values())
-_JOIN = {table: putting(table) for table in _LINKS}
-_PART = {table: removing(table) for table in _LINKS}
+_UPSERT_LINK = {table: upsert_sql(table) for table in _LINKS}
+_DELETE_LINK = {table: delete_sql(table) for table in _LINKS}

@@ -1,7 +1,6 @@
-"""Engines: all that depends on which database holds the data, behind one protocol. One folder for each.
+"""Engines: everything that depends on which database holds the data, behind one protocol. One folder for each.
 
-A further engine is a folder here and no edit elsewhere: `known` finds it, and what its `__init__` has to offer is
-`known.Face`.
+A further engine is a folder here and no edit elsewhere. `known` finds it; its `__init__` offers `known.EnginePackage`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -20,17 +19,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DIALECT: Dialect = sqlite.dialect(paramstyle="qmark")
-"""The SQL that statements are compiled to. An engine translates what its database spells in another way."""
+"""The SQL dialect that statements are compiled to. An engine translates what its database spells in another way."""
 LIMIT = " LIMIT "
-"""Before the maximum number of rows that a query returns: its rows may be in memory at once."""
-PATIENCE = 5.0  # seconds that a request may wait for the database to begin with it
-COMMIT_SECONDS = 4.0  # timeout of a commit, which waits for its replica without end
-BEGIN_SECONDS = 600.0  # timeout for long work to begin, behind other long work
-SCAN_SECONDS = 600.0  # timeout for the next row, where the database reads all that it holds first
-COPY_SECONDS = 600.0  # timeout of a copy of the database, and of a process that checks it
-AHEAD = 300  # seconds by which the clocks of processes may differ
+"""Marks a query whose rows are all fetched at once. Other queries may be streamed through a server-side cursor."""
+REQUEST_TIMEOUT = 5.0  # seconds that a request waits for a connection, or for its job to start
+COMMIT_TIMEOUT = 4.0  # seconds; a commit waits for the synchronous standby, which may never answer
+BEGIN_TIMEOUT = 600.0  # seconds that long work waits in the queue, behind other long work
+SCAN_TIMEOUT = 600.0  # seconds until the next row, where the database has to read all its data first
+COPY_TIMEOUT = 600.0  # seconds for a copy of the database, or for a process that checks one
+MAX_CLOCK_SKEW = 300  # seconds by which the clocks of processes may differ
 EVERY_COMPANY = 0  # the company id of a job that sees the rows of all companies
-MINUTE = 60  # seconds that a call counts against a limit
+MINUTE = 60  # seconds for which a call counts against the rate limit
 
 
 class Cursor(Protocol):
@@ -43,50 +42,50 @@ class Cursor(Protocol):
 
 
 class Db(Protocol):
-    """A connection as jobs use it, in a transaction that is not theirs to end. Its SQL is that of `DIALECT`."""
+    """A connection in a transaction, which a job must neither commit nor roll back. Its SQL is that of `DIALECT`."""
 
     def execute(self, statement: str, values: Sequence[Any] = ..., /) -> Cursor: ...
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> object: ...
 
     @property
     def bytewise(self) -> str:
-        """The collation that orders text by its bytes."""
+        """The collation that compares text by its bytes."""
 
     def has_table(self, name: str) -> bool:
-        """Tell whether there is a table of this name."""
+        """Tell whether the table exists."""
 
     def declared(self) -> list[str]:
-        """Return how tables, indexes and triggers are declared, in an order that is always the same."""
+        """Return the declarations of all tables, indexes and triggers, in a stable order."""
 
     def faults(self, most: int, *, quickly: bool = False) -> Iterator[str]:
-        """Yield what the database itself finds wrong with its pages."""
+        """Yield the errors of the database's own integrity check, at most `most`."""
 
     def dangling(self) -> Iterator[str]:
-        """Yield which tables have rows that point at none."""
+        """Yield the foreign key violations."""
 
     def moment(self, ours: float) -> float:
-        """Return Unix time by the clock that all processes share: the database's; `ours` where there is one process."""
+        """Return Unix time by the clock that all processes share: the database's; `ours` if there is one process."""
 
     def product(self) -> str:
         """Return the name of the database and its version."""
 
     def unbound_role(self) -> str | None:
-        """Return the role that is connected, if row-level security exists and does not bind it."""
+        """Return the connected role if it bypasses row-level security; None if it is bound by it, or there is none."""
 
     def shrink_cache(self) -> None:
-        """Free the memory of pages that are read once."""
+        """Free the page cache, after a scan that reads each page once."""
 
     def damage(self, error: Exception) -> "Damage | None":
-        """Tell what an error of a statement says of the data, where the transaction can go on after it; else None."""
+        """Classify an error of a statement as damage to the data; None if it is none, or aborted the transaction."""
 
 
 Job = Callable[[Db], T]
 Damage = Literal["value", "table"]
-"""A stored value or page cannot be read; a table or a column is missing."""
+"""A stored value or page cannot be read ("value"), or a table or a column is missing ("table")."""
 
 
 class Failed(Exception):
-    """The database did not do it, or is out of reach. `constraint` is the one that was violated, if any."""
+    """The database refused the statement, or is unreachable. `constraint` names the violated constraint, if any."""
 
     def __init__(self, why: str, constraint: str = "") -> None:
         super().__init__(why)
@@ -94,52 +93,51 @@ class Failed(Exception):
 
 
 class DiskFailed(Failed):
-    """The disk that this process has the data on is full, or fails."""
+    """The local disk that holds the data is full, or fails."""
 
 
 class BadTables(Failed):
-    """A statement of ours does not fit the tables: one of them is missing, or a column."""
+    """A statement does not fit the schema: a table or a column is missing."""
 
 
 class Gone(Failed):
-    """The database went away before it could say what it did, or whether."""
+    """The connection was lost before the database reported the outcome."""
 
 
 class NotBegun(Failed):
-    """The database did not get to the job before its timeout, or the job was cancelled: surely nothing was done."""
+    """Timeout before the job started, or the job was cancelled in the queue: certainly nothing was done."""
 
     def __init__(self, what: str = "it") -> None:
         super().__init__(f"the database has not got to {what} in time")
 
 
 class Late(Failed):
-    """The job was begun and is not done after its timeout: its outcome is not known yet."""
+    """Timeout of a job that has started: its outcome is unknown."""
 
     def __init__(self) -> None:
         super().__init__("the database has not finished in time")
 
 
 class Outdated(Failed):
-    """Another key, or another place, has come into force since this process opened the data. Says what to do."""
+    """The key, the location or the schema has changed since this process opened the data. Says what to do."""
 
 
 class NoRoom(Exception):
-    """The disk has no room for a copy. Says how much it takes."""
+    """The disk has no room for a copy. Says how much it needs."""
 
 
 class InDoubt(Exception):
-    """A commit is done and no standby has it: it may be lost with its machine. The log cannot tell."""
+    """The commit is on the primary only: a failover may lose it, so the log cannot decide its outcome."""
 
 
 ERRORS = (OSError, Failed)
-"""What an engine raises when the database could not do as it was asked."""
+"""What an engine raises when the database could not do the work."""
 
 
 class Durable(NamedTuple):
-    """What is durable: a company's last commit, number and hash, and how often the list of companies has changed.
+    """The durable state of a company: number and hash of its last commit; how often the list of companies has changed.
 
-    All three are None where nobody but this process writes. `unused` tells whether the nonce had not been used before;
-    it is now.
+    All three are None where only this process writes. `unused`: the nonce had not been used before, and is spent now.
     """
 
     number: int | None
@@ -149,131 +147,131 @@ class Durable(NamedTuple):
 
 
 class WriteLock(Protocol):
-    """The right to write for one company, until it is released or committed. For one job at a time."""
+    """The write lock of a company, held until it is released or committed. It runs one job at a time."""
 
     @property
     def number(self) -> int | None:
-        """The number of the company's last commit; None where nobody but this process writes."""
+        """The number of the company's last commit; None where only this process writes."""
 
-    async def read(self, job: Job[T], patience: float = ...) -> T:
+    async def read(self, job: Job[T], timeout: float = ...) -> T:
         """Run a job on what is durable, with a timeout in seconds."""
 
-    async def commit(self, job: Job[T], patience: float = ...) -> T:
-        """Run a job and commit. After an exception the outcome is unknown: see `Engine.resolve`.
+    async def commit(self, job: Job[T], timeout: float = ...) -> T:
+        """Run a job and commit, with a timeout in seconds. Raises NotBegun where certainly nothing was done.
 
-        Raises NotBegun where surely nothing was done.
+        After any other exception the outcome is unknown: see `Engine.resolve`.
         """
 
     def withdraw(self) -> bool:
-        """Cancel a commit that has not begun: it raises NotBegun then. False if it has begun."""
+        """Cancel a commit that has not started, so that it raises NotBegun. Return False if it has started."""
 
     async def release(self) -> None:
-        """Write nothing, and let others."""
+        """Roll back, and release the lock."""
 
     async def reject(self) -> None:
-        """Write nothing, and connect to another server: this one has less than there was."""
+        """Roll back and connect to another server: this one lacks commits that were durable."""
 
 
 class Engine(Protocol):
-    """A database and its connections. Jobs run in threads of its own; each sees the rows of one company, or all."""
+    """A database and its connections. Jobs run in threads of the engine; each sees the rows of one company, or all."""
 
     shared: bool  # whether other processes may write to the same data
-    blocks: bool  # whether a long read keeps all other jobs waiting
-    patience: float  # seconds that a verb may wait in the queue
-    damage: str  # what was found broken; nothing is written any more
+    blocks: bool  # whether a long read blocks all other jobs
+    queue_timeout: float  # seconds that a verb may wait in the queue
+    damage: str  # which damage was found; writes are refused since
     alarm: Callable[[str], None]
-    fence: "Fence"  # what is compared where others may change the key or the place
+    fence: "Fence"  # compares the epoch, where others may change the key or the location
 
     @property
     def where(self) -> str:
-        """Where the data is, in words, without any secret."""
+        """Where the data is, for messages, without any secret."""
 
     @property
     def folder(self) -> Path | None:
-        """The folder whose lock this engine holds because the data is in it; None if the data is elsewhere."""
+        """The data folder, if it holds the data and this engine holds its lock; None if the data is elsewhere."""
 
     def serve(self, clock: Clock) -> None:
-        """Open what only a server needs: where nonces are spent, and calls are counted."""
+        """Open what only a server needs: the store of nonces, the counters of the rate limit."""
 
     def mark_damaged(self, damage: str) -> None:
-        """Write nothing any more, and sound the alarm, once."""
+        """Refuse all writes from now on, and call the alarm, once."""
 
     @property
     def in_doubt(self) -> bool:
         """Whether the outcome of the last write is unknown for some company."""
 
     def doubts(self, company_id: int) -> bool:
-        """Tell whether the outcome of a company's last write is unknown."""
+        """Tell whether the outcome of the last write of a company is unknown."""
 
     def fresh(self, company_id: int, nonce: str | None, now: int) -> Durable | Awaitable[Durable]:
-        """Return what is durable, of no earlier moment than this, and spend a nonce. Raises Busy.
+        """Return the durable state as of now or later, and spend a nonce. Raises Busy.
 
-        At once where nobody else writes, else an awaitable. `now` is Unix time in seconds.
+        Not an awaitable where only this process writes. `now` is Unix time in seconds.
         """
 
     def count_call(self, company_id: int, limit: int) -> int | Awaitable[int]:
-        """Count a call against a limit per minute; return the seconds until there is room, 0 if the call is counted.
+        """Count a call against a limit per minute; return 0 if it was counted, else the seconds until one may be.
 
-        At once where nobody else serves the company, else an awaitable, which may raise `ERRORS`.
+        Not an awaitable where only this process serves the company. An awaitable may raise `ERRORS`.
         """
 
     async def expire(self) -> None:
-        """Delete what only this engine stores and is no longer needed. Called once a minute."""
+        """Delete what the engine itself stores and has expired, such as nonces. Called once a minute."""
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
-        """Run a short job on one snapshot, with a timeout in seconds. All its rows may be in memory at once."""
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = REQUEST_TIMEOUT) -> T:
+        """Run a short job on one snapshot, with a timeout in seconds. It may fetch all its rows at once."""
 
-    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = ...) -> T:
-        """Run a job on one snapshot that may take minutes, and keep no short one waiting where that can be helped.
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, read_timeout: float = ...) -> T:
+        """Run a job on one snapshot that may take minutes, without blocking short jobs where that is possible.
 
-        Rows are fetched as they are wanted. Gives up a server that sends none for `silence` seconds.
+        Rows are streamed. Fails if the server sends none for `read_timeout` seconds.
         """
 
     async def copy(self, target: Path, fill: Job[None]) -> None:
-        """Make a file of `copy_file` of what is durable, of one moment, while others read and write. Raises NoRoom.
+        """Write a copy of one snapshot to a file of `copy_file`, while others read and write. Raises NoRoom.
 
-        Where the data is no file that can be copied, the job `fill` writes it, as in `read_long`.
+        An engine whose data is no file that can be copied runs the job `fill`, as in `read_long`.
         """
 
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = COMMIT_TIMEOUT) -> T:
         """Run a job in a transaction and commit. After an exception the outcome is unknown: see `resolve`.
 
-        Gives up after `silence` seconds. Raises NotBegun where surely nothing was done.
+        Times out after `timeout` seconds. Raises NotBegun where certainly nothing was done.
         """
 
     async def lock(self, company_id: int) -> WriteLock:
-        """Wait for the right to write for a company."""
+        """Wait for the write lock of a company."""
 
     async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
-        """Return what `find` finds after a failed write, durable now; None if it surely is not there.
+        """Decide the outcome of a failed write: return what `find` finds in the log, or None if it is not there.
 
-        Retries until the outcome is known. Raises Damaged.
+        What is found is durable. Retries with backoff until the outcome is known. Raises Damaged.
         """
 
     def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
-        """Run the steps of a migration and then a job, in one transaction, before there is an event loop."""
+        """Run the steps of a migration and then a job, in one transaction. Blocks: no event loop is running yet."""
 
     def read_now(self, job: Job[T]) -> T:
-        """Run a job on what is durable and wait for it: before there is an event loop, and after."""
+        """Run a job on what is durable and block until it is done: before the event loop runs, and after."""
 
     def write_now(self, job: Job[T]) -> T:
-        """Run a job in a transaction and wait until it is durable."""
+        """Run a job in a transaction and block until it is committed."""
 
-    def harden_now(self) -> None:
-        """Make what a killed process left durable, before it is shown."""
+    def make_durable_now(self) -> None:
+        """Make durable what a killed process has written, before it is shown: checkpoint the WAL."""
 
-    def take_alone(self) -> None:
-        """Make sure that no other process has the data open. Raises FolderInUse."""
+    def lock_exclusively(self) -> None:
+        """Make sure that no other process has the data open: take its lock exclusively. Raises FolderInUse."""
 
     async def aclose(self) -> None:
-        """Let go of what belongs to the event loop."""
+        """Close what belongs to the event loop."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Close everything."""
 
 
-def clash(error: Exception) -> Refusal | None:
-    """Return the refusal that only the database can decide: another company has this label."""
+def unique_violation(error: Exception) -> Refusal | None:
+    """Return the refusal for a unique constraint that only the database can check: another company has this label."""
     if isinstance(error, Failed) and error.constraint == "uq_companies_label":
         return Conflict(Reason.NAME_TAKEN, "label")
     return None

@@ -1,4 +1,4 @@
-"""A copy of an installation is one file of SQLite, whichever engine has the data: backups, and copies to check."""
+"""A copy of an installation is one SQLite file, whichever engine holds the data: a backup, or a copy to check."""
 
 import os
 import sqlite3
@@ -17,12 +17,12 @@ from deskroster.ledger.files.paths import shown
 
 __all__ = ["FILE", "filled", "migrated", "opened"]
 
-_IN_MEMORY = "PRAGMA temp_store = MEMORY"  # a full /tmp must not get in the way of a check
+_IN_MEMORY = "PRAGMA temp_store = MEMORY"  # so that a check does not fail when /tmp is full
 
 
 @contextmanager
 def filled(file: Path, steps: Callable[[sqlalchemy.Connection], None]) -> Iterator[Db]:
-    """Make a file with tables, and give it in a transaction that is committed at the end."""
+    """Create a file with empty tables; give it in a transaction that is committed at the end."""
     os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
     with closing(plain(file)) as target:
         with for_alembic(target) as connection:
@@ -34,7 +34,7 @@ def filled(file: Path, steps: Callable[[sqlalchemy.Connection], None]) -> Iterat
 
 @contextmanager
 def opened(file: Path) -> Iterator[Db]:
-    """Open a file to read it. Raises Damaged or Failed for what SQLite raises, in the block too."""
+    """Open a file read-only. Raises Damaged or Failed for the errors of SQLite, also for those of the `with` block."""
     try:
         with closing(read_only(file)) as db:
             db.execute(_IN_MEMORY)
@@ -45,7 +45,7 @@ def opened(file: Path) -> Iterator[Db]:
 
 @contextmanager
 def migrated(db: Db, steps: Callable[[sqlalchemy.Connection], None]) -> Iterator[Db]:
-    """Give a copy of an opened file with the steps of a migration done."""
+    """Give a copy of an opened file to which the steps of a migration were applied."""
     assert isinstance(db, sqlite3.Connection)
     with TemporaryDirectory() as folder, closing(plain(Path(folder) / FILE)) as copy:
         db.backup(copy)

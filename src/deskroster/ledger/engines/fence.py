@@ -1,28 +1,27 @@
-"""Fence: keeps a process off data that is no longer its own: sealed with another key since, moved, or contracted.
+"""Fencing by an epoch: stop a process whose data was meanwhile sealed with another key, moved, or migrated beyond it.
 
-An advisory lock keeps the key and the place from being changed while processes have an installation open, but it ends
-with its session. So whoever reads or writes compares the epoch too: which key has sealed the data, whether this
-database is in charge of it, and whether its tables still serve this program. Writers do so in their
-transaction, once they have its lock; whoever changes the epoch has locked out all writers. Readers do so in the
-question that makes them fresh.
+An advisory lock keeps the key and the location from being changed while a process has the installation open, but the
+lock ends with its session. So every transaction also compares the epoch: which key sealed the data, whether this
+database is in charge of it, and whether its tables still serve this program. A writer compares it after it has its
+lock, and whoever changes the epoch locks out all writers. A reader compares it in the freshness query.
 """
 
 from collections.abc import Callable, Mapping
 
 from deskroster.ledger.engines import Outdated
 
-KEY = "key"  # noted: the fingerprint of the key that sealed the data
-MOVED = "moved"  # noted in a database whose data was moved elsewhere
-SERVES = "serves"  # noted: the version of the oldest program that can go on with the tables
-UNDER_WAY = "moving"  # noted in a copy that is not in charge of the data yet
+KEY = "key"  # note: the fingerprint of the key that sealed the data
+MOVED = "moved"  # note, in a database whose data was moved elsewhere
+SERVES = "serves"  # note: the version of the oldest program that the tables serve
+UNDER_WAY = "moving"  # note, in a copy that is not in charge of the data yet
 
-COMPANY_LIST = "companies"  # noted: how often the list of companies has changed
+COMPANY_LIST = "companies"  # note: how often the list of companies has changed
 
 NOTES = "SELECT name, value FROM installation"
-"""What `Fence.check` needs. It may be read in no earlier snapshot than after the lock of a writer was waited for."""
+"""The query for `Fence.check`. A writer must run it in a statement of its own, after it has waited for its lock."""
 NOTES_AS_TEXT = r"(SELECT string_agg(name || '=' || value, E'\n') FROM installation)"
-"""The same, for `noted`. No name and no value has a line break."""
-_NOTHING = "SELECT name, value FROM (VALUES ('', '')) AS notes (name, value) WHERE false"
+"""The same as one text value, for `parse_notes`. Neither names nor values contain a line break."""
+_NO_NOTES = "SELECT name, value FROM (VALUES ('', '')) AS notes (name, value) WHERE false"
 
 _ANOTHER_KEY = (
     "the installation key was changed while this process ran: start it again, with the new key in its data folder"
@@ -34,35 +33,35 @@ _ELSEWHERE = "the data was moved elsewhere while this process ran: stop it, and 
 
 
 class Fence:
-    """The epoch that this process keeps to."""
+    """The epoch that this process has opened the data in."""
 
     def __init__(self) -> None:
-        self.outdated = ""  # why nothing may be read or written, as the last comparison had it
+        self.outdated = ""  # why reads and writes are refused, by the last comparison; empty if they are not
         self.alarm: Callable[[str], None] = lambda why: None
-        self._kept: str | None = None
+        self._fingerprint: str | None = None
         self._version = ""
 
-    def keep_to(self, fingerprint: str, version: str) -> None:
-        """Let pass, from now on, what is sealed with this key and serves this version, in a database in charge."""
-        self._kept, self._version = fingerprint, version
+    def set_epoch(self, fingerprint: str, version: str) -> None:
+        """Require, from now on, this key fingerprint and a database in charge that serves this program version."""
+        self._fingerprint, self._version = fingerprint, version
 
     @property
-    def question(self) -> str:
-        """The query for what `check` is given: nothing is asked before there may be tables."""
-        return _NOTHING if self._kept is None else NOTES
+    def query(self) -> str:
+        """The query for the notes that `check` needs. Before `set_epoch` it reads no table: there may be none."""
+        return _NO_NOTES if self._fingerprint is None else NOTES
 
     def check(self, notes: Mapping[str, str]) -> None:
-        """Raise Outdated where another epoch has begun, and sound the alarm if that is new.
+        """Raise Outdated if the epoch has changed, and call the alarm if the reason is new.
 
-        The next comparison may be right again: a primary that was replaced may not know of the epoch.
+        The next comparison may succeed: a primary that was replaced may not know the new epoch.
         """
-        if self._kept is None:
+        if self._fingerprint is None:
             return
         if MOVED in notes or UNDER_WAY in notes:
             why = _ELSEWHERE
         elif notes.get(SERVES, "") > self._version:
             why = _CONTRACTED
-        elif notes.get(KEY) != self._kept:
+        elif notes.get(KEY) != self._fingerprint:
             why = _ANOTHER_KEY
         else:
             self.outdated = ""
@@ -73,6 +72,6 @@ class Fence:
         raise Outdated(why)
 
 
-def noted(text: str) -> dict[str, str]:
-    """Return the notes that stand in a text."""
+def parse_notes(text: str) -> dict[str, str]:
+    """Return the notes from the result of `NOTES_AS_TEXT`."""
     return dict(line.split("=", 1) for line in text.split("\n") if line)

@@ -1,4 +1,4 @@
-"""The engines that there are: every folder beside this module, found by the scheme of a database's address."""
+"""The registry of engines: every package beside this module, chosen by the scheme of a database's address."""
 
 import pkgutil
 from collections.abc import Callable
@@ -10,53 +10,53 @@ from typing import Protocol, cast
 from deskroster.ledger import engines
 from deskroster.ledger.engines import Engine
 
-_DEFAULT = "postgresql"  # opens an address without a scheme of its own, or says what is wrong with it
+_DEFAULT = "postgresql"  # opens an address of no registered scheme, and reports what is wrong with it
 
 
-class Face(Protocol):
-    """What the package of an engine offers, without importing a driver."""
+class EnginePackage(Protocol):
+    """What the package of an engine offers. Importing it must not import a database driver."""
 
-    SCHEMES: tuple[str, ...]  # of the addresses that it opens; none if the data is in the folder
+    SCHEMES: tuple[str, ...]  # of the addresses that it opens; empty if the data is in the folder
 
     def opened(self, folder: Path, address: str | None) -> Engine:
-        """Open the database. Raises ValueError for a bad address, FolderInUse, Damaged or Failed."""
+        """Open the database. Raises ValueError for an invalid address, FolderInUse, Damaged or Failed."""
 
 
-class FolderFace(Face, Protocol):
-    """What the one engine offers besides that has its data in the folder."""
+class FolderEnginePackage(EnginePackage, Protocol):
+    """What the engine offers in addition that has its data in the folder. There is one such engine."""
 
     def has_data(self, folder: Path) -> bool:
         """Tell whether the folder holds a database."""
 
     def has_lost_data(self, folder: Path) -> bool:
-        """Tell whether the folder has a file that belongs to a database, but no database."""
+        """Tell whether the folder has files that belong to a database, but no database."""
 
     def put_away(self, folder: Path) -> None:
-        """Rename the database of a folder, unless somebody has the folder locked."""
+        """Rename the database file, unless another process has the folder locked."""
 
     def discard(self, folder: Path) -> None:
-        """Remove the database of a folder."""
+        """Delete the database of a folder."""
 
 
 @cache
-def faces() -> dict[str, Face]:
-    """Return the engines by their names."""
+def packages() -> dict[str, EnginePackage]:
+    """Return the packages of all engines by name."""
     names = [module.name for module in pkgutil.iter_modules(engines.__path__) if module.ispkg]
-    return {name: cast(Face, import_module(f"{engines.__name__}.{name}")) for name in names}
+    return {name: cast(EnginePackage, import_module(f"{engines.__name__}.{name}")) for name in names}
 
 
 @cache
-def in_folder() -> FolderFace:
-    """Return the engine that needs no address."""
-    (face,) = (face for face in faces().values() if not face.SCHEMES)
-    return cast(FolderFace, face)
+def in_folder() -> FolderEnginePackage:
+    """Return the package of the engine that needs no address."""
+    (package,) = (package for package in packages().values() if not package.SCHEMES)
+    return cast(FolderEnginePackage, package)
 
 
 def at(address: str | None) -> Callable[[Path], Engine]:
-    """Return a function that opens the database at an address for a folder; None is the folder itself."""
+    """Return a function that opens the database at an address, given a folder; None means the folder itself."""
     if address is None:
-        face: Face = in_folder()
+        package: EnginePackage = in_folder()
     else:
         scheme = address.partition("://")[0]
-        face = next((face for face in faces().values() if scheme in face.SCHEMES), faces()[_DEFAULT])
-    return lambda folder: face.opened(folder, address)
+        package = next((package for package in packages().values() if scheme in package.SCHEMES), packages()[_DEFAULT])
+    return lambda folder: package.opened(folder, address)

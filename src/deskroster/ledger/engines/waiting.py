@@ -1,4 +1,4 @@
-"""Wait for the database, with a timeout, where nothing may need a current task."""
+"""Timeouts that also work where there is no current asyncio task."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -11,27 +11,27 @@ from deskroster.ledger.engines import NotBegun
 T = TypeVar("T")
 
 
-async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callable[[T], None]) -> T:
-    """Return what is waited for. Raises NotBegun after `patience` seconds.
+async def in_time(coroutine: Coroutine[Any, Any, T], timeout: float, undo: Callable[[T], None]) -> T:
+    """Return the result of a coroutine. Raises NotBegun after `timeout` seconds.
 
-    `undo` is called with the result if the caller was cancelled before it could have that.
+    If the caller is cancelled and the coroutine completes nevertheless, `undo` is called with its result.
 
-    `asyncio.timeout` needs a task around it, which a request has only from where it first waits.
+    `asyncio.timeout` needs a current task. A request runs without one until it first waits.
     """
-    task = asyncio.get_running_loop().create_task(waiting)
+    task = asyncio.get_running_loop().create_task(coroutine)
 
-    def undone(done: asyncio.Task[T]) -> None:
+    def undo_late(done: asyncio.Task[T]) -> None:
         if not done.cancelled() and done.exception() is None:
             undo(done.result())
 
     try:
-        await asyncio.wait([task], timeout=patience)
+        await asyncio.wait([task], timeout=timeout)
         if not task.done():
             task.cancel()
             await asyncio.wait([task])
     except BaseException:
         task.cancel()
-        task.add_done_callback(undone)
+        task.add_done_callback(undo_late)
         raise
     if task.cancelled():
         raise NotBegun
@@ -39,13 +39,13 @@ async def in_time(waiting: Coroutine[Any, Any, T], patience: float, undo: Callab
 
 
 @asynccontextmanager
-async def within(patience: float, lock: asyncio.Lock) -> AsyncIterator[None]:
-    """Have a lock, waited for so many seconds at most. Raises Busy.
+async def within(timeout: float, lock: asyncio.Lock) -> AsyncIterator[None]:
+    """Hold a lock. Raises Busy after `timeout` seconds of waiting for it.
 
-    A lock that is not locked may still have waiters, behind whom a new one waits: between its release and their waking.
+    A lock that is not locked may still have waiters: between its release and their wake-up. So it is always awaited.
     """
     try:
-        await in_time(lock.acquire(), patience, lambda _: lock.release())
+        await in_time(lock.acquire(), timeout, lambda _: lock.release())
     except NotBegun as error:
         raise Busy from error
     try:

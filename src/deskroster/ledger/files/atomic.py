@@ -1,4 +1,7 @@
-"""Durable: a file that is there whole or not at all, also after `kill -9`, a full disk or a power failure."""
+"""Atomic file writes: write a temporary file, fsync it, rename it, fsync the folder.
+
+A file written here exists whole or not at all, also after `kill -9`, a full disk or a power failure.
+"""
 
 import os
 from collections.abc import Callable
@@ -6,30 +9,33 @@ from errno import EEXIST, EMLINK, ENOSYS, ENOTSUP, EOPNOTSUPP, EPERM
 from hashlib import sha256
 from pathlib import Path
 
-PARTIAL = ".partial"  # the suffix of files that are not finished; they may be removed
-_NO_LINKS = {EPERM, ENOSYS, ENOTSUP, EOPNOTSUPP, EMLINK}  # what link(2) fails with where there are no hard links
+PARTIAL = ".partial"  # the suffix of temporary files, which may be removed
+_NO_LINKS = {EPERM, ENOSYS, ENOTSUP, EOPNOTSUPP, EMLINK}  # errors of link(2) on a file system without hard links
 _LONGEST = 200  # bytes of a name before that suffix; most file systems allow 255
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, in the place of any other. Raises OSError; the old one is whole then, or the new one.
+    """Write a file of mode 0600 atomically; replace the file of that name. Raises OSError.
 
-    Written beside it, synced and renamed.
+    After an error the path holds the old content whole, or the new.
     """
     _put(path, content, os.replace)
 
 
 def put_new(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 that must not exist. Raises FileExistsError, or OSError as `put` does.
+    """Write a file of mode 0600 atomically, which must not exist. Raises FileExistsError, or OSError as `put` does.
 
-    Whoever calls it has the lock of the folder: a file system without hard links (exFAT, SMB, some of FUSE) can only
-    be asked whether the file exists before it is renamed.
+    The caller must hold the lock of the folder. On a file system without hard links (exFAT, SMB, some of FUSE) no call
+    can rename a file only if the new name is free, so the name is checked before the rename.
     """
-    _put(path, content, _name_new)
+    _put(path, content, _rename_to_new)
 
 
 def make_folder(path: Path) -> list[Path]:
-    """Make a folder of mode 0700, and those above it, durably. Return what was not there, the deepest first."""
+    """Create a folder of mode 0700 and its missing parents, and fsync their entries.
+
+    Return the folders that were created, the deepest first.
+    """
     missing = [path]
     while not missing[-1].parent.exists():
         missing.append(missing[-1].parent)
@@ -42,7 +48,7 @@ def make_folder(path: Path) -> list[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Fsync a folder, so that files created, renamed or removed in it stay so after a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -51,14 +57,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def aside(path: Path) -> Path:
-    """Return the path that a file is written to before it is renamed: in the same folder, always the same one."""
+    """Return the path of the temporary file for `path`: in the same folder, always the same one."""
     name = os.fsencode(path.name)
     if len(name) > _LONGEST:
         name = name[:_LONGEST] + b"-" + sha256(name).hexdigest()[:16].encode()
     return path.with_name(os.fsdecode(name) + PARTIAL)
 
 
-def _name_new(partial: Path, path: Path) -> None:
+def _rename_to_new(partial: Path, path: Path) -> None:
     try:
         os.link(partial, path)
     except OSError as error:
@@ -69,15 +75,15 @@ def _name_new(partial: Path, path: Path) -> None:
         os.rename(partial, path)
 
 
-def _put(path: Path, content: bytes, give_name: Callable[[Path, Path], None]) -> None:
+def _put(path: Path, content: bytes, rename: Callable[[Path, Path], None]) -> None:
     partial = aside(path)
-    partial.unlink(missing_ok=True)  # never written to: it may be another name of the finished file
+    partial.unlink(missing_ok=True)  # never overwrite it: it may be a hard link to the finished file
     try:
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        give_name(partial, path)
+        rename(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -1,4 +1,4 @@
-"""The lock of a data folder: one process at a time has it."""
+"""The lock of a data folder, by flock(2): one process at a time holds it."""
 
 import fcntl
 import os

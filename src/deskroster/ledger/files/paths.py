@@ -1,4 +1,4 @@
-"""Paths: a name of a file may be any bytes but `/` and NUL. How it stands in an address, in JSON, and in a sentence."""
+"""Paths, whose names may hold any bytes but `/` and NUL: encoded for JSON, quoted for a shell, escaped for messages."""
 
 import os
 import shlex
@@ -9,34 +9,34 @@ _SCHEME = "file://"  # RFC 8089
 
 
 def as_text(path: Path) -> str:
-    """Return an absolute path as JSON can hold it: as it is, or as a `file:` address if it is not in UTF-8."""
+    """Return an absolute path as text for JSON: unchanged, or as a `file:` URL if it is not valid UTF-8."""
     text = str(path.absolute())
     return text if _in_utf_8(text) else _SCHEME + quote(os.fsencode(text))
 
 
 def from_text(text: str) -> Path:
-    """Return the path that `as_text` has written."""
+    """Return the path that `as_text` has encoded."""
     return Path(os.fsdecode(unquote_to_bytes(text[len(_SCHEME) :])) if text.startswith(_SCHEME) else text)
 
 
 def shown(path: Path) -> str:
-    """Return a path for a sentence, on one line: what cannot be printed is escaped."""
-    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in str(path))
+    """Return a path for a message, on one line, with unprintable characters escaped."""
+    return "".join(character if character.isprintable() else _escaped(character) for character in str(path))
 
 
 def in_shell(path: Path) -> str:
-    """Return a path as it is typed into a shell."""
+    """Return a path quoted for a shell."""
     text = str(path)
     if text.startswith("-"):
         text = "./" + text
     if text.isprintable():
         return shlex.quote(text)
     quoted = text.replace("\\", "\\\\").replace("'", "\\'")
-    return "$'" + "".join(letter if letter.isprintable() else _escaped(letter) for letter in quoted) + "'"
+    return "$'" + "".join(character if character.isprintable() else _escaped(character) for character in quoted) + "'"
 
 
-def _escaped(letter: str) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(letter))
+def _escaped(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def _in_utf_8(text: str) -> bool:

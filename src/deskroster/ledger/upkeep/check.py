@@ -17,7 +17,7 @@ from deskroster.ledger.disk import log, notes, reading, schema, vault
 from deskroster.ledger.disk.replay import Replay
 from deskroster.ledger.disk.tables import changes, companies, secrets
 from deskroster.ledger.disk.tables import replies as kept
-from deskroster.ledger.disk.vault import Vault, WrongKey, bound
+from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import BadTables, Db, DiskFailed, Engine, Failed, Gone
 from deskroster.ledger.files.forms import NewerData
@@ -119,7 +119,7 @@ def _all(db: Db, what: What, company_id: int, look: Callable[[], Iterable[Findin
     """Return what a look finds; what it cannot read is a finding too. An error of the disk is none, and is raised."""
     found: list[Finding] = []
     try:
-        with reading.legible(db, "it"):
+        with reading.unreadable_is_damage(db, "it"):
             for finding in islice(look(), MAX_FINDINGS):
                 found.append(finding)  # noqa: PERF402 - what was found before an error counts
     except Damaged as error:
@@ -153,8 +153,8 @@ def _pointers(db: Db) -> Iterator[Finding]:
 def _log(db: Db, company_id: int) -> Iterator[Finding]:
     replay = Replay()
     try:
-        for told in log.whole(db, company_id):
-            replay.follow(told.changes)
+        for told in log.commits(db, company_id):
+            replay.apply(told.changes)
     except log.Broken as broken:
         yield Finding("log", company_id, f"commit {broken.number}")
         return
@@ -183,7 +183,7 @@ def _secrets(db: Db, opened: Vault) -> Iterator[Finding]:
     """Find secrets that the key does not open, and those of records that never were."""
     known = set(db.execute(_KNOWN))
     for company_id, kind, id, field, sealed in db.execute(_SECRETS):
-        address = bound(company_id, kind, id, field)
+        address = address_of(company_id, kind, id, field)
         if (company_id, kind, id) not in known:
             yield Finding("orphan", company_id, address)
         if not _opens(opened, sealed, address):

@@ -12,7 +12,7 @@ import msgspec
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger.disk.vault import Vault
-from deskroster.ledger.engines import COPY_SECONDS, BadTables, DiskFailed, Failed, Late, copy_file
+from deskroster.ledger.engines import COPY_TIMEOUT, BadTables, DiskFailed, Failed, Late, copy_file
 from deskroster.ledger.files.paths import as_text, from_text
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep.check import Finding
@@ -37,7 +37,7 @@ async def findings(file: Path, opened: Vault) -> list[Finding]:
     process = await asyncio.to_thread(_started)
     wanted = msgspec.json.encode(_Wanted(as_text(file), opened.reveal().hex()))
     try:
-        said, why = await asyncio.to_thread(process.communicate, wanted, COPY_SECONDS)
+        said, why = await asyncio.to_thread(process.communicate, wanted, COPY_TIMEOUT)
     except subprocess.TimeoutExpired:
         raise Late from None
     finally:

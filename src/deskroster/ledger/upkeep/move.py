@@ -59,10 +59,10 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
     if here == url:
         return _stay(folder, url)
     with closing(location.engine_at(here)(folder)) as source:
-        source.take_alone()
+        source.lock_exclusively()
         if location.url_of(folder, _NOTED) != here:
             raise CannotMove(f"the data of {shown(folder)} was moved meanwhile")
-        source.harden_now()
+        source.make_durable_now()
         name = source.read_now(lambda db: notes.get_if_any(db, MOVED))
         rows = _begin(folder, source, url, progress) if name is None else _go_on(folder, source, url, name)
     if url is not None:
@@ -75,7 +75,7 @@ def _stay(folder: Path, url: str | None) -> Moved:
     with closing(location.engine_at(url)(folder)) as here:
         name = here.read_now(lambda db: notes.get_if_any(db, MOVED))
         if name is not None:
-            here.take_alone()
+            here.lock_exclusively()
             _take_back(folder, here, name)
             return Moved(here.read_now(transfer.count), taken_back=True)
         installation.check_in_charge(here)
@@ -92,7 +92,7 @@ def _take_back(folder: Path, source: Engine, name: str) -> None:
         raise _elsewhere(folder, name)
     if to != location.IN_FOLDER or known.in_folder().has_data(folder):
         with closing(location.engine_at(None if to == location.IN_FOLDER else to)(folder)) as target:
-            target.take_alone()
+            target.lock_exclusively()
             if name in target.read_now(notes.arrivals):
                 raise CannotMove(f"the data of {shown(folder)} has arrived at its new place: {_finish(folder, to)}")
             source.write_now(lambda db: notes.remove(db, MOVED))
@@ -106,7 +106,7 @@ def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) ->
     if url is None:
         _make_room(folder)
     with closing(location.engine_at(url)(folder)) as target:
-        target.take_alone()
+        target.lock_exclusively()
         installation.prepare(target)
         rows = source.read_now(lambda db: target.write_now(lambda other: _copied(db, other, opened, name, progress)))
         _hand_over(folder, source, target, url, name)
@@ -118,7 +118,7 @@ def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
     if url is None and not known.in_folder().has_data(folder):
         raise _elsewhere(folder, name)
     with closing(location.engine_at(url)(folder)) as target:
-        target.take_alone()
+        target.lock_exclusively()
         if name in target.read_now(notes.arrivals):
             location.note(folder, url)  # it may have been used since
             location.forget_move(folder)

@@ -132,7 +132,7 @@ class Upkeep:
             noted, since = self.reach[id]
             if since >= self._ledgers[id].roster.number:
                 break
-            job = partial(log.read_on, company_id=id, since=since, most=AGAIN_AT_ONCE)
+            job = partial(log.verify, company_id=id, since=since, most=AGAIN_AT_ONCE)
             self.reach[id] = Reach(noted, await self._engine.read(job, id))
 
     async def _note_reach(self) -> None:
@@ -174,7 +174,7 @@ class Upkeep:
             return found, db.moment(wall)
 
         while left:
-            found, now = await self._engine.read(job, patience=LEARNING_SECONDS)
+            found, now = await self._engine.read(job, timeout=LEARNING_SECONDS)
             for id, seen in found.items():
                 self._ledgers[id].learn(seen, now)
                 await asyncio.sleep(0)

@@ -9,8 +9,8 @@ from deskroster.core.records import KINDS
 from deskroster.ledger import installation, location
 from deskroster.ledger.beside import last_seen
 from deskroster.ledger.disk import log, reading, schema, tables, vault
-from deskroster.ledger.disk.vault import Vault, WrongKey, bound
-from deskroster.ledger.disk.writing import PUT_SECRET, as_json, sign, sql
+from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
+from deskroster.ledger.disk.writing import UPSERT_SECRET, as_json, checksum_rows, sql
 from deskroster.ledger.engines import Db, Engine
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
@@ -23,7 +23,7 @@ def rotate_key(folder: Path) -> Vault:
     """
     engine = location.open_engine(folder)
     try:
-        engine.take_alone()
+        engine.lock_exclusively()
         opened = installation.open_vault(folder, engine)
         installation.fence_in(engine, opened)
         return change_key(folder, engine, opened)
@@ -65,9 +65,9 @@ def _seal_again(db: Db, old: Vault, new: Vault) -> None:
     for (company_id,) in db.execute(_COMPANIES).fetchall():
         _sign_company(db, old, new, company_id)
     for company_id, kind, id, field, sealed in db.execute(_SECRETS).fetchall():
-        address = bound(company_id, kind, id, field)
-        with reading.legible(db, address):
-            db.execute(PUT_SECRET, (company_id, kind, id, field, new.seal(old.open(sealed, address), address)))
+        address = address_of(company_id, kind, id, field)
+        with reading.unreadable_is_damage(db, address):
+            db.execute(UPSERT_SECRET, (company_id, kind, id, field, new.seal(old.open(sealed, address), address)))
     db.execute(f"DELETE FROM {tables.replies.name}")
     schema.sign(db, new)
 
@@ -76,11 +76,11 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
     """Verify the checksum of every row of a company with the old key, and write it anew with the new one."""
     roster, head = reading.settings(db, old, company_id)
     seen, verified = last_seen.load(db, old, company_id), log.verified(db, old, company_id)
-    with reading.legible(db, f"company {company_id}"):
+    with reading.unreadable_is_damage(db, f"company {company_id}"):
         reader = reading.Reader(db, old, company_id)
-        sign(new, company_id, [roster.company]).execute(db)
+        checksum_rows(new, company_id, [roster.company]).execute(db)
         for kind in KINDS[1:]:
-            sign(new, company_id, list(reader.records(kind))).execute(db)
+            checksum_rows(new, company_id, list(reader.records(kind))).execute(db)
     log.move_head(db, new, company_id, (roster.number, as_json(roster.next_ids), head))
     log.note_verified(db, new, company_id, verified)
     last_seen.save(db, new, [(company_id, kind, id, *last) for (kind, id), last in seen.items()], now=0)

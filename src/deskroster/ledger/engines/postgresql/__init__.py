@@ -8,9 +8,9 @@ SCHEMES = ("postgresql", "postgres")
 
 
 def opened(folder: Path, address: str | None) -> Engine:
-    """Connect. Raises ValueError for what is no address of a database, Failed if no primary answers, FolderInUse."""
+    """Connect. Raises ValueError for an invalid address, Failed if no primary answers, FolderInUse."""
     from deskroster.ledger.engines.postgresql.engine import (
-        PostgreSQL,  # only where it is used: it takes time and memory
+        PostgreSQL,  # imported on use: psycopg takes time and memory
     )
 
     return PostgreSQL(address or "")

@@ -1,7 +1,7 @@
-"""The calls of a company in the last minute, counted by the second in a row of fixed size: several processes serve it.
+"""Rate limit: the calls of a company in the last minute, counted per second in a row of fixed size.
 
-A call counts for `MINUTE` seconds from the beginning of the second that it is in. Whatever the limit, counting a call
-costs the same, and writes the same.
+Several processes serve the company, so the row is shared. A call counts for `MINUTE` seconds from the beginning of its
+second. Counting one takes the same time, and writes the same, for any limit.
 """
 
 from deskroster.ledger.engines import MINUTE
@@ -26,8 +26,9 @@ ON CONFLICT (company_id) DO UPDATE SET (second, counts, waits) = (
     ) AS judged
 )
 RETURNING waits"""
-"""Counts a call in a database that is shared, by its clock; gives the seconds until there is room, 0 if counted.
+"""Counts a call, by the database's clock; returns 0 if it was counted, else the seconds until one may be.
 
-Its values are the company and the limit. `counts` begins with `second` and goes back from there. The clock is read
-after the row is locked. Where it was set back, all that was counted counts as of this second: for a minute at most.
+Its values are the company id and the limit. `counts[1]` is for the second `second`, `counts[2]` for the one before it.
+The clock is read after the row lock is held. If the clock was set back, all calls count as of this second: for a minute
+at most.
 """

@@ -1,4 +1,4 @@
-"""Session: a connection to the primary of a PostgreSQL installation, found host by host."""
+"""Connections to the primary of a PostgreSQL cluster, which is found by trying one host after the other."""
 
 import re
 import select
@@ -19,8 +19,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from deskroster.ledger.engines import LIMIT, Cursor, Failed
 from deskroster.ledger.engines.postgresql.introspection import Introspection
 
-CONNECT_SECONDS = 1.0  # for each host
-UNREPLICATED = "canceling wait for synchronous replication"  # what PostgreSQL warns of a commit that only it has
+CONNECT_TIMEOUT = 1.0  # seconds for each host
+UNREPLICATED = "canceling wait for synchronous replication"  # PostgreSQL's warning: no standby has confirmed the commit
 _DEFAULTS = {
     "application_name": "deskroster",
     "target_session_attrs": "read-write",
@@ -30,157 +30,162 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "8000",  # milliseconds
 }
-_TOGETHER = 100  # rows of one INSERT, where there are as many
-_STREAMED = 1_000  # rows that are fetched at once where there may be many
+_ROWS_PER_INSERT = 100  # rows that one INSERT writes, if there are that many
+_ROWS_PER_FETCH = 1_000  # rows that one fetch from a server-side cursor returns
 
 
 class Primary:
-    """Where the primary is: the hosts of a URL, one of which takes writes. The last good one is tried first."""
+    """Finds the primary: the host of a URL that takes writes. The host that was the primary last is tried first."""
 
     def __init__(self, url: str) -> None:
-        """Read the URL. Raises ValueError for what is no address of a database."""
+        """Parse the URL. Raises ValueError if it is invalid."""
         try:
-            wanted = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+            parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
         except psycopg.ProgrammingError as error:
             raise ValueError(str(error).strip()) from None
-        hosts, ports = (wanted.pop(name, "").split(",") for name in ("host", "port"))
+        hosts, ports = (parameters.pop(name, "").split(",") for name in ("host", "port"))
         if len(ports) == 1:
             ports *= len(hosts)
         if len(ports) != len(hosts):
             raise ValueError("there are not as many ports as hosts")
-        named = [
+        addresses = [
             {name: value for name, value in (("host", host), ("port", port)) if value}
             for host, port in zip(hosts, ports, strict=True)
         ]
-        self._hosts = [make_conninfo("", **_DEFAULTS | wanted | one) for one in named]
-        self._ends = [(one.get("host", ""), one.get("port", "5432")) for one in named]
-        self._last = 0
-        self.met: Callable[[], None] = lambda: None  # called, from any thread, when there is a new connection
-        name = wanted.get("dbname", "")
-        self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in named)}"
+        self._conninfos = [make_conninfo("", **_DEFAULTS | parameters | one) for one in addresses]
+        self._addresses = [(one.get("host", ""), one.get("port", "5432")) for one in addresses]
+        self._current = 0
+        self.on_connect: Callable[[], None] = lambda: None  # called from any thread, for each new connection
+        name = parameters.get("dbname", "")
+        self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in addresses)}"
 
     def connect(self) -> "Connection":
-        """Return a connection to the primary, with a transaction for each statement. Raises Failed."""
-        connection = Connection(self.link())
+        """Return a connection to the primary, in autocommit mode. Raises Failed."""
+        connection = Connection(self.connect_raw())
         connection.autocommit = True
         return connection
 
-    def link(self) -> Any:
-        """Return a link of libpq to the primary. Waits for each host at most `CONNECT_SECONDS`. Raises Failed."""
-        why = ""
-        for turn in range(len(self._hosts)):
-            at = (self._last + turn) % len(self._hosts)
+    def connect_raw(self) -> Any:
+        """Return a libpq connection to the primary. Waits at most `CONNECT_TIMEOUT` for each host. Raises Failed."""
+        reason = ""
+        for attempt in range(len(self._conninfos)):
+            index = (self._current + attempt) % len(self._conninfos)
             try:
-                link = _connected(self._hosts[at])
+                pgconn = _connect_host(self._conninfos[index])
             except (psycopg.Error, OSError) as error:
-                why = str(error).strip()
+                reason = str(error).strip()
                 continue
-            self._last = at
-            self.met()
-            return link
-        raise Failed(f"no primary of {self.where} answers: {why}")
+            self._current = index
+            self.on_connect()
+            return pgconn
+        raise Failed(f"no primary of {self.where} answers: {reason}")
 
-    def doubt(self, link: pq.abc.PGconn) -> None:
-        """Try the other hosts first from now on: this one takes writes, and does not answer.
+    def prefer_others(self, pgconn: pq.abc.PGconn) -> None:
+        """Try the other hosts first from now on: this one accepts connections and does not answer.
 
-        A primary that was replaced may not know it. It takes connections, and its commits wait for ever for a standby
-        that follows another.
+        A primary that was replaced may not know it yet. It accepts connections, but its commits wait forever for a
+        standby that follows the new primary.
         """
-        if self.has(link):
-            self._last = (self._last + 1) % len(self._hosts)
+        if self.is_current(pgconn):
+            self._current = (self._current + 1) % len(self._conninfos)
 
-    def has(self, link: pq.abc.PGconn) -> bool:
-        """Tell whether a link is to the host that was found last. What another one says may be of the past."""
-        return len(self._hosts) == 1 or (link.host.decode(), link.port.decode()) == self._ends[self._last]
+    def is_current(self, pgconn: pq.abc.PGconn) -> bool:
+        """Tell whether a connection is to the host that was the primary last. Another host may return old data."""
+        return (
+            len(self._conninfos) == 1 or (pgconn.host.decode(), pgconn.port.decode()) == self._addresses[self._current]
+        )
 
 
 class Connection(psycopg.Connection):
-    """A connection that knows since when the server is waited for: a machine that stands still never ends one."""
+    """A connection that records since when it waits for the server: TCP does not notice that a machine is frozen."""
 
-    _since: float | None = None
+    _waiting_since: float | None = None
 
     def wait(self, *what: Any, **how: Any) -> Any:
-        self._since = time.monotonic()
+        self._waiting_since = time.monotonic()
         try:
             return super().wait(*what, **how)
         finally:
-            self._since = None
+            self._waiting_since = None
 
     @property
-    def waiting(self) -> float:
-        """For how many seconds the server has been waited for; 0 when it is not."""
-        since = self._since
+    def seconds_waiting(self) -> float:
+        """For how many seconds it has waited for the server; 0 if it does not wait."""
+        since = self._waiting_since
         return 0.0 if since is None else time.monotonic() - since
 
 
 class Session(Introspection):
-    """A connection as jobs use it, in the SQL of the ledger."""
+    """A connection as jobs use it: implements `engines.Db`, with the SQL of the ledger."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._streams: _Streams | None = None  # those that are open, by their names
-        self._streamed = count()
-        self.unreplicated = False  # whether a commit was done without its replica
-        self.ended = watched(connection)
+        self._cursors: _Cursors | None = None  # open server-side cursors by name; None if rows are not streamed
+        self._cursor_numbers = count()
+        self.unreplicated = False  # whether a commit was not confirmed by a standby
+        self.has_ended = closed_check(connection)
         connection.add_notice_handler(self._notice)
 
     def execute(self, statement: str, values: Sequence[Any] = (), /) -> Cursor:
         text = cast("Any", in_postgresql(statement))
-        if self._streams is None or not statement.startswith("SELECT") or LIMIT in statement:
+        if self._cursors is None or not statement.startswith("SELECT") or LIMIT in statement:
             return self.connection.execute(text, values or None)
-        self._close_streams(self._streams, lambda stream: stream is None)
-        cursor = self.connection.cursor(f"streamed_{next(self._streamed)}")
-        cursor.itersize = _STREAMED
-        stream = _Stream(cursor)
-        self._streams[cursor.name] = (weakref.ref(stream), cursor)
+        self._close_cursors(self._cursors, lambda rows: rows is None)
+        cursor = self.connection.cursor(f"streamed_{next(self._cursor_numbers)}")
+        cursor.itersize = _ROWS_PER_FETCH
+        rows = _StreamedRows(cursor)
+        self._cursors[cursor.name] = (weakref.ref(rows), cursor)
         cursor.execute(text, values or None)
-        return stream
+        return rows
 
-    def _close_streams(self, streams: "_Streams", over: Callable[["_Stream | None"], bool]) -> None:
-        """Close cursors on the server: each holds its place in a query there until then."""
-        for name, (stream, cursor) in list(streams.items()):
-            if over(stream()):
-                del streams[name]
+    def _close_cursors(self, cursors: "_Cursors", is_unused: Callable[["_StreamedRows | None"], bool]) -> None:
+        """Close server-side cursors: each holds its query's state on the server until then."""
+        for name, (rows, cursor) in list(cursors.items()):
+            if is_unused(rows()):
+                del cursors[name]
                 cursor.close()
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]], /) -> None:
-        left = list(rows)
+        remaining = list(rows)
         with self.connection.cursor() as cursor:
-            if len(left) >= _TOGETHER and "VALUES (" in statement:
-                whole = len(left) - len(left) % _TOGETHER
-                many = [tuple(chain.from_iterable(left[at : at + _TOGETHER])) for at in range(0, whole, _TOGETHER)]
-                cursor.executemany(cast("Any", _for_many(statement)), many)
-                del left[:whole]
-            cursor.executemany(cast("Any", in_postgresql(statement)), left)
+            if len(remaining) >= _ROWS_PER_INSERT and "VALUES (" in statement:
+                full = len(remaining) - len(remaining) % _ROWS_PER_INSERT
+                batches = [
+                    tuple(chain.from_iterable(remaining[at : at + _ROWS_PER_INSERT]))
+                    for at in range(0, full, _ROWS_PER_INSERT)
+                ]
+                cursor.executemany(cast("Any", _multi_row(statement)), batches)
+                del remaining[:full]
+            cursor.executemany(cast("Any", in_postgresql(statement)), remaining)
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
-        """Fetch rows as they are wanted, and not all at once."""
-        streams: _Streams = {}
-        self._streams = streams
+        """Stream rows through server-side cursors, instead of fetching all at once."""
+        cursors: _Cursors = {}
+        self._cursors = cursors
         try:
             yield
         finally:
-            self._streams = None
-            with suppress(psycopg.Error):  # when it has ended, so have they
-                self._close_streams(streams, lambda stream: True)
+            self._cursors = None
+            with suppress(psycopg.Error):  # if the session has ended, so have its cursors
+                self._close_cursors(cursors, lambda rows: True)
 
-    def written(self, statement: str, values: Sequence[Any]) -> str:
-        """Return a statement with its values in it, as a part of a script."""
+    def interpolated(self, statement: str, values: Sequence[Any]) -> str:
+        """Return a statement with its values interpolated, as a part of a script."""
         return ClientCursor(self.connection).mogrify(cast("Any", in_postgresql(statement)), values)
 
     def script(self, text: str) -> list[Any]:
-        """Run statements without values in one round trip; return the rows of the last."""
+        """Run statements without values in one round trip; return the rows of the last one."""
         return self.results(text)[-1]
 
     def results(self, text: str) -> list[list[Any]]:
         """Run statements without values in one round trip; return the rows of each."""
         cursor = self.connection.execute(cast("Any", text))
-        found: list[list[Any]] = []
+        rows: list[list[Any]] = []
         while True:
-            found.append(cursor.fetchall() if cursor.description else [])
+            rows.append(cursor.fetchall() if cursor.description else [])
             if not cursor.nextset():
-                return found
+                return rows
 
     @property
     def in_transaction(self) -> bool:
@@ -194,8 +199,8 @@ class Session(Introspection):
             self.unreplicated = True
 
 
-class _Stream:
-    """The rows of a cursor on the server, which is closed once nobody has this any more."""
+class _StreamedRows:
+    """The rows of a server-side cursor, which is closed once this object is garbage."""
 
     def __init__(self, cursor: ServerCursor[Any]) -> None:
         self._cursor = cursor
@@ -213,56 +218,56 @@ class _Stream:
         return self._cursor.fetchall()
 
 
-_Streams = dict[str, tuple["weakref.ref[_Stream]", ServerCursor[Any]]]
+_Cursors = dict[str, tuple["weakref.ref[_StreamedRows]", ServerCursor[Any]]]
 
 
-class _Connected(Protocol):
+class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-def watched(connection: _Connected) -> Callable[[], bool]:
-    """Return what tells, at little cost, whether a connection that is asked nothing has ended: something has come."""
+def closed_check(connection: _HasFileno) -> Callable[[], bool]:
+    """Return a cheap function that tells whether an idle connection has ended: its socket is readable."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return lambda: bool(poll.poll(0))
 
 
-def abort(connection: _Connected) -> None:
-    """Break a connection, from any thread: whatever waits for an answer gets an error."""
+def abort(connection: _HasFileno) -> None:
+    """Shut down the socket of a connection, from any thread. Whoever waits for the server gets an error."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=dup(connection.fileno())) as same:
         same.shutdown(socket.SHUT_RDWR)
 
 
 @cache
 def in_postgresql(statement: str) -> str:
-    """Return a statement of the ledger with the placeholders of psycopg. None holds a literal `?` or `%`."""
+    """Translate the placeholders of a statement to psycopg's. No statement contains a literal `?` or `%`."""
     return statement.replace("?", "%s")
 
 
 @cache
-def _for_many(statement: str) -> str:
-    """Return an INSERT of a row as one of `_TOGETHER` rows: a statement for each costs ten times as much."""
+def _multi_row(statement: str) -> str:
+    """Return a single-row INSERT as one of `_ROWS_PER_INSERT` rows. A statement per row costs ten times as much."""
     before, row, after = re.fullmatch(r"(.* VALUES )(\([^)]*\))(.*)", in_postgresql(statement), re.DOTALL).groups()  # type: ignore[union-attr]
-    return f"{before}{', '.join([row] * _TOGETHER)}{after}"
+    return f"{before}{', '.join([row] * _ROWS_PER_INSERT)}{after}"
 
 
-def _connected(conninfo: str) -> pq.abc.PGconn:
-    """Connect to one host within `CONNECT_SECONDS`: libpq itself waits for two seconds at least."""
-    until = time.monotonic() + CONNECT_SECONDS
-    link = pq.PGconn.connect_start(conninfo.encode())
+def _connect_host(conninfo: str) -> pq.abc.PGconn:
+    """Connect to one host within `CONNECT_TIMEOUT`. The timeout of libpq itself is at least two seconds."""
+    until = time.monotonic() + CONNECT_TIMEOUT
+    pgconn = pq.PGconn.connect_start(conninfo.encode())
     try:
-        if link.status == pq.ConnStatus.BAD:
-            raise psycopg.OperationalError(link.get_error_message())
+        if pgconn.status == pq.ConnStatus.BAD:
+            raise psycopg.OperationalError(pgconn.get_error_message())
         status = pq.PollingStatus.WRITING
         while status != pq.PollingStatus.OK:
             if status == pq.PollingStatus.FAILED:
-                raise psycopg.OperationalError(link.get_error_message())
+                raise psycopg.OperationalError(pgconn.get_error_message())
             poll = select.poll()
-            poll.register(link.socket, select.POLLIN if status == pq.PollingStatus.READING else select.POLLOUT)
+            poll.register(pgconn.socket, select.POLLIN if status == pq.PollingStatus.READING else select.POLLOUT)
             if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
                 raise psycopg.OperationalError("it does not answer in time")
-            status = pq.PollingStatus(link.connect_poll())
+            status = pq.PollingStatus(pgconn.connect_poll())
     except BaseException:
-        link.finish()
+        pgconn.finish()
         raise
-    return link
+    return pgconn

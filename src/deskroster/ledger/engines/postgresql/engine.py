@@ -1,4 +1,4 @@
-"""The shared engine: PostgreSQL with any number of processes on it. Few connections, each with a thread of its own."""
+"""The PostgreSQL engine: any number of processes share the data. A connection pool, with a thread per connection."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from deskroster.clocks import SYSTEM, Clock
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import (
-    BEGIN_SECONDS,
-    COMMIT_SECONDS,
+    BEGIN_TIMEOUT,
+    COMMIT_TIMEOUT,
     EVERY_COMPANY,
-    PATIENCE,
-    SCAN_SECONDS,
+    REQUEST_TIMEOUT,
+    SCAN_TIMEOUT,
     Durable,
     Failed,
     Job,
@@ -25,58 +25,60 @@ from deskroster.ledger.engines import (
 from deskroster.ledger.engines.fence import Fence
 from deskroster.ledger.engines.nonces import digest
 from deskroster.ledger.engines.postgresql import call_limit, nonces, transactions
+from deskroster.ledger.engines.postgresql.advisory_lock import ADVISORY_LOCK, LockHolder
 from deskroster.ledger.engines.postgresql.connection import Primary, Session
-from deskroster.ledger.engines.postgresql.freshness import Questions
-from deskroster.ledger.engines.postgresql.keeper import OPENED, Keeper
+from deskroster.ledger.engines.postgresql.freshness import FreshnessQueries
 from deskroster.ledger.engines.postgresql.nonces import EvenClock
-from deskroster.ledger.engines.postgresql.worker import SILENT_SECONDS, Lane
+from deskroster.ledger.engines.postgresql.worker import READ_TIMEOUT, ConnectionWorker
 from deskroster.ledger.engines.waiting import in_time
 
 T = TypeVar("T")
-Rooms = Sequence[asyncio.Semaphore]
-"""What keeps a kind of work from taking all lanes."""
+Semaphores = Sequence[asyncio.Semaphore]
+"""Semaphores that keep a kind of work from taking all connections of the pool."""
 
-LANES = 5  # connections for all but questions; a company writes on one at a time
-LONG = 2  # of them, for what may take minutes: loading, checking, backups, founding, the upkeep
-SLOW = LANES - 1  # of them, for that and for writing, which waits for locks and disks: a short read finds the last one
-STUCK_AFTER = 1.0  # seconds that a writer waits for another, before whoever holds it up without working is ended
-HOLD_SECONDS = 4.0  # for the right to write; then another connection is tried
-TURN_TIMEOUT = "120s"  # of a migration for another one, or for a company that is founded: no verb waits behind it
-LOCK_TIMEOUT = "2s"  # of a migration for a table: whoever comes meanwhile waits behind it, and no verb waits for 4 s
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds between attempts to settle a doubt
+POOL_SIZE = 5  # connections for all but freshness queries; a company writes on one at a time
+MAX_LONG = 2  # of them, for work that may take minutes: loading, checking, backups, new companies, the upkeep
+MAX_SLOW = POOL_SIZE - 1  # of them, for that and for writes, which wait for locks and fsyncs: one is left for reads
+STUCK_SECONDS = 1.0  # seconds that a writer waits for a lock before an idle session that blocks it is terminated
+WRITE_LOCK_TIMEOUT = 4.0  # seconds for a company's write lock; then another connection is tried
+MIGRATION_LOCK_TIMEOUT = "120s"  # for a migration to wait for another, or for a new company: no verb waits behind it
+TABLE_LOCK_TIMEOUT = "2s"  # for a migration to lock a table: other processes queue behind it, and no verb waits for 4 s
+_MIN_BACKOFF, _MAX_BACKOFF = 0.05, 0.5  # seconds of backoff between retries, where an outcome is unknown
 
-_END_STUCK = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+_TERMINATE_BLOCKERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = ANY(pg_blocking_pids(%s)) AND wait_event_type = 'Client'
     AND state_change < now() - %s * interval '1 second'"""
 
 
 class PostgreSQL:
-    """A PostgreSQL database that others may write to as well.
+    """A PostgreSQL database that other processes may write to.
 
-    A company's writers take turns at its row in `companies`. Every transaction names the company that it is for, and
-    row-level security hides all others from it.
+    A company's write lock is the row lock of its row in `companies`. Every transaction sets the company that it is for,
+    and row-level security hides the rows of all others.
     """
 
     shared = True
     blocks = False
-    patience = 4.0  # with the query for freshness before it, a request is answered within eight, whatever happens
+    queue_timeout = 4.0  # seconds; with the freshness query before it, a request is answered within eight
     folder: Path | None = None
 
     def __init__(self, url: str) -> None:
-        """Connect. Raises ValueError for a URL that is none, Failed if no primary answers."""
+        """Connect. Raises ValueError for an invalid URL, Failed if no primary answers."""
         self.damage = ""
         self.alarm: Callable[[str], None] = lambda damage: None
         self._primary = Primary(url)
         self.fence = Fence()
-        self._questions = Questions(self._primary, self.fence)
+        self._freshness = FreshnessQueries(self._primary, self.fence)
         self._clock: Clock = SYSTEM
         self._even_clock = EvenClock()
-        self._lanes = [Lane(self._primary, transactions.wait_for_replicas) for _ in range(LANES)]
-        self._keeper = Keeper(self._primary)
-        self._idle: asyncio.Queue[Lane] | None = None
-        self._long, self._slow = asyncio.Semaphore(LONG), asyncio.Semaphore(SLOW)
-        self._doubtful: set[int] = set()
-        self._primary.met = self._keep_on
+        self._pool = [
+            ConnectionWorker(self._primary, transactions.require_synchronous_commit) for _ in range(POOL_SIZE)
+        ]
+        self._lock_holder = LockHolder(self._primary)
+        self._idle: asyncio.Queue[ConnectionWorker] | None = None
+        self._long, self._slow = asyncio.Semaphore(MAX_LONG), asyncio.Semaphore(MAX_SLOW)
+        self._unknown_outcomes: set[int] = set()
+        self._primary.on_connect = self._retake_advisory_lock
 
     @property
     def where(self) -> str:
@@ -86,21 +88,21 @@ class PostgreSQL:
         self._clock = clock
 
     def fresh(self, company_id: int, nonce: str | None, now: int) -> Awaitable[Durable]:
-        return self._questions.ask(company_id, None if nonce is None else digest(company_id, nonce), now)
+        return self._freshness.query(company_id, None if nonce is None else digest(company_id, nonce), now)
 
     def count_call(self, company_id: int, limit: int) -> Awaitable[int]:
         """Count a call in the database, by its clock. Raises Failed."""
         return self._count_call(company_id, limit)
 
     async def _count_call(self, company_id: int, limit: int) -> int:
-        (wait,) = await self._run_alone(call_limit.COUNT, (company_id, limit), company_id)
+        (wait,) = await self._run_in_one_round_trip(call_limit.COUNT, (company_id, limit), company_id)
         return int(wait)
 
     async def expire(self) -> None:
-        """Delete nonces that have expired, in short jobs, once the database's clock can be trusted."""
+        """Delete expired nonces, in short transactions, once the database's clock can be trusted."""
         now = await self.read(lambda db: db.moment(0))
         if self._even_clock.may_delete(now, self._clock.steady()):
-            while await self.write(lambda db: nonces.delete(db, int(now))) == nonces.AT_ONCE:
+            while await self.write(lambda db: nonces.delete(db, int(now))) == nonces.DELETE_BATCH:
                 pass
 
     def mark_damaged(self, damage: str) -> None:
@@ -110,102 +112,109 @@ class PostgreSQL:
 
     @property
     def in_doubt(self) -> bool:
-        return bool(self._doubtful)
+        return bool(self._unknown_outcomes)
 
     def doubts(self, company_id: int) -> bool:
-        return company_id in self._doubtful
+        return company_id in self._unknown_outcomes
 
-    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, patience: float = PATIENCE) -> T:
-        lane = await self._take((), patience)
+    async def read(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = REQUEST_TIMEOUT) -> T:
+        worker = await self._acquire((), timeout)
         try:
-            return await self._judged(
-                lane.run(lambda db: transactions.read_at_once(db, job, company_id, self.fence), within=patience)
-            )
-        finally:
-            self.give_back(lane)
-
-    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = SILENT_SECONDS) -> T:
-        rooms = (self._long, self._slow)
-        lane = await self._take(rooms, BEGIN_SECONDS)
-        try:
-            return await self._judged(
-                lane.run(lambda session: transactions.read_streamed(session, job, company_id, self.fence), silence)
-            )
-        finally:
-            self.give_back(lane, rooms)
-
-    async def copy(self, target: Path, fill: Job[None]) -> None:
-        await self.read_long(fill, silence=SCAN_SECONDS)
-
-    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, silence: float = COMMIT_SECONDS) -> T:
-        long = company_id == EVERY_COMPANY  # a company is founded, or the upkeep done: either takes its time
-        held = await self._locked(company_id, (self._long, self._slow) if long else (self._slow,))
-        return await held.commit(job, silence)
-
-    async def lock(self, company_id: int) -> "WriteLock":
-        return await self._locked(company_id, (self._slow,))
-
-    async def _locked(self, company_id: int, rooms: Rooms) -> "WriteLock":
-        if self.damage:
-            raise Damaged(self.damage)
-        lane = await self._take(rooms, HOLD_SECONDS)
-        loop = asyncio.get_running_loop()
-        relief = loop.call_later(STUCK_AFTER, self._relieve, lane)
-        deadline = loop.call_later(HOLD_SECONDS, lane.abort)
-        try:
-            number = await self._judged(
-                lane.run(lambda session: transactions.lock(session, company_id, self.fence), HOLD_SECONDS)
-            )
-        except BaseException:
-            self.give_back(lane, rooms)
-            raise
-        finally:
-            relief.cancel()
-            deadline.cancel()
-        return WriteLock(self, lane, number, rooms)
-
-    async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
-        pause = _FIRST_PAUSE
-        try:
-            while True:
-                try:
-                    held = await self.lock(company_id)
-                    try:
-                        found = await held.read(find)
-                    except BaseException:
-                        await held.release()
-                        raise
-                    await held.commit(lambda db: None)  # as durable as a write: it waits for the replica too
-                    return found
-                except (Damaged, Outdated):
-                    raise
-                except Exception:  # noqa: BLE001 - whatever it was, there is no answer yet
-                    self._doubtful.add(company_id)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
-        finally:
-            self._doubtful.discard(company_id)
-
-    async def _run_alone(self, statement: str, values: Sequence[int], company_id: int) -> Any:
-        """Run a statement in a transaction of its own, and return its row. It need not outlive a loss of power.
-
-        The server never waits for this process in that transaction, so a process that stands still blocks no other.
-        """
-        rooms = (self._slow,)
-        lane = await self._take(rooms, PATIENCE)
-        relief = asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve, lane)
-        try:
-            return await self._judged(
-                lane.run(
-                    lambda db: transactions.run_alone(db, statement, values, company_id, self.fence), within=PATIENCE
+            return await self._noting_damage(
+                worker.run(
+                    lambda db: transactions.read_buffered(db, job, company_id, self.fence), total_timeout=timeout
                 )
             )
         finally:
-            relief.cancel()
-            self.give_back(lane, rooms)
+            self.release_worker(worker)
+
+    async def read_long(self, job: Job[T], company_id: int = EVERY_COMPANY, read_timeout: float = READ_TIMEOUT) -> T:
+        semaphores = (self._long, self._slow)
+        worker = await self._acquire(semaphores, BEGIN_TIMEOUT)
+        try:
+            return await self._noting_damage(
+                worker.run(
+                    lambda session: transactions.read_streamed(session, job, company_id, self.fence), read_timeout
+                )
+            )
+        finally:
+            self.release_worker(worker, semaphores)
+
+    async def copy(self, target: Path, fill: Job[None]) -> None:
+        await self.read_long(fill, read_timeout=SCAN_TIMEOUT)
+
+    async def write(self, job: Job[T], company_id: int = EVERY_COMPANY, timeout: float = COMMIT_TIMEOUT) -> T:
+        is_long = company_id == EVERY_COMPANY  # a company is created, or the upkeep runs: either may take long
+        lock = await self._take_write_lock(company_id, (self._long, self._slow) if is_long else (self._slow,))
+        return await lock.commit(job, timeout)
+
+    async def lock(self, company_id: int) -> "WriteLock":
+        return await self._take_write_lock(company_id, (self._slow,))
+
+    async def _take_write_lock(self, company_id: int, semaphores: Semaphores) -> "WriteLock":
+        if self.damage:
+            raise Damaged(self.damage)
+        worker = await self._acquire(semaphores, WRITE_LOCK_TIMEOUT)
+        loop = asyncio.get_running_loop()
+        terminator = loop.call_later(STUCK_SECONDS, self._terminate_blockers, worker)
+        deadline = loop.call_later(WRITE_LOCK_TIMEOUT, worker.abort)
+        try:
+            number = await self._noting_damage(
+                worker.run(lambda session: transactions.lock(session, company_id, self.fence), WRITE_LOCK_TIMEOUT)
+            )
+        except BaseException:
+            self.release_worker(worker, semaphores)
+            raise
+        finally:
+            terminator.cancel()
+            deadline.cancel()
+        return WriteLock(self, worker, number, semaphores)
+
+    async def resolve(self, find: Job[T | None], company_id: int) -> T | None:
+        backoff = _MIN_BACKOFF
+        try:
+            while True:
+                try:
+                    lock = await self.lock(company_id)
+                    try:
+                        result = await lock.read(find)
+                    except BaseException:
+                        await lock.release()
+                        raise
+                    await lock.commit(lambda db: None)  # an empty commit proves that the standby has all before it
+                    return result
+                except (Damaged, Outdated):
+                    raise
+                except Exception:  # noqa: BLE001 - retry, whatever it was: the outcome is still unknown
+                    self._unknown_outcomes.add(company_id)
+                    await asyncio.sleep(backoff)
+                    backoff = min(2 * backoff, _MAX_BACKOFF)
+        finally:
+            self._unknown_outcomes.discard(company_id)
+
+    async def _run_in_one_round_trip(self, statement: str, values: Sequence[int], company_id: int) -> Any:
+        """Run a statement in a transaction of its own, and return its row. It may be lost in a power failure.
+
+        The server never waits for this process during that transaction, so a frozen process blocks no other.
+        """
+        semaphores = (self._slow,)
+        worker = await self._acquire(semaphores, REQUEST_TIMEOUT)
+        terminator = asyncio.get_running_loop().call_later(STUCK_SECONDS, self._terminate_blockers, worker)
+        try:
+            return await self._noting_damage(
+                worker.run(
+                    lambda db: transactions.run_in_one_round_trip(db, statement, values, company_id, self.fence),
+                    total_timeout=REQUEST_TIMEOUT,
+                )
+            )
+        finally:
+            terminator.cancel()
+            self.release_worker(worker, semaphores)
 
     def read_now(self, job: Job[T]) -> T:
-        return self._keeper.run_now(lambda session: transactions.read_streamed(session, job, EVERY_COMPANY, self.fence))
+        return self._lock_holder.run_now(
+            lambda session: transactions.read_streamed(session, job, EVERY_COMPANY, self.fence)
+        )
 
     def write_now(self, job: Job[T]) -> T:
         def transaction(session: Session) -> T:
@@ -215,138 +224,147 @@ class PostgreSQL:
             transactions.commit(session, lambda db: None)
             return result
 
-        return self._keeper.run_now(transaction)
+        return self._lock_holder.run_now(transaction)
 
     def migrate(self, steps: Callable[[Connection], None], job: Job[None]) -> None:
         """Run the steps of a migration, and a job, in one transaction, one process at a time. Raises Failed."""
-        plain = self._primary.connect()
-        plain.autocommit = False
-        engine = create_engine("postgresql+psycopg://", creator=lambda: plain, poolclass=StaticPool)
+        raw_connection = self._primary.connect()
+        raw_connection.autocommit = False
+        engine = create_engine("postgresql+psycopg://", creator=lambda: raw_connection, poolclass=StaticPool)
         try:
             with engine.connect() as connection:
-                turn = f"SELECT pg_advisory_xact_lock({OPENED}, 1), pg_advisory_xact_lock({OPENED}, 2)"
-                for statement in (f"SET lock_timeout = '{TURN_TIMEOUT}'", turn, f"SET lock_timeout = '{LOCK_TIMEOUT}'"):
+                for statement in (
+                    f"SET lock_timeout = '{MIGRATION_LOCK_TIMEOUT}'",
+                    f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK}, 1), pg_advisory_xact_lock({ADVISORY_LOCK}, 2)",
+                    f"SET lock_timeout = '{TABLE_LOCK_TIMEOUT}'",
+                ):
                     connection.execute(text(statement))
                 steps(connection)
-                job(Session(plain))
+                job(Session(raw_connection))
                 connection.commit()
         except (psycopg.Error, DBAPIError) as error:
             raise Failed(str(getattr(error, "orig", error)).strip()) from error
         finally:
             engine.dispose()
-            plain.close()
+            raw_connection.close()
 
-    def harden_now(self) -> None:
-        pass  # who decides an outcome has done so
+    def make_durable_now(self) -> None:
+        pass  # `resolve` has done so
 
-    def take_alone(self) -> None:
-        self._keeper.take_alone()
+    def lock_exclusively(self) -> None:
+        self._lock_holder.lock_exclusively()
 
     async def aclose(self) -> None:
-        await self._questions.close()
+        await self._freshness.close()
 
     def close(self) -> None:
-        for lane in (*self._lanes, self._keeper):
-            lane.close()
+        for worker in (*self._pool, self._lock_holder):
+            worker.close()
 
-    async def _judged(self, running: Coroutine[Any, Any, T]) -> T:
+    async def _noting_damage(self, running: Coroutine[Any, Any, T]) -> T:
         try:
             return await running
         except Damaged as error:
             self.mark_damaged(str(error))
             raise
 
-    async def _take(self, rooms: Rooms, patience: float) -> Lane:
-        """Return a lane that nobody uses, once there is room in all of these. Raises NotBegun after the patience."""
+    async def _acquire(self, semaphores: Semaphores, timeout: float) -> ConnectionWorker:
+        """Take a free worker from the pool, after all these semaphores. Raises NotBegun after `timeout` seconds."""
         if self._idle is None:
             self._idle = asyncio.LifoQueue()
-            for lane in reversed(self._lanes):
-                self._idle.put_nowait(lane)
-        if self._idle.empty() or any(room.locked() for room in rooms):
-            return await in_time(self._taken(rooms), patience, lambda lane: self.give_back(lane, rooms))
-        return await self._taken(rooms)
+            for worker in reversed(self._pool):
+                self._idle.put_nowait(worker)
+        if self._idle.empty() or any(semaphore.locked() for semaphore in semaphores):
+            return await in_time(
+                self._wait_for_worker(semaphores), timeout, lambda worker: self.release_worker(worker, semaphores)
+            )
+        return await self._wait_for_worker(semaphores)
 
-    async def _taken(self, rooms: Rooms) -> Lane:
-        taken: list[asyncio.Semaphore] = []
+    async def _wait_for_worker(self, semaphores: Semaphores) -> ConnectionWorker:
+        acquired: list[asyncio.Semaphore] = []
         assert self._idle is not None
         try:
-            for room in rooms:
-                await room.acquire()
-                taken.append(room)
+            for semaphore in semaphores:
+                await semaphore.acquire()
+                acquired.append(semaphore)
             return await self._idle.get()
         except BaseException:
-            for room in taken:
-                room.release()
+            for semaphore in acquired:
+                semaphore.release()
             raise
 
-    def give_back(self, lane: Lane, rooms: Rooms = ()) -> None:
-        """Let others have a lane, and the room that was taken for it."""
+    def release_worker(self, worker: ConnectionWorker, semaphores: Semaphores = ()) -> None:
+        """Return a worker to the pool, and release the semaphores that were acquired for it."""
         assert self._idle is not None
-        self._idle.put_nowait(lane)
-        for room in rooms:
-            room.release()
+        self._idle.put_nowait(worker)
+        for semaphore in semaphores:
+            semaphore.release()
 
-    def _relieve(self, lane: "Lane") -> None:
-        """End who holds up a lane that waits for a lock, while they wait for their own process: it is stuck.
+    def _terminate_blockers(self, worker: "ConnectionWorker") -> None:
+        """Terminate the sessions that block a worker with their locks while they are idle: their process is stuck.
 
-        Safe, because an outcome is decided under the lock. Who waits for the replica of a commit is not ended: that
-        would show the commit without it.
+        Safe, because an outcome is decided under the lock. A session whose commit waits for a standby is not
+        terminated: that would make the commit visible without one.
         """
-        pid = lane.pid
+        pid = worker.pid
         if pid is not None:
-            self._keeper.end_silence(SILENT_SECONDS)
-            self._keeper.start(lambda session: session.connection.execute(_END_STUCK, (pid, STUCK_AFTER)).fetchall())
-            asyncio.get_running_loop().call_later(STUCK_AFTER, self._relieve_again, lane, pid)
+            self._lock_holder.check_read_timeout(READ_TIMEOUT)
+            self._lock_holder.run_in_background(
+                lambda session: session.connection.execute(_TERMINATE_BLOCKERS, (pid, STUCK_SECONDS)).fetchall()
+            )
+            asyncio.get_running_loop().call_later(STUCK_SECONDS, self._terminate_blockers_again, worker, pid)
 
-    def _relieve_again(self, lane: "Lane", pid: int) -> None:
-        if lane.waiting and lane.pid == pid:
-            self._relieve(lane)
+    def _terminate_blockers_again(self, worker: "ConnectionWorker", pid: int) -> None:
+        if worker.busy and worker.pid == pid:
+            self._terminate_blockers(worker)
 
-    def _keep_on(self) -> None:
-        """See to it that it is said by a session that lasts: where one connection had to be made again, all had to."""
-        self._keeper.start(lambda session: None)
+    def _retake_advisory_lock(self) -> None:
+        """Take the advisory lock again after a reconnect: where one connection was lost, the lock's may be too."""
+        self._lock_holder.run_in_background(lambda session: None)
 
 
 class WriteLock:
-    """A transaction that holds the row of a company."""
+    """A transaction that holds the row lock of a company."""
 
-    def __init__(self, engine: PostgreSQL, lane: Lane, number: int | None, rooms: Rooms) -> None:
+    def __init__(
+        self, engine: PostgreSQL, worker: ConnectionWorker, number: int | None, semaphores: Semaphores
+    ) -> None:
         self.number = number
-        self._rooms = rooms
+        self._semaphores = semaphores
         self._engine = engine
-        self._lane: Lane | None = lane
+        self._worker: ConnectionWorker | None = worker
 
-    async def read(self, job: Job[T], patience: float = PATIENCE) -> T:
-        assert self._lane is not None
-        return await self._lane.run(job, within=patience)
+    async def read(self, job: Job[T], timeout: float = REQUEST_TIMEOUT) -> T:
+        assert self._worker is not None
+        return await self._worker.run(job, total_timeout=timeout)
 
-    async def commit(self, job: Job[T], patience: float = COMMIT_SECONDS) -> T:
-        """Run a job and commit. Raises InDoubt for a commit that was done without its replica."""
-        lane = self._lane
-        assert lane is not None
+    async def commit(self, job: Job[T], timeout: float = COMMIT_TIMEOUT) -> T:
+        """Run a job and commit. Raises InDoubt if no standby has confirmed the commit."""
+        worker = self._worker
+        assert worker is not None
         try:
-            return await lane.run(lambda session: transactions.commit(session, job), patience, within=patience)
+            return await worker.run(lambda session: transactions.commit(session, job), timeout, total_timeout=timeout)
         finally:
-            self._end()
+            self._release_worker()
 
     def withdraw(self) -> bool:
-        return False  # a commit has a connection of its own and begins at once
+        return False  # a commit has a connection of its own and starts at once
 
     async def release(self) -> None:
-        if self._lane is not None:
+        if self._worker is not None:
             try:
-                await self._lane.run(lambda session: session.connection.execute("ROLLBACK"))
+                await self._worker.run(lambda session: session.connection.execute("ROLLBACK"))
             except Failed:
                 pass  # the connection is gone, and the lock with it
             finally:
-                self._end()
+                self._release_worker()
 
     async def reject(self) -> None:
-        if self._lane is not None:
-            self._lane.abort()
+        if self._worker is not None:
+            self._worker.abort()
             await self.release()
 
-    def _end(self) -> None:
-        lane, self._lane = self._lane, None
-        if lane is not None:
-            self._engine.give_back(lane, self._rooms)
+    def _release_worker(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._engine.release_worker(worker, self._semaphores)

@@ -1,4 +1,4 @@
-"""Asking: what is durable now, on a database that others write to. One question serves all who wait for an answer."""
+"""Freshness queries: what is durable now, on a database that others write to. Waiting requests share one query."""
 
 import asyncio
 from collections import defaultdict
@@ -11,32 +11,32 @@ from psycopg.errors import error_from_result
 
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
-from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, noted
-from deskroster.ledger.engines.postgresql.connection import Primary, abort, watched
+from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, parse_notes
+from deskroster.ledger.engines.postgresql.connection import Primary, abort, closed_check
 from deskroster.ledger.engines.postgresql.nonces import SPEND
 
-QUESTION_SECONDS = 3.0  # for an answer; then whoever asked is told Busy
-MAX_ASKED = 500  # nonces of one question
-ASKING = 16  # connections that ask at once, each for another company
-ROOM_SECONDS = 1.0  # that a question may wait for one of them
-CONNECTING = 2  # connections that are made at once
-CONNECTING_SECONDS = 3.0  # that a question may wait for one to be made, behind others that are
-STALE_SECONDS = 3.0  # that somebody may have waited for an earlier question when the next one is put
+QUERY_TIMEOUT = 3.0  # seconds for the result; then the requests are refused with Busy
+MAX_BATCH = 500  # requests that share one query
+MAX_CONNECTIONS = 16  # connections in use at once, each for another company
+ACQUIRE_TIMEOUT = 1.0  # seconds that a query may wait for one of them
+MAX_CONNECTING = 2  # threads that connect
+CONNECT_QUEUE_TIMEOUT = 3.0  # seconds that a query may wait for a new connection, behind others that are made
+MAX_WAIT_SECONDS = 3.0  # seconds that a request may have waited for an earlier query when the next one starts
 
-_STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
+_SELECT_STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
     {NOTES_AS_TEXT},
     current_setting('synchronous_standby_names') <> '', """
-_QUESTIONS = {
-    b"spending": SPEND + _STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
-    b"plain": _STATE + "NULL",
-    b"proving": _STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
+_STATEMENTS = {
+    b"spending": SPEND + _SELECT_STATE + "(SELECT string_agg(encode(digest, 'hex'), ' ') FROM spent)",
+    b"plain": _SELECT_STATE + "NULL",
+    b"proving": _SELECT_STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
 }
-"""By the names under which a connection prepares them. What is no nonce in their last column is of no interest."""
-_WELL = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+"""By the names under which a connection prepares them. The last column is for the nonces, and ignored in the others."""
+_SUCCESS = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
-class _Told(NamedTuple):
-    """The answer to a question."""
+class _Result(NamedTuple):
+    """The result of a query."""
 
     number: int
     head: bytes
@@ -44,209 +44,210 @@ class _Told(NamedTuple):
     unused: set[bytes]
 
 
-class _Asked(NamedTuple):
+class _Waiter(NamedTuple):
     nonce: bytes | None
     now: int
-    since: float  # of the loop
-    answer: "asyncio.Future[Durable]"
+    since: float  # of the event loop's clock
+    future: "asyncio.Future[Durable]"
 
 
-class Questions:
-    """The questions of one process. There is one at a time for a company; who comes meanwhile shares the next.
+class FreshnessQueries:
+    """The freshness queries of one process, one at a time for a company. Requests that arrive meanwhile share the next.
 
-    A primary that was cut off from its cluster does not know it at once. So where there are synchronous standbys a
-    question writes, if only a note, and is answered when a standby has that: one that follows another primary never
-    gets it. Elsewhere nothing needs to be waited for: a nonce may be forgotten when the machine loses its power.
+    A primary that was cut off from its cluster does not know it at once. So where there are synchronous standbys, a
+    query also writes, if only a WAL message, and is answered once a standby has received that. A standby that follows
+    another primary never receives it. Without synchronous standbys nothing is waited for: a spent nonce may be lost in
+    a power failure.
     """
 
     def __init__(self, primary: Primary, fence: Fence) -> None:
         self._primary = primary
         self._fence = fence
-        self._threads = ThreadPoolExecutor(CONNECTING, "connecting")
-        self._waiting: defaultdict[int, list[_Asked]] = defaultdict(list)
+        self._thread_pool = ThreadPoolExecutor(MAX_CONNECTING, "connecting")
+        self._waiting: defaultdict[int, list[_Waiter]] = defaultdict(list)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._idle: list[_Line] = []
-        self._busy: set[_Line] = set()
-        self._room = asyncio.Semaphore(ASKING)
+        self._idle: list[_QueryConnection] = []
+        self._busy: set[_QueryConnection] = set()
+        self._semaphore = asyncio.Semaphore(MAX_CONNECTIONS)
 
-    async def ask(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
-        """Return what is durable, of no earlier moment than this; spend a nonce with it. Raises Busy."""
+    async def query(self, company_id: int, nonce: bytes | None, now: int) -> Durable:
+        """Return the durable state as of now or later, and spend a nonce. Raises Busy."""
         loop = asyncio.get_running_loop()
-        asked = _Asked(nonce, now, loop.time(), loop.create_future())
-        self._waiting[company_id].append(asked)
+        waiter = _Waiter(nonce, now, loop.time(), loop.create_future())
+        self._waiting[company_id].append(waiter)
         if company_id not in self._tasks:
-            self._tasks[company_id] = loop.create_task(self._run(company_id))
-        return await asked.answer
+            self._tasks[company_id] = loop.create_task(self._run_company(company_id))
+        return await waiter.future
 
     async def close(self) -> None:
-        """Refuse whoever still waits, and hang up."""
-        for line in self._busy:
-            line.abort()
+        """Refuse the requests that still wait, and close the connections."""
+        for connection in self._busy:
+            connection.abort()
         while self._tasks:
             await asyncio.wait(list(self._tasks.values()))
         while self._idle:
-            self._idle.pop().drop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+            self._idle.pop().close()
+        self._thread_pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, company_id: int) -> None:
-        batch: list[_Asked] = []
+    async def _run_company(self, company_id: int) -> None:
+        batch: list[_Waiter] = []
         try:
-            while batch := self._take(company_id):
-                await self._settle(company_id, batch)
+            while batch := self._take_batch(company_id):
+                await self._run_batch(company_id, batch)
         finally:
             del self._tasks[company_id]
-            for asked in (*batch, *self._waiting.pop(company_id, ())):
-                _refuse(asked)
+            for waiter in (*batch, *self._waiting.pop(company_id, ())):
+                _refuse(waiter)
 
-    def _take(self, company_id: int) -> list[_Asked]:
+    def _take_batch(self, company_id: int) -> list[_Waiter]:
         waiting = self._waiting.pop(company_id, [])
-        stale = asyncio.get_running_loop().time() - STALE_SECONDS
-        if waiting and waiting[0].since < stale:
-            for asked in waiting:
-                if asked.since < stale:
-                    _refuse(asked)
-            waiting = [asked for asked in waiting if asked.since >= stale]
-        if len(waiting) > MAX_ASKED:
-            self._waiting[company_id] = waiting[MAX_ASKED:]
-        return waiting[:MAX_ASKED]
+        deadline = asyncio.get_running_loop().time() - MAX_WAIT_SECONDS
+        if waiting and waiting[0].since < deadline:
+            for waiter in waiting:
+                if waiter.since < deadline:
+                    _refuse(waiter)
+            waiting = [waiter for waiter in waiting if waiter.since >= deadline]
+        if len(waiting) > MAX_BATCH:
+            self._waiting[company_id] = waiting[MAX_BATCH:]
+        return waiting[:MAX_BATCH]
 
-    async def _settle(self, company_id: int, batch: list[_Asked]) -> None:
-        first: dict[bytes, _Asked] = {}  # who asks for a nonce first gets it
-        for asked in batch:
-            if asked.nonce is not None:
-                first.setdefault(asked.nonce, asked)
+    async def _run_batch(self, company_id: int, batch: list[_Waiter]) -> None:
+        first_waiter: dict[bytes, _Waiter] = {}  # the first request with a nonce gets it
+        for waiter in batch:
+            if waiter.nonce is not None:
+                first_waiter.setdefault(waiter.nonce, waiter)
         try:
-            number, head, notes, unused = await self._ask(company_id, list(first), batch[0].now)
+            number, head, notes, unused = await self._query(company_id, list(first_waiter), batch[0].now)
             self._fence.check(notes)
         except (Failed, psycopg.Error, OSError):
-            for asked in batch:
-                _refuse(asked)
+            for waiter in batch:
+                _refuse(waiter)
             return
-        for asked in batch:
-            mine = asked.nonce is None or (asked.nonce in unused and first[asked.nonce] is asked)
-            if not asked.answer.done():
-                asked.answer.set_result(Durable(number, head, int(notes.get(COMPANY_LIST, 0)), mine))
+        for waiter in batch:
+            is_unused = waiter.nonce is None or (waiter.nonce in unused and first_waiter[waiter.nonce] is waiter)
+            if not waiter.future.done():
+                waiter.future.set_result(Durable(number, head, int(notes.get(COMPANY_LIST, 0)), is_unused))
 
-    async def _ask(self, company_id: int, nonces: list[bytes], now: int) -> _Told:
+    async def _query(self, company_id: int, nonces: list[bytes], now: int) -> _Result:
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(ROOM_SECONDS):
-            await self._room.acquire()
+        async with asyncio.timeout(ACQUIRE_TIMEOUT):
+            await self._semaphore.acquire()
         try:
-            line = self._usable()
-            if line is None:
-                async with asyncio.timeout(CONNECTING_SECONDS):
-                    line = await _Line.open(self._primary, self._threads)
-            self._busy.add(line)
-            deadline = loop.call_later(QUESTION_SECONDS, line.abort)
+            connection = self._idle_connection()
+            if connection is None:
+                async with asyncio.timeout(CONNECT_QUEUE_TIMEOUT):
+                    connection = await _QueryConnection.open(self._primary, self._thread_pool)
+            self._busy.add(connection)
+            deadline = loop.call_later(QUERY_TIMEOUT, connection.abort)
             try:
-                found = await line.ask(company_id, nonces, now)
+                result = await connection.query(company_id, nonces, now)
             except BaseException:
-                line.drop()
+                connection.close()
                 raise
             finally:
                 deadline.cancel()
-                self._busy.discard(line)
-            self._idle.append(line)
+                self._busy.discard(connection)
+            self._idle.append(connection)
         finally:
-            self._room.release()
-        return found
+            self._semaphore.release()
+        return result
 
-    def _usable(self) -> "_Line | None":
-        """Return a connection that is still there."""
+    def _idle_connection(self) -> "_QueryConnection | None":
+        """Return an idle connection that has not ended, or None."""
         while self._idle:
-            line = self._idle.pop()
-            if not line.ended:
-                return line
-            line.drop()
+            connection = self._idle.pop()
+            if not connection.has_ended:
+                return connection
+            connection.close()
         return None
 
 
-class _Line:
-    """A connection that asks. It is set to one company, and to wait for standbys where there are any.
+class _QueryConnection:
+    """A connection for freshness queries. It is set to one company, and waits for standbys where there are any.
 
-    It talks to libpq itself: what a question costs is what a read costs.
+    It uses libpq directly, because each read waits for such a query.
     """
 
-    def __init__(self, link: Any, primary: Primary) -> None:
-        self._link = link
+    def __init__(self, pgconn: Any, primary: Primary) -> None:
+        self._pgconn = pgconn
         self._primary = primary
         self._loop = asyncio.get_running_loop()
-        self._descriptor: int = link.socket
-        self._something_came = watched(self)
-        self._answer: asyncio.Future[Any] | None = None
+        self._descriptor: int = pgconn.socket
+        self._is_readable = closed_check(self)
+        self._future: asyncio.Future[Any] | None = None
         self._result: Any = None
         self._prepared: set[bytes] = set()
         self._company_id = EVERY_COMPANY
-        self._standbys: bool | None = None
-        link.nonblocking = 1
+        self._waits_for_standbys: bool | None = None
+        pgconn.nonblocking = 1
         self._loop.add_reader(self._descriptor, self._receive)
 
     @classmethod
-    async def open(cls, primary: Primary, threads: Executor) -> "_Line":
-        return cls(await asyncio.get_running_loop().run_in_executor(threads, primary.link), primary)
+    async def open(cls, primary: Primary, threads: Executor) -> "_QueryConnection":
+        return cls(await asyncio.get_running_loop().run_in_executor(threads, primary.connect_raw), primary)
 
-    async def ask(self, company_id: int, nonces: list[bytes], now: int) -> _Told:
-        if self._standbys is None:
-            await self._do("SET synchronous_commit = off")
-            self._standbys = False
+    async def query(self, company_id: int, nonces: list[bytes], now: int) -> _Result:
+        if self._waits_for_standbys is None:
+            await self._execute("SET synchronous_commit = off")
+            self._waits_for_standbys = False
         if company_id != self._company_id:
-            await self._do(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
+            await self._execute(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
             self._company_id = company_id
-        end, notes, standbys, unused = await self._question(company_id, nonces, now)
-        if (standbys == b"t") != self._standbys:
-            await self._do(f"SET synchronous_commit = {'off' if self._standbys else 'remote_write'}")
-            self._standbys = not self._standbys
-            if self._standbys:
-                end, notes, _, _ = await self._question(company_id, [], now)
-        if end is None:
+        log_end, notes, standbys, unused = await self._run_statement(company_id, nonces, now)
+        if (standbys == b"t") != self._waits_for_standbys:
+            await self._execute(f"SET synchronous_commit = {'off' if self._waits_for_standbys else 'remote_write'}")
+            self._waits_for_standbys = not self._waits_for_standbys
+            if self._waits_for_standbys:
+                log_end, notes, _, _ = await self._run_statement(company_id, [], now)
+        if log_end is None:
             raise Failed(f"company {company_id} is not there")
-        number, head = end.decode().split()
+        number, head = log_end.decode().split()
         spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
-        return _Told(int(number), bytes.fromhex(head), noted((notes or b"").decode()), spent)
+        return _Result(int(number), bytes.fromhex(head), parse_notes((notes or b"").decode()), spent)
 
-    async def _question(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
-        name, values = b"proving" if self._standbys else b"plain", [b"%d" % company_id]
+    async def _run_statement(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
+        name, values = b"proving" if self._waits_for_standbys else b"plain", [b"%d" % company_id]
         if nonces:
             name, digests = b"spending", b",".join(b'"\\\\x%b"' % nonce.hex().encode() for nonce in nonces)
             values += [b"%d" % now, b"{%b}" % digests]
         if name not in self._prepared:
-            self._link.send_prepare(name, _QUESTIONS[name].encode())
-            await self._answered()
+            self._pgconn.send_prepare(name, _STATEMENTS[name].encode())
+            await self._wait_for_result()
             self._prepared.add(name)
-        self._link.send_query_prepared(name, values)
-        result = await self._answered()
+        self._pgconn.send_query_prepared(name, values)
+        result = await self._wait_for_result()
         return [result.get_value(0, column) for column in range(3)] + [result.get_value(0, 3) or b""]
 
-    async def _do(self, statement: str) -> None:
-        self._link.send_query(statement.encode())
-        await self._answered()
+    async def _execute(self, statement: str) -> None:
+        self._pgconn.send_query(statement.encode())
+        await self._wait_for_result()
 
-    async def _answered(self) -> Any:
-        """Return the result of what was sent. Raises psycopg.Error."""
-        self._answer = self._loop.create_future()
+    async def _wait_for_result(self) -> Any:
+        """Wait for the result of what was sent. Raises psycopg.Error."""
+        self._future = self._loop.create_future()
         self._flush()
-        result = await self._answer
-        if result is None or result.status not in _WELL:
+        result = await self._future
+        if result is None or result.status not in _SUCCESS:
             raise psycopg.OperationalError("no answer") if result is None else error_from_result(result)
         return result
 
     def _flush(self) -> None:
-        if self._link.flush():  # not all of it could be sent
+        if self._pgconn.flush():  # the socket's buffer is full
             self._loop.add_writer(self._descriptor, self._flush_the_rest)
 
     def _flush_the_rest(self) -> None:
         try:
-            if not self._link.flush():
+            if not self._pgconn.flush():
                 self._loop.remove_writer(self._descriptor)
         except psycopg.Error as error:
             self._fail(error)
 
     def _receive(self) -> None:
-        link = self._link
+        pgconn = self._pgconn
         try:
-            link.consume_input()
-            while not link.is_busy():
-                result = link.get_result()
+            pgconn.consume_input()
+            while not pgconn.is_busy():
+                result = pgconn.get_result()
                 if result is None:
                     break
                 self._result = result
@@ -255,42 +256,42 @@ class _Line:
         except psycopg.Error as error:
             self._fail(error)
             return
-        answer, self._answer = self._answer, None
-        if answer is None:  # nothing was asked
-            self._leave()
-        elif not answer.done():
-            answer.set_result(self._result)
+        future, self._future = self._future, None
+        if future is None:  # no query is running
+            self._stop_watching()
+        elif not future.done():
+            future.set_result(self._result)
         self._result = None
 
     def _fail(self, error: psycopg.Error) -> None:
-        self._leave()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        self._stop_watching()
+        if self._future is not None and not self._future.done():
+            self._future.set_exception(error)
 
     def fileno(self) -> int:
-        return int(self._link.socket)
+        return int(self._pgconn.socket)
 
     @property
-    def ended(self) -> bool:
-        return self._descriptor < 0 or self._something_came() or not self._primary.has(self._link)
+    def has_ended(self) -> bool:
+        return self._descriptor < 0 or self._is_readable() or not self._primary.is_current(self._pgconn)
 
     def abort(self) -> None:
-        """Let the question fail. To cancel it would ask the server, which may not answer."""
-        self._primary.doubt(self._link)
+        """Shut down the socket, so that the query fails. Cancelling it would need an answer from the server."""
+        self._primary.prefer_others(self._pgconn)
         abort(self)
 
-    def drop(self) -> None:
-        self._leave()
-        self._link.finish()
+    def close(self) -> None:
+        self._stop_watching()
+        self._pgconn.finish()
 
-    def _leave(self) -> None:
-        """Listen no more."""
+    def _stop_watching(self) -> None:
+        """Stop watching the socket."""
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
             self._descriptor = -1
 
 
-def _refuse(asked: _Asked) -> None:
-    if not asked.answer.done():
-        asked.answer.set_exception(Busy())
+def _refuse(waiter: _Waiter) -> None:
+    if not waiter.future.done():
+        waiter.future.set_exception(Busy())

@@ -1,4 +1,4 @@
-"""What PostgreSQL tells of itself: a part of a session (`engines.Db`)."""
+"""Introspection of PostgreSQL: the part of `engines.Db` that asks the database about itself."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,11 +20,11 @@ _DECLARED = """
     UNION ALL SELECT 'trigger ' || c.relname || ' ' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
     ORDER BY 1"""
-"""Nothing that a major version of PostgreSQL words in another way."""
+"""Only what every major version of PostgreSQL reports in the same words: the result is signed."""
 
 
 class Introspection:
-    """Answers by queries on the session that it is a part of."""
+    """A mixin of `Session`: each method is a query on it."""
 
     bytewise = '"C"'
 
@@ -38,10 +38,10 @@ class Introspection:
         return [text for (text,) in self.execute(_DECLARED)]
 
     def faults(self, most: int, *, quickly: bool = False) -> Iterator[str]:
-        return iter(())  # PostgreSQL looks at each page when it is read
+        return iter(())  # PostgreSQL checks each page as it reads it
 
     def dangling(self) -> Iterator[str]:
-        return iter(())  # PostgreSQL does not let it come to that
+        return iter(())  # PostgreSQL enforces its foreign keys
 
     def moment(self, ours: float) -> float:
         return float(self.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0])
@@ -57,7 +57,7 @@ class Introspection:
         return None if row is None else str(row[0])
 
     def shrink_cache(self) -> None:
-        pass  # its cache is the server's
+        pass  # the cache is on the server
 
     def damage(self, error: Exception) -> Damage | None:
-        return None  # after any error the transaction is aborted
+        return None  # any error aborts the transaction

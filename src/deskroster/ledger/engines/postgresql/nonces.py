@@ -1,23 +1,24 @@
-"""Nonces in a database that several processes use: how they are spent, and when they may be deleted."""
+"""Nonces in a database that several processes share: how they are spent, and when they may be deleted."""
 
 from deskroster.ledger.engines import Db
 from deskroster.ledger.engines.nonces import LIFETIME
 
-AT_ONCE = 5_000  # that are deleted in one job
-_FAR = 86_400  # seconds: a nonce that is stored for longer was spent by a clock that ran ahead
-_JUMP = 60  # seconds by which the database's clock may differ from ours in a minute without having been set
+DELETE_BATCH = 5_000  # nonces that one transaction deletes
+_MAX_AHEAD = 86_400  # seconds: a nonce that expires later was spent by a clock that ran ahead
+_MAX_DRIFT = 60  # seconds by which the offset between the clocks may change in a minute: more, and one was set
 
-_THEIRS = "floor(extract(epoch FROM clock_timestamp()))::bigint"
+_DB_TIME = "floor(extract(epoch FROM clock_timestamp()))::bigint"
 SPEND = f"""WITH spent AS (
     INSERT INTO nonces (company_id, digest, until)
-        SELECT $1::bigint, digest, greatest({_THEIRS}, $2::bigint) + {LIFETIME} FROM unnest($3::bytea[]) AS digest
+        SELECT $1::bigint, digest, greatest({_DB_TIME}, $2::bigint) + {LIFETIME} FROM unnest($3::bytea[]) AS digest
     ON CONFLICT (company_id, digest) DO UPDATE SET until = excluded.until
-        WHERE nonces.until <= least({_THEIRS}, $2::bigint)
+        WHERE nonces.until <= least({_DB_TIME}, $2::bigint)
     RETURNING digest
 ) """
-"""Before a query, which can select the digests `FROM spent` that had not been used.
+"""Precedes a query, which can select `FROM spent` the digests of the nonces that were unused.
 
-A nonce may be used again only when both the database's clock and ours say so: neither can be set ahead to allow it.
+A nonce may be used again only when it has expired by the database's clock and by ours: setting one of them ahead is
+not enough.
 """
 _DELETE = (
     "DELETE FROM nonces WHERE (until <= ? OR until > ?)"
@@ -25,31 +26,31 @@ _DELETE = (
 )
 
 
-def delete(db: Db, now: int, most: int = AT_ONCE) -> int:
-    """Delete nonces that may be used again, so many at most; return how many these were.
+def delete(db: Db, now: int, most: int = DELETE_BATCH) -> int:
+    """Delete up to `most` expired nonces; return how many were deleted.
 
-    And those that a clock which ran a day ahead has spent. They are found by an index. One that is used again meanwhile
-    stays: its row has another time by then.
+    Nonces that expire in more than a day are deleted too: a clock that ran ahead has spent them. Rows are found by an
+    index. One that is spent again meanwhile stays, because it has another expiry by then.
     """
-    far = now + _FAR
-    return len(db.execute(_DELETE, (now, far, now, far, most)).fetchall())
+    too_late = now + _MAX_AHEAD
+    return len(db.execute(_DELETE, (now, too_late, now, too_late, most)).fetchall())
 
 
 class EvenClock:
-    """Whether the database's clock has run evenly for as long as a nonce lives.
+    """Tells whether the database's clock was not set for as long as a nonce lives.
 
-    It can be set like any other. Set ahead, it would have all nonces deleted, and they could be used again when it is
-    set right. So a process deletes none before it has seen that clock run evenly for their lifetime.
+    If it was set ahead, all nonces would be deleted, and could be used again once it is set right. So a process deletes
+    none before it has seen that clock run evenly, beside the monotonic clock, for the lifetime of a nonce.
     """
 
     def __init__(self) -> None:
-        self._offset: float | None = None  # of the database's clock from ours that only goes forward
+        self._offset: float | None = None  # of the database's clock from our monotonic clock
         self._even_since = 0.0
 
-    def may_delete(self, theirs: float, steady: float) -> bool:
-        """Take note of the database's time and ours; tell whether nonces that have expired by it may be deleted."""
-        offset = theirs - steady
-        if self._offset is None or abs(offset - self._offset) > _JUMP:
-            self._even_since = steady
+    def may_delete(self, database_time: float, monotonic_time: float) -> bool:
+        """Compare the database's time with our monotonic time; tell whether expired nonces may be deleted."""
+        offset = database_time - monotonic_time
+        if self._offset is None or abs(offset - self._offset) > _MAX_DRIFT:
+            self._even_since = monotonic_time
         self._offset = offset
-        return steady - self._even_since >= LIFETIME
+        return monotonic_time - self._even_since >= LIFETIME

@@ -1,4 +1,4 @@
-"""Lanes: connections to PostgreSQL, each with a thread of its own, that know when the server has fallen silent."""
+"""Workers of the connection pool: a connection with a thread of its own, and a read timeout."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,123 +13,127 @@ from deskroster.ledger.engines.postgresql.connection import Primary, Session, ab
 
 T = TypeVar("T")
 
-SILENT_SECONDS = 3.0  # for the next rows; then its machine stands still
-_LOOK = 0.2  # seconds between two looks at how long a server has been silent, at least
+READ_TIMEOUT = 3.0  # seconds that the server may send nothing while it is waited for; then its machine is frozen
+_CHECK_SECONDS = 0.2  # seconds between two checks of the read timeout, at least
 _CORRUPT = (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted)
 
 
-class Lane:
-    """A thread with a connection. After an error the connection is thrown away, and the next job opens another."""
+class ConnectionWorker:
+    """A thread with a connection. After an error the connection is closed, and the next job opens another."""
 
-    def __init__(self, primary: Primary, greet: Callable[[Session], None] | None = None) -> None:
-        self.waiting = False  # whether a job is running
+    def __init__(self, primary: Primary, prepare: Callable[[Session], None] | None = None) -> None:
+        self.busy = False  # whether a job is running
         self._primary = primary
-        self._greet = greet
+        self._prepare = prepare
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._session: Session | None = None
-        self._watch: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
         self._closing = False
 
     @property
     def pid(self) -> int | None:
-        """The process of the server that the connection is to."""
+        """The process id of the server's backend."""
         session = self._session
         return None if session is None else session.connection.info.backend_pid
 
-    async def run(self, job: Callable[[Session], T], silence: float = SILENT_SECONDS, within: float | None = None) -> T:
-        """Run a job. Raises Gone when the server is waited for `silence` seconds at once, and says nothing.
+    async def run(
+        self, job: Callable[[Session], T], read_timeout: float = READ_TIMEOUT, total_timeout: float | None = None
+    ) -> T:
+        """Run a job. Raises Gone when the server sends nothing for `read_timeout` seconds while it is waited for.
 
-        `within` so many seconds it must be done, else the connection is broken.
+        The connection is shut down if the job is not done after `total_timeout` seconds.
         """
         loop = asyncio.get_running_loop()
-        deadline = None if within is None else loop.call_later(within, self.abort)
-        self._listen(silence)
+        deadline = None if total_timeout is None else loop.call_later(total_timeout, self.abort)
+        self._watch_read_timeout(read_timeout)
         try:
-            return await loop.run_in_executor(self._thread, self._do, job)
+            return await loop.run_in_executor(self._thread, self._run_job, job)
         except asyncio.CancelledError:
-            self._break()  # the job would go on in its thread, and nobody watch it
+            self._shut_down()  # the job would go on in its thread, with no timeout
             raise
         finally:
             if deadline is not None:
                 deadline.cancel()
-            if self._watch is not None:
-                self._watch.cancel()
+            if self._read_timer is not None:
+                self._read_timer.cancel()
 
     def run_now(self, job: Callable[[Session], T]) -> T:
-        """Run a job and wait for it, without a loop."""
-        return self._thread.submit(self._do, job).result()
+        """Run a job and block until it is done, without an event loop."""
+        return self._thread.submit(self._run_job, job).result()
 
-    def start(self, job: Callable[[Session], object]) -> None:
-        """Run a job some time, whatever comes of it."""
-        self._thread.submit(self._do, job)
+    def run_in_background(self, job: Callable[[Session], object]) -> None:
+        """Queue a job, and ignore its result."""
+        self._thread.submit(self._run_job, job)
 
-    def _listen(self, silence: float) -> None:
-        left = silence - self.end_silence(silence)
-        self._watch = asyncio.get_running_loop().call_later(max(left, _LOOK), self._listen, silence)
+    def _watch_read_timeout(self, read_timeout: float) -> None:
+        remaining = read_timeout - self.check_read_timeout(read_timeout)
+        self._read_timer = asyncio.get_running_loop().call_later(
+            max(remaining, _CHECK_SECONDS), self._watch_read_timeout, read_timeout
+        )
 
-    def end_silence(self, silence: float) -> float:
-        """Break the connection if its server has been waited for that long; return how long it has been."""
+    def check_read_timeout(self, read_timeout: float) -> float:
+        """Shut down the connection if the server has been silent for `read_timeout`; return the seconds of silence."""
         session = self._session
-        waited = 0.0 if session is None else session.connection.waiting
-        if waited >= silence:
+        waited = 0.0 if session is None else session.connection.seconds_waiting
+        if waited >= read_timeout:
             self.abort()
         return waited
 
     def abort(self) -> None:
-        """Break the connection, and try another host first: whatever waits for the server gets an error."""
+        """Shut down the connection, and try another host first. Whoever waits for the server gets an error."""
         session = self._session
         if session is not None:
-            self._primary.doubt(session.connection.pgconn)
+            self._primary.prefer_others(session.connection.pgconn)
             abort(session.connection)
 
     def close(self) -> None:
-        """Let go of the connection. A job that goes on is broken off, and one that has not begun never does."""
+        """Close the connection. A running job is aborted, and a queued one never starts."""
         self._closing = True
-        dropping = self._thread.submit(self._drop)
-        while not wait([dropping], timeout=_LOOK).done:
-            self._break()
+        disconnecting = self._thread.submit(self._disconnect)
+        while not wait([disconnecting], timeout=_CHECK_SECONDS).done:
+            self._shut_down()
         self._thread.shutdown()
 
-    def _break(self) -> None:
-        """Break the connection, for a reason of our own: the server is not to blame."""
+    def _shut_down(self) -> None:
+        """Shut down the connection for a reason of our own: the host stays the preferred one."""
         session = self._session
         if session is not None:
             abort(session.connection)
 
-    def _do(self, job: Callable[[Session], T]) -> T:
+    def _run_job(self, job: Callable[[Session], T]) -> T:
         if self._closing:
             raise NotBegun
-        self.waiting = True
+        self.busy = True
         try:
-            if self._session is not None and not self._session.in_transaction and self._is_over(self._session):
-                self._drop()
+            if self._session is not None and not self._session.in_transaction and self._has_ended(self._session):
+                self._disconnect()
             if self._session is None:
                 self._session = Session(self._primary.connect())
-                if self._greet is not None:
-                    self._greet(self._session)
+                if self._prepare is not None:
+                    self._prepare(self._session)
             return job(self._session)
         except psycopg.Error as error:
-            self._drop()
+            self._disconnect()
             if isinstance(error, _CORRUPT):
                 raise Damaged(f"{self._primary.where}: {error}") from error
-            what = Gone if _is_gone(error) else Failed
-            raise what(str(error).strip(), error.diag.constraint_name or "") from error
+            exception_type = Gone if _is_connection_lost(error) else Failed
+            raise exception_type(str(error).strip(), error.diag.constraint_name or "") from error
         except BaseException:
-            self._drop()
+            self._disconnect()
             raise
         finally:
-            self.waiting = False
+            self.busy = False
 
-    def _is_over(self, session: Session) -> bool:
-        return session.ended() or not self._primary.has(session.connection.pgconn)
+    def _has_ended(self, session: Session) -> bool:
+        return session.has_ended() or not self._primary.is_current(session.connection.pgconn)
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             session.close()
 
 
-def _is_gone(error: psycopg.Error) -> bool:
-    """Tell whether it is the connection or the primary that went away, and not what was asked that failed."""
+def _is_connection_lost(error: psycopg.Error) -> bool:
+    """Tell whether the connection or the primary was lost, and not the statement failed."""
     code = error.sqlstate or ""
-    return not code or code == "25006" or code.startswith(("08", "57P"))  # read-only, no connection, shut down
+    return not code or code == "25006" or code.startswith(("08", "57P"))  # read-only, no connection, shutdown

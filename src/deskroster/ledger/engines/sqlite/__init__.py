@@ -1,4 +1,4 @@
-"""The SQLite engine: one file in the data folder, one process, one connection, one thread."""
+"""The SQLite engine: one file in the data folder, one process, one connection, one worker thread."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A connection to a file of SQLite: how it is opened, what it tells of itself, and what its errors mean."""
+"""A connection to an SQLite file: how it is opened, introspection, and what the errors of SQLite mean."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed
 from deskroster.ledger.files import atomic
 
 PRAGMAS = (
-    "locking_mode = EXCLUSIVE",  # first: so the index of the WAL is kept in memory and no file is shared
+    "locking_mode = EXCLUSIVE",  # must be first: the WAL index stays in memory and no -shm file is shared
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
@@ -25,15 +25,15 @@ PRAGMAS = (
     "trusted_schema = OFF",
     "cell_size_check = ON",
 )
-WAL = "-wal"  # the ending of SQLite's write-ahead log
-_LONGEST = 504  # bytes of an absolute path: 512 with an ending of SQLite's own, such as -journal
+WAL = "-wal"  # the suffix of the write-ahead log
+_MAX_PATH = 504  # bytes of an absolute path: SQLite allows 512 with its own suffix, such as -journal
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _STATEMENT = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISUSE}
 _UNIQUE = re.compile(r"UNIQUE constraint failed: (\w+)\.(\w+)")
 
 
 class Connection(sqlite3.Connection):
-    """A connection as jobs use it (`engines.Db`)."""
+    """A connection as jobs use it: implements `engines.Db`."""
 
     bytewise = "BINARY"
 
@@ -41,12 +41,12 @@ class Connection(sqlite3.Connection):
         return self.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
     def declared(self) -> list[str]:
-        what = "type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '')"
-        return [text for (text,) in self.execute(f"SELECT {what} FROM sqlite_master ORDER BY type, name")]
+        columns = "type || ' ' || name || ' ' || tbl_name || ' ' || ifnull(sql, '')"
+        return [text for (text,) in self.execute(f"SELECT {columns} FROM sqlite_master ORDER BY type, name")]
 
     def faults(self, most: int, *, quickly: bool = False) -> Iterator[str]:
-        how = "quick_check" if quickly else "integrity_check"
-        yield from (text for (text,) in self.execute(f"PRAGMA {how}({most})").fetchall() if text != "ok")
+        pragma = "quick_check" if quickly else "integrity_check"
+        yield from (text for (text,) in self.execute(f"PRAGMA {pragma}({most})").fetchall() if text != "ok")
 
     def dangling(self) -> Iterator[str]:
         for table, _, parent, _ in self.execute("PRAGMA foreign_key_check"):
@@ -73,63 +73,63 @@ class Connection(sqlite3.Connection):
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell whether an error says that the file is broken, and not just out of reach."""
+    """Tell whether an error means that the file is corrupt, and not just unreadable at the moment."""
     if isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in str(error):
-        return True  # what the driver says of text, and of names in SQLite's own messages, that no one ever wrote
+        return True  # sqlite3 raises this for text that is not UTF-8, which nobody ever wrote
     return _code(error, 0) in _CORRUPT
 
 
 def translated(error: Exception, where: str) -> Damaged | Failed:
-    """Return what an error of SQLite means for whoever does not know SQLite."""
+    """Return the exception of the ledger for an error of SQLite."""
     if is_damage(error):
         return Damaged(f"{where}: {error}")
-    unknown = sqlite3.SQLITE_IOERR if isinstance(error, sqlite3.OperationalError) else sqlite3.SQLITE_ERROR
-    code = _code(error, unknown)
+    default = sqlite3.SQLITE_IOERR if isinstance(error, sqlite3.OperationalError) else sqlite3.SQLITE_ERROR
+    code = _code(error, default)
     if code == sqlite3.SQLITE_ERROR:
         return BadTables(str(error))
     if code in _STATEMENT:
-        taken = _UNIQUE.search(str(error))
-        return Failed(str(error), f"uq_{taken[1]}_{taken[2]}" if taken else "")
+        unique = _UNIQUE.search(str(error))
+        return Failed(str(error), f"uq_{unique[1]}_{unique[2]}" if unique else "")
     return DiskFailed(str(error))
 
 
-def _code(error: Exception, otherwise: int) -> int:
+def _code(error: Exception, default: int) -> int:
     """Return the primary result code of an error (sqlite.org/rescode.html)."""
-    return int(getattr(error, "sqlite_errorcode", otherwise)) & 0xFF
+    return int(getattr(error, "sqlite_errorcode", default)) & 0xFF
 
 
 def path_for_sqlite(path: Path) -> str:
-    """Return a path as SQLite takes it, never for a URI. Raises OSError if it is too long for SQLite."""
-    whole = os.path.realpath(path)
-    if len(os.fsencode(whole)) > _LONGEST:
-        why = f"SQLite takes paths of at most {_LONGEST} bytes"
-        raise OSError(errno.ENAMETOOLONG, why, whole)
-    return whole
+    """Return a path for SQLite, not to be used in a URI. Raises OSError if it is too long for SQLite."""
+    absolute = os.path.realpath(path)
+    if len(os.fsencode(absolute)) > _MAX_PATH:
+        reason = f"SQLite takes paths of at most {_MAX_PATH} bytes"
+        raise OSError(errno.ENAMETOOLONG, reason, absolute)
+    return absolute
 
 
 def plain(path: Path) -> Connection:
-    """Open a file with no settings; transactions are begun and ended by statements."""
+    """Open a file without pragmas. Transactions are begun and committed by explicit statements."""
     return sqlite3.connect(path_for_sqlite(path), isolation_level=None, factory=Connection)
 
 
 def read_only(path: Path) -> Connection:
-    """Open a file that nobody writes to. Raises OSError for a path that is too long."""
+    """Open a file read-only that nobody writes to. Raises OSError for a path that is too long."""
     address = f"file://{quote(os.fsencode(path_for_sqlite(path)))}?mode=ro&immutable=1"
     return sqlite3.connect(address, uri=True, factory=Connection)
 
 
 def connect(path: Path) -> Connection:
-    """Open a database file as the only one. The names in its folder are durable afterwards, and those gone are gone.
+    """Open a database file exclusively, with `PRAGMAS`, and fsync its folder.
 
-    Raises sqlite3.Error: one of SQLITE_NOTADB for a file of 0 bytes, which we never leave, or for a WAL without a file.
+    Raises sqlite3.Error: with SQLITE_NOTADB for a file of 0 bytes, which we never write, or for a WAL without its file.
 
-    Not bound to a thread: what is moved from it is read in the thread that writes the other database.
+    Not bound to a thread: a move reads this database in the worker thread of the target database.
     """
     name = path_for_sqlite(path)
     if not path.exists():
-        _make(path)
-    elif not path.stat().st_size:  # SQLite would take it for a new one, and delete what is in its WAL
-        raise _lost("the file is empty: it has 0 bytes")
+        _create(path)
+    elif not path.stat().st_size:  # SQLite would treat it as a new database, and delete its WAL
+        raise _not_a_database("the file is empty: it has 0 bytes")
     connection = sqlite3.connect(
         name, isolation_level=None, timeout=1, cached_statements=256, check_same_thread=False, factory=Connection
     )
@@ -143,10 +143,11 @@ def connect(path: Path) -> Connection:
     return connection
 
 
-def _make(path: Path) -> None:
-    """Put a database without tables in place. It is written aside, so that a crash leaves no file of 0 bytes."""
+def _create(path: Path) -> None:
+    """Create a database without tables. A temporary file is renamed, so a crash leaves no file of 0 bytes."""
     if path.with_name(path.name + WAL).exists():
-        raise _lost("the file is gone, and its log is there")  # which SQLite would take for that of the new one
+        # SQLite would treat it as the WAL of the new database.
+        raise _not_a_database("the file is gone, and its log is there")
     partial = atomic.aside(path)
     try:
         discard(partial)
@@ -161,12 +162,12 @@ def _make(path: Path) -> None:
 
 
 def discard(database: Path) -> None:
-    """Remove a database file, if there is one, and what SQLite keeps beside it."""
+    """Delete a database file, if there is one, and the files that SQLite keeps beside it."""
     for ending in ("", "-journal", WAL, "-shm"):
         database.with_name(database.name + ending).unlink(missing_ok=True)
 
 
-def _lost(how: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(how)
+def _not_a_database(reason: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(reason)
     error.sqlite_errorcode = sqlite3.SQLITE_NOTADB
     return error

@@ -1,4 +1,4 @@
-"""The files of SQLite in a data folder, as `engines.known` asks for them."""
+"""The SQLite files of a data folder, for `engines.known`."""
 
 import os
 import sqlite3
@@ -12,7 +12,7 @@ from deskroster.ledger.files import atomic
 from deskroster.ledger.files.folder_lock import FolderInUse, lock
 
 FILE = "deskroster.db"
-LEFT = FILE + ".moved"  # the name of data that was moved elsewhere, with a number behind it where that is taken
+MOVED_NAME = FILE + ".moved"  # the name of a database that was moved elsewhere; a number is added if it is taken
 
 
 def has_data(folder: Path) -> bool:
@@ -21,38 +21,38 @@ def has_data(folder: Path) -> bool:
 
 
 def has_lost_data(folder: Path) -> bool:
-    """Tell whether the folder has a file that belongs to a database, but no database."""
+    """Tell whether the folder has files that belong to a database, but no database."""
     return not has_data(folder) and (folder / NONCES).exists()
 
 
 def discard(folder: Path) -> None:
-    """Remove the database of a folder."""
+    """Delete the database of a folder."""
     connection.discard(folder / FILE)
 
 
 def put_away(folder: Path) -> None:
-    """Rename the database of a folder, unless somebody has the folder locked: then a later move does."""
+    """Rename the database file of a folder, unless another process has the folder locked: then a later move does it."""
     try:
-        held = lock(folder)
+        descriptor = lock(folder)
     except FolderInUse:
         return
     try:
         with suppress(Damaged, sqlite3.Error):
             if has_data(folder):
-                connection.connect(folder / FILE).close()  # brings what is in the WAL into the file
-        left = _free_name(folder)
-        for ending in (connection.WAL, ""):  # in this order: a WAL without its file is taken for damage
+                connection.connect(folder / FILE).close()  # checkpoints the WAL into the file
+        moved_name = _free_name(folder)
+        for ending in (connection.WAL, ""):  # in this order: a WAL without its file counts as damage
             with suppress(FileNotFoundError):
-                os.replace(folder / (FILE + ending), folder / (left + ending))
+                os.replace(folder / (FILE + ending), folder / (moved_name + ending))
         atomic.sync_folder(folder)
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _free_name(folder: Path) -> str:
-    """Return the first of `LEFT`, `LEFT`-2, `LEFT`-3, … that no file has."""
-    number, name = 1, LEFT
+    """Return the first of `MOVED_NAME`, `MOVED_NAME`-2, `MOVED_NAME`-3, … that no file has."""
+    number, name = 1, MOVED_NAME
     while (folder / name).exists():
         number += 1
-        name = f"{LEFT}-{number}"
+        name = f"{MOVED_NAME}-{number}"
     return name

@@ -1,4 +1,4 @@
-"""Migrating: the connection of SQLite, as SQLAlchemy and Alembic use it."""
+"""An open SQLite connection for SQLAlchemy and Alembic, which run the migrations."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from deskroster.ledger.engines.sqlite.connection import Connection
 
 @contextmanager
 def for_alembic(connection: Connection) -> Iterator[sqlalchemy.Connection]:
-    """Give the same connection for SQLAlchemy and Alembic. Raises what SQLite raises, without their wrapping."""
+    """Wrap an open connection for SQLAlchemy and Alembic. Raises the errors of sqlite3, not those that wrap them."""
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
-        with engine.connect() as same:
-            yield same
+        with engine.connect() as wrapped:
+            yield wrapped
     except DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise error.orig from error
