@@ -1,4 +1,4 @@
-"""Several processes that serve one address, and what else there is to say of an installation on PostgreSQL."""
+"""Several processes that serve one address."""
 
 import base64
 import json
@@ -16,30 +16,10 @@ from types import SimpleNamespace
 import httpx2
 import pytest
 
-from deskroster.ledger import location
-from deskroster.testing import Clients
-from tests.cli.program import PATIENCE, Program, finished, started
+from tests.cli.program import PATIENCE, finished, started
+from tests.cli.served_by_workers import clients, workers
 
 pytestmark = pytest.mark.once
-
-
-def init(command, url):
-    return command(
-        *("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--database", url, "--json")
-    )
-
-
-def workers(data, count=3, *options):
-    return Program("serve", "--data", str(data), "--port", "0", "--json", "--workers", str(count), *options)
-
-
-def clients(program, account):
-    """Give an account's clients, whose every request comes by a connection of its own."""
-
-    def transport():
-        return httpx2.HTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
-
-    return closing(Clients(program.ready["url"], account, time.time, transport))
 
 
 def children(program):
@@ -286,104 +266,3 @@ def test_a_nonce_is_used_once_whichever_process_is_asked(nowhere, shared_acme):
 
             assert [1000] == [code for code in plain if code == 1000]
             assert 1000 == plain[0]
-
-
-def test_an_installation_on_postgresql_has_its_key_and_its_address_in_the_folder_and_no_data(
-    nowhere, shared_acme, databases
-):
-    assert {"database", "key", "lock", ".gitignore"} == {path.name for path in nowhere.data.iterdir()}
-    assert 0o600 == (nowhere.data / location.ELSEWHERE).stat().st_mode & 0o777
-    assert 0 == nowhere("doctor").code
-
-
-def test_a_folder_whose_data_is_in_a_database_is_not_given_another(nowhere, shared_acme, databases, database):
-    other = databases.create(f"{database}_other")
-    noted = location.url_of(nowhere.data)
-
-    again, elsewhere = init(nowhere, noted), init(nowhere, other)
-    databases.drop(f"{database}_other")
-
-    assert (4, 4) == (again.code, elsewhere.code)
-    assert noted == location.url_of(nowhere.data)
-
-
-def test_a_database_where_no_table_may_be_made_is_told(nowhere, databases):
-    refused = init(nowhere, databases.url("template1"))
-
-    assert 5 == refused.code
-    assert "permission denied" in refused.err
-
-
-def test_an_address_where_no_database_answers_is_told(nowhere, tmp_path):
-    nothing = init(nowhere, f"postgresql://nobody@/none?host={tmp_path}")
-    nonsense = init(nowhere, "nonsense")
-
-    assert (5, 1) == (nothing.code, nonsense.code)
-    assert "Traceback" not in nothing.err + nonsense.err
-    assert not (nowhere.data / location.ELSEWHERE).exists()
-
-
-def test_the_doctor_tells_that_a_role_is_above_row_security(nowhere, shared_acme, databases, database):
-    url = location.url_of(nowhere.data)
-    (nowhere.data / location.ELSEWHERE).write_text(url.replace("deskroster@", "postgres@") + "\n")
-
-    report = nowhere("doctor", "--json")
-
-    assert 1 == report.code
-    assert [("row_security", False)] == [
-        (check["what"], check["ok"]) for check in report.json["checks"] if not check["ok"]
-    ]
-    assert "postgres" in next(check["detail"] for check in report.json["checks"] if not check["ok"])
-
-
-@pytest.mark.proof
-def test_a_backup_of_postgresql_is_restored_into_sqlite(nowhere, shared_acme, tmp_path):
-    nowhere("position", "add", "质检")
-    with workers(nowhere.data, 2):
-        made = nowhere("backup", str(tmp_path / "backup"), "--json")
-    restored = str(tmp_path / "restored")
-    done = nowhere(
-        *("restore", str(tmp_path / "backup"), "--data", restored, "--key-file", str(nowhere.data / "key"), "--json")
-    )
-
-    assert (0, 0) == (made.code, done.code)
-    assert made.json["manifest"] == done.json
-    assert (tmp_path / "restored" / "deskroster.db").exists()
-    assert "质检" == nowhere("position", "list", "--data", restored, "--json").json[-1]["name"]
-    assert 0 == nowhere("doctor", "--data", restored).code
-
-
-@pytest.mark.proof
-def test_the_installation_key_is_changed_where_nobody_else_has_it_open(
-    nowhere, shared_acme, databases, database, tmp_path
-):
-    def sealed():
-        with databases.connect(database) as raw:
-            raw.execute("SELECT set_config('deskroster.company', '1', false)")
-            return raw.execute("SELECT sealed FROM secrets ORDER BY kind, record_id, field").fetchall()
-
-    old, before = (nowhere.data / "key").read_bytes(), sealed()
-    elsewhere = copied(nowhere.data, tmp_path / "elsewhere")
-    with Program("serve", "--data", str(elsewhere), "--port", "0", "--json"):
-        refused = nowhere("rotate-installation-key")
-        assert (5, old, before) == (refused.code, (nowhere.data / "key").read_bytes(), sealed())
-
-    rotated = nowhere("rotate-installation-key")
-    with workers(nowhere.data, 2) as program, clients(program, shared_acme) as served:
-        answered = served.udesk.get("/agent_roles").json()["code"]
-    left_behind = nowhere("doctor", "--data", str(elsewhere))
-
-    assert (0, 1000) == (rotated.code, answered)
-    assert old != (nowhere.data / "key").read_bytes()
-    assert not set(before) & set(sealed())
-    assert 0 == nowhere("doctor").code
-    assert 1 == left_behind.code
-
-
-def copied(data, folder):
-    """Return a folder of another machine on the same database."""
-    folder.mkdir()
-    for name in ("key", location.ELSEWHERE):
-        (folder / name).write_bytes((data / name).read_bytes())
-        (folder / name).chmod(0o600)
-    return folder

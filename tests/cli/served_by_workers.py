@@ -1,0 +1,22 @@
+"""What the tests of installations on PostgreSQL share."""
+
+import time
+from contextlib import closing
+
+import httpx2
+
+from deskroster.testing import Clients
+from tests.cli.program import Program
+
+
+def workers(data, count=3, *options):
+    return Program("serve", "--data", str(data), "--port", "0", "--json", "--workers", str(count), *options)
+
+
+def clients(program, account):
+    """Give an account's clients, whose every request comes by a connection of its own."""
+
+    def transport():
+        return httpx2.HTTPTransport(limits=httpx2.Limits(max_keepalive_connections=0))
+
+    return closing(Clients(program.ready["url"], account, time.time, transport))
