@@ -1,5 +1,6 @@
-"""Several processes on one PostgreSQL, as tests have them: stores of their own on one database."""
+"""Fixtures of the ledger's tests: a store, and several processes on one PostgreSQL."""
 
+import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,7 +9,7 @@ from deskroster.ledger import Store
 from deskroster.ledger.engines.postgresql import advisory_lock
 from deskroster.ledger.location import engine_at
 from tests import world
-from tests.ledger.support import NOW, first_records, origin
+from tests.ledger.support import NOW, first_records, opened, origin
 
 
 class Processes:
@@ -62,3 +63,17 @@ def alone(databases, database, monkeypatch):
     """Let nobody's advisory lock count, as after the loss of every session that had one."""
     monkeypatch.setattr(advisory_lock.LockHolder, "_take_lock", lambda self, session: None)
     monkeypatch.setattr(advisory_lock.LockHolder, "lock_exclusively", lambda self: None)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Give a function that runs a coroutine on a store and its ledger."""
+
+    def running(what):
+        async def whole():
+            async with opened(tmp_path) as (store, ledger):
+                await what(store, ledger)
+
+        asyncio.run(whole())
+
+    return running

@@ -95,6 +95,13 @@ def expect_many(ledger: Ledger) -> Ledger:
     return ledger
 
 
+def plan(db: Any, statement: str, values: Any) -> str:
+    """Return the query plan of a statement, as the database words it."""
+    if isinstance(db, Session):
+        return "\n".join(line for (line,) in db.execute(f"EXPLAIN {statement}", values).fetchall())
+    return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+
+
 def names(ledger: Ledger) -> list[str]:
     return [group.name for group in ledger.roster.groups]
 

@@ -99,7 +99,7 @@ def test_control_a_broken_file_stops_writing(tmp_path, monkeypatch):
 def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(apart, "SMALL", -1)
     imports = "from deskroster.ledger.upkeep import check_process as apart, check"
-    harm = f"{imports}; from tests.ledger.test_apart import FULL, failing"
+    harm = f"{imports}; from tests.ledger.upkeep.test_check_process import FULL, failing"
     code = f"{harm}; check.everything = failing(FULL); apart.main()"
     monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 import deskroster
 from deskroster.core.problems import Busy
 from deskroster.ledger.engines.nonces import digest
-from deskroster.ledger.engines.postgresql.nonces import EvenClock
 from deskroster.ledger.engines.sqlite import nonce_file
 from deskroster.ledger.engines.sqlite.nonce_file import LIFETIME, Nonces
 from deskroster.testing import StillClock
 from tests.ledger.support import NOW
 
 pytestmark = pytest.mark.once
+
 
 HOURS = 8 * 3_600
 
@@ -222,14 +222,3 @@ def test_a_torn_nonce_file_keeps_what_is_whole(tmp_path, clock):
         file.truncate(32 + 24 + 5)
 
     assert not Nonces(tmp_path / "nonces", clock).spend(1, "n")
-
-
-def test_nonces_of_a_database_are_removed_only_when_its_clock_has_run_evenly_for_their_lifetime():
-    clock = EvenClock()
-    minutes = [clock.may_delete(NOW + 60 * n, 60 * n) for n in range(17)]
-    assert [False] * 15 + [True] * 2 == minutes
-
-    set_ahead = [clock.may_delete(NOW + HOURS + 60 * n, 60 * n) for n in range(17, 33)]
-
-    assert [False] * 15 + [True] == set_ahead
-    assert not clock.may_delete(NOW + 60 * 33, 60 * 33)

@@ -1,17 +1,12 @@
 """What has had its time is removed at the cost of what is removed, however much is kept, and never much at once."""
 
-import asyncio
-
-import pytest
-
 from deskroster.ledger.beside import idempotency
 from deskroster.ledger.beside.idempotency import Kept
-from deskroster.ledger.engines import EVERY_COMPANY
-from deskroster.ledger.engines.postgresql import nonces
-from deskroster.ledger.engines.postgresql.connection import Session
-from tests.ledger.support import NOW, opened
+from tests.ledger.support import NOW, plan
 
 DAY = idempotency.LIFETIME
+
+
 KEPT = 3_000
 
 
@@ -22,27 +17,6 @@ def filled(db, vault, company_id, first, count, at):
 
 def ages(db):
     return sorted(at for (at,) in db.execute("SELECT at FROM replies").fetchall())
-
-
-def plan(db, statement, values):
-    """Return how the database goes about a statement, in its own words."""
-    if isinstance(db, Session):
-        return "\n".join(line for (line,) in db.execute(f"EXPLAIN {statement}", values).fetchall())
-    return "\n".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Give a function that runs a coroutine on a store and its ledger."""
-
-    def running(what):
-        async def whole():
-            async with opened(tmp_path) as (store, ledger):
-                await what(store, ledger)
-
-        asyncio.run(whole())
-
-    return running
 
 
 def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_many_at_once(run):
@@ -119,27 +93,5 @@ def test_control_without_the_index_a_scan_is_noticed(run):
             return plans(db)
 
         assert not all(searched(found, "replies") for found in await with_many(store, without))
-
-    run(work)
-
-
-def test_nonces_of_a_shared_database_are_found_by_an_index_and_removed_so_many_at_once(run, request):
-    if request.config.getoption("--engine") != "postgresql":
-        pytest.skip("elsewhere they are in a file")
-
-    async def work(store, _):
-        def spend(db):
-            rows = [(1, b"%d" % at, NOW + (at % 2) * 900) for at in range(2_000)]
-            db.executemany("INSERT INTO nonces (company_id, digest, until) VALUES (?, ?, ?)", rows)
-            db.execute("ANALYZE nonces")
-            return plan(db, nonces._DELETE, (NOW, NOW + 86_400, NOW, NOW + 86_400, 300))
-
-        found = await store._engine.write(spend, EVERY_COMPANY)
-        removed = [await store._engine.write(lambda db: nonces.delete(db, NOW, 300)) for _ in range(5)]
-
-        assert "Tid Scan on nonces" in found
-        assert [300, 300, 300, 100, 0] == removed
-        left = await store._engine.read(lambda db: db.execute("SELECT DISTINCT until FROM nonces").fetchall())
-        assert [(NOW + 900,)] == left
 
     run(work)

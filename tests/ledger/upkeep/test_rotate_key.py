@@ -8,8 +8,8 @@ import pytest
 from deskroster.ledger import FolderInUse, WrongKey, installation, location, rotate_key
 from deskroster.ledger.location import engine_at
 from deskroster.ledger.upkeep import move as moving
+from tests.ledger.engines.postgresql.test_fence import copied, durable, moved, rotated, there
 from tests.ledger.support import before_the_mark, new_group, work
-from tests.ledger.test_fence import copied, durable, moved, rotated, there
 
 pytestmark = pytest.mark.once
 
