@@ -237,16 +237,16 @@ class NamedPageReply(DoneReply, frozen=True):
     data: list[NamedOut]
 
 
-def staff_page(roster: Roster, page: Page, number: int, size: int) -> Reply:
-    return page_of(_staff(roster, page.ids), page, number, size)
+def staff_page(roster: Roster, page: Page) -> Reply:
+    return page_of(_staff(roster, page.ids), page)
 
 
-def user_group_page(roster: Roster, page: Page, number: int, size: int) -> Reply | Awaitable[Reply]:
-    return turns.groups_page(roster, user_group_piece, page, lambda groups: page_of(groups, page, number, size))
+def user_group_page(roster: Roster, page: Page) -> Reply | Awaitable[Reply]:
+    return turns.groups_page(roster, user_group_piece, page, lambda groups: page_of(groups, page))
 
 
-def named_page(roster: Roster, kind: Kind, page: Page, number: int, size: int) -> Reply:
-    return page_of(roster.pieces.join(kind, named_piece, page.ids), page, number, size)
+def named_page(roster: Roster, kind: Kind, page: Page) -> Reply:
+    return page_of(roster.pieces.join(kind, named_piece, page.ids), page)
 
 
 def staff(roster: Roster, id: int) -> Reply:

@@ -7,7 +7,8 @@ from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
-from deskroster.dialects.own.shapes import Moment, Paging, encode, moment
+from deskroster.dialect.query import Paging
+from deskroster.dialects.own.shapes import Moment, encode, moment
 
 MIN_PASSWORD, MAX_PASSWORD = 8, text.MAX_PASSWORD  # characters
 
