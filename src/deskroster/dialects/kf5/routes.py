@@ -151,7 +151,7 @@ async def _login_password(desk: Desk, sent: str | UnsetType) -> Secret | UnsetTy
         return UNSET
     if not sent:
         raise Invalid("password", Rule.EMPTY)
-    return await desk.hash_password(text.text("password", sent, shapes.MAX_PASSWORD))
+    return await desk.hash_password(text.password(sent, 1))
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import profiles, text
+from deskroster.core import profiles
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
 from deskroster.core.roster import Roster
@@ -25,7 +25,6 @@ from deskroster.dialect.query import Paging, clamped_window
 
 PREFIX = "/apiv2"
 PER_PAGE = 100  # by default, and at most
-MAX_PASSWORD = text.MAX_PASSWORD
 
 Lang = Literal["zh_cn", "en_us"]
 Status = Literal["active", "suspended", "unverified"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 
-from deskroster.core import agents, groups, reference
+from deskroster.core import agents, groups, reference, text
 from deskroster.core import profiles as records
 from deskroster.core.access import Permission
 from deskroster.core.changes import new_id
@@ -48,7 +48,7 @@ def look_up_user(request: Request, desk: Desk) -> Reply:
 
 async def create_user(request: Request, desk: Desk) -> Reply:
     wanted, now = request.read(shapes.NewStaffBody), desk.now()
-    password = shapes.login_password(wanted.password)
+    password = text.password(wanted.password)
     fields = shapes.new_agent(wanted, await desk.hash_password(password))
     return await request.submit(
         lambda roster, caller: agents.create(roster, caller, fields, now),

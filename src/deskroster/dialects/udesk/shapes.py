@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
@@ -16,7 +15,6 @@ from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import Paging, clamped_window
 
 PER_PAGE, MOST_PER_PAGE = 20, 100
-MAX_PASSWORD = text.MAX_PASSWORD
 REQUIRED = ("email", "password", "nick_name")  # of a new agent
 
 Lang = Literal["zh-cn", "en-us"]
