@@ -13,6 +13,7 @@ import msgspec
 
 from deskroster.cli import main
 from deskroster.core.access import Permission
+from deskroster.core.table import Window
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request
 from deskroster.dialects import DIALECTS
@@ -52,17 +53,17 @@ class Lists:
 
     def groups(self, request: Request, desk: Desk) -> Reply:
         request.caller.must(Permission.READ)
-        number, window = shapes.window(request)
+        window = shapes.window(request)
         found = self._db.execute(_GROUPS, (window.limit, window.start)).fetchall()
         members = self._by_first(_MEMBERS, [id for id, _ in found])
         (total,) = self._db.execute(_COUNT).fetchone()
         groups = [GroupOut(id, name, [AgentName(*one) for one in members[id]]) for id, name in found]
-        return Reply(200, _encode(shapes.GroupsReply(1000, groups, _meta(number, window.limit, total))))
+        return Reply(200, _encode(shapes.GroupsReply(1000, groups, _meta(window, total))))
 
     def members(self, request: Request, desk: Desk) -> Reply:
         request.caller.must(Permission.READ)
         id = request.path_id("group")
-        number, window = shapes.window(request)
+        window = shapes.window(request)
         (name,) = self._db.execute(_GROUP, (id,)).fetchone()
         found = self._db.execute(_AGENTS, (id, window.limit, window.start)).fetchall()
         (total,) = self._db.execute(_COUNT_MEMBERS, (id,)).fetchone()
@@ -84,7 +85,7 @@ class Lists:
             for row in found
         ]  # fmt: skip
         one = GroupAgentsOut(id, name, agents)
-        return Reply(200, _encode(shapes.GroupAgentsReply(1000, one, [one], _meta(number, window.limit, total))))
+        return Reply(200, _encode(shapes.GroupAgentsReply(1000, one, [one], _meta(window, total))))
 
     def _by_first(self, statement: str, ids: list[int]) -> dict[int, list[tuple[Any, ...]]]:
         rows: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
@@ -93,8 +94,8 @@ class Lists:
         return rows
 
 
-def _meta(number: int, per_page: int, total: int) -> Meta:
-    return Meta(number, -(-total // per_page), total)
+def _meta(window: Window, total: int) -> Meta:
+    return Meta(window.number, -(-total // window.limit), total)
 
 
 def _replace_lists(path: Path) -> None:
@@ -103,7 +104,7 @@ def _replace_lists(path: Path) -> None:
     mine = {("GET", "/user_groups"): lists.groups, ("GET", "/user_groups/{id}/agents"): lists.members}
     udesk = DIALECTS[0]
     routes = tuple(
-        msgspec.structs.replace(route, handler=mine[route.method, route.path], depends=None)
+        msgspec.structs.replace(route, handler=mine[route.method, route.path])
         if (route.method, route.path) in mine
         else route
         for route in udesk.routes

@@ -69,4 +69,4 @@ def _catch_up(roster: Roster) -> float:
 
 
 def _show(roster: Roster, window: Window) -> None:
-    shapes.agents_page(roster, agents.find(roster, OPERATOR, window), 1, PAGE)
+    shapes.agents_page(roster, agents.find(roster, OPERATOR, window))

@@ -15,6 +15,7 @@ from deskroster.core.access import (
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Conflict, Forbidden, Reason, Unauthenticated
 from deskroster.core.records import Secret
+from deskroster.core.table import Window
 from tests.random_verbs import filled
 from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, REVIEWED, SECOND_ADMIN, password_hash
 
@@ -78,7 +79,7 @@ def test_an_agent_may_not_write(roster):
         lambda: groups.create(roster, caller, "甲", (), AT),
         lambda: groups.delete_many(roster, caller, [1]),
         lambda: agents.update(roster, caller, 2, AgentFields(name="甲"), AT),
-        lambda: keys.find(roster, caller),
+        lambda: keys.find(roster, caller, Window(0, 100)),
     ):
         with pytest.raises(Forbidden):
             write()

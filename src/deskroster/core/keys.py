@@ -8,6 +8,7 @@ from deskroster.core.changes import Change, changed, created
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Access, Agent, Key, Secret
 from deskroster.core.roster import Roster
+from deskroster.core.table import Page, Window
 
 MAX_KEYS = 100  # of one agent, the revoked included: a signature is tried with each live one
 
@@ -62,10 +63,10 @@ def revoke(roster: Roster, caller: Caller, id: int, at: int) -> list[Change]:
     return [] if key.revoked_at is not None else changed(key, revoked_at=at)
 
 
-def find(roster: Roster, caller: Caller) -> list[Key]:
-    """Return all keys, by ascending id. Raises Forbidden."""
+def find(roster: Roster, caller: Caller, window: Window) -> Page:
+    """Return a page of the keys. Raises Forbidden."""
     caller.must(Permission.WRITE_KEYS)
-    return list(roster.keys)
+    return roster.keys.page(window)
 
 
 def live(roster: Roster, agent_id: int, dialect: str, now: int) -> list[Key]:

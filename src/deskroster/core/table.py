@@ -21,17 +21,33 @@ class Window(Struct, frozen=True, gc=False):
     limit: int
     newest_first: bool = False
 
+    @classmethod
+    def numbered(cls, number: int, size: int, *, newest_first: bool = False) -> "Window":
+        """Return the window of a page by its number, from 1 on, where all pages have one size."""
+        return cls((number - 1) * size, size, newest_first)
+
+    @property
+    def number(self) -> int:
+        """The number of the page that begins here, where all have the same size."""
+        return self.start // self.limit + 1
+
 
 Sources = tuple[tuple[Kind, Sequence[int]], ...]
 """The records that an answer is made from, by kind. It also depends on which records of each kind there are."""
 
 
 class Page(Struct, frozen=True, gc=False):
-    """The ids of the records in a window, in order, how many records the whole list has, and what it was read from."""
+    """What a window shows of a list: ids in order, how many the whole list has, and what they were read from."""
 
+    window: Window
     ids: list[int]
     total: int
     sources: Sources
+
+    @property
+    def pages(self) -> int:
+        """How many pages of this size the list has."""
+        return -(-self.total // self.window.limit)
 
 
 class Table(Generic[R]):
@@ -85,7 +101,7 @@ class Table(Generic[R]):
         if newest_first:
             found.reverse()
         read: Sources = ((self.kind, found),)
-        return Page(found, total, read if owner is None else (*read, (owner.kind, (owner.id,))))
+        return Page(window, found, total, read if owner is None else (*read, (owner.kind, (owner.id,))))
 
     def id_set(self, field: str, ids: Iterable[int]) -> tuple[int, ...]:
         """Return ids of records as a set: ascending, each once. Raises Invalid: TOO_MANY, UNKNOWN."""

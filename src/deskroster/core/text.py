@@ -13,7 +13,7 @@ MAX_JOB_NUMBER = 64
 MAX_URL = 2_048
 MAX_TEXT = 10_000
 MAX_EMAIL = 254
-MAX_PASSWORD = 128
+MIN_PASSWORD, MAX_PASSWORD = 8, 128  # of a login password; Udesk and KF5 name no least length
 MAX_AROUND = 4_096  # white space that may stand around a line; whoever sends more is refused unread
 
 _WHITE = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
@@ -64,6 +64,13 @@ def text(field: str, value: str, limit: int = MAX_TEXT) -> str:
     if _REFUSED_IN_TEXT.search(value):
         raise Invalid(field, Rule.CHARACTERS)
     return value
+
+
+def password(value: str, least: int = MIN_PASSWORD) -> str:
+    """Return a login password, as it was given. Raises Invalid: TOO_SHORT, TOO_LONG, else CHARACTERS."""
+    if len(value) < least:
+        raise Invalid("password", Rule.TOO_SHORT, least)
+    return text("password", value, MAX_PASSWORD)
 
 
 def email(field: str, value: str) -> str:

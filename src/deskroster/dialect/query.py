@@ -3,9 +3,13 @@
 import re
 from urllib.parse import unquote
 
+from msgspec import UNSET, Struct, UnsetType
+
 from deskroster.core.problems import NotFound
 from deskroster.core.records import Kind
+from deskroster.core.table import Window
 
+MAX_PAGE = 2**63 - 1
 REPEATED = "\0"
 """What a parameter reads as that came twice: nothing that any parameter may be."""
 
@@ -31,7 +35,20 @@ def _decoded(text: str) -> str:
     return unquote(text) if "%" in text else text
 
 
-def clamped(query: dict[str, str], name: str, default: int, most: int) -> int:
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: int | UnsetType = UNSET
+    per_page: int | UnsetType = UNSET
+
+
+def clamped_window(query: dict[str, str], size: int, most: int) -> Window:
+    """Return the page that `page` and `per_page` name: without them the first, of `size` records; `most` at most."""
+    page = _clamped(query, "page", 1, MAX_PAGE)
+    return Window.numbered(page, _clamped(query, "per_page", size, most))
+
+
+def _clamped(query: dict[str, str], name: str, default: int, most: int) -> int:
     """Return a number from 1 to `most`; the default for what is absent or no number."""
     sent = query.get(name)
     if sent is None:

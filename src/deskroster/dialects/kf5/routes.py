@@ -11,7 +11,7 @@ from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Level, Secret
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
-from deskroster.dialect.query import ID
+from deskroster.dialect.query import ID, Paging
 from deskroster.dialect.turns import in_turns
 from deskroster.dialects.kf5 import shapes
 
@@ -20,15 +20,13 @@ MAX_SHOWN = 100  # ids of `show_many`
 
 
 def list_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
-    number, window = shapes.window(request)
-    page = groups.find(desk.roster, request.caller, window)
-    return shapes.groups_page(request, desk.roster, page, number, window.limit)
+    page = groups.find(desk.roster, request.caller, shapes.window(request))
+    return shapes.groups_page(request, desk.roster, page)
 
 
 def list_groups_of_user(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
-    number, window = shapes.window(request)
-    page = groups.of_agent(desk.roster, request.caller, request.path_id("agent"), window)
-    return shapes.groups_page(request, desk.roster, page, number, window.limit)
+    page = groups.of_agent(desk.roster, request.caller, request.path_id("agent"), shapes.window(request))
+    return shapes.groups_page(request, desk.roster, page)
 
 
 def get_group(request: Request, desk: Desk) -> Reply:
@@ -67,21 +65,19 @@ async def delete_group(request: Request, desk: Desk) -> Reply:
 
 
 def list_users(request: Request, desk: Desk) -> Reply:
-    number, window = shapes.window(request)
-    page = agents.find(desk.roster, request.caller, window, levels=_levels(request))
-    return shapes.users_page(request, desk, page, number, window.limit)
+    page = agents.find(desk.roster, request.caller, shapes.window(request), levels=_levels(request))
+    return shapes.users_page(request, desk, page)
 
 
 def show_many_users(request: Request, desk: Desk) -> Reply:
-    number, window = shapes.window(request)
-    page = agents.among(desk.roster, request.caller, _listed_ids(request), window)
-    return shapes.users_page(request, desk, page, number, window.limit)
+    page = agents.among(desk.roster, request.caller, _listed_ids(request), shapes.window(request))
+    return shapes.users_page(request, desk, page)
 
 
 async def search_users(request: Request, desk: Desk) -> Reply:
-    number, window = shapes.window(request)
-    page = await in_turns(agents.search(desk.roster, request.caller, _required(request, "query"), window))
-    return shapes.users_page(request, desk, page, number, window.limit)
+    part, window = _required(request, "query"), shapes.window(request)
+    page = await in_turns(agents.search(desk.roster, request.caller, part, window))
+    return shapes.users_page(request, desk, page)
 
 
 def get_user(request: Request, desk: Desk) -> Reply:
@@ -155,7 +151,7 @@ async def _login_password(desk: Desk, sent: str | UnsetType) -> Secret | UnsetTy
         return UNSET
     if not sent:
         raise Invalid("password", Rule.EMPTY)
-    return await desk.hash_password(text.text("password", sent, shapes.MAX_PASSWORD))
+    return await desk.hash_password(text.password(sent, 1))
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
@@ -163,7 +159,7 @@ _GROUP, _USER = shapes.GROUP_NAMES, shapes.USER_NAMES
 
 ROUTES = (
     Route(method="GET", path="/groups.json", handler=list_groups, needs=_READ, summary="List groups",
-          query=shapes.Paging, reply=shapes.GroupsReply),
+          query=Paging, reply=shapes.GroupsReply),
     Route(method="POST", path="/groups.json", handler=create_group, needs=_GROUPS, summary="Create a group",
           body=shapes.NewGroupBody, reply=shapes.GroupReply, status=201, names=_GROUP, creates=True),
     Route(method="GET", path="/groups/{id}.json", handler=get_group, needs=_READ, summary="Show a group",
@@ -190,5 +186,5 @@ ROUTES = (
     Route(method="DELETE", path="/users/{id}.json", handler=delete_user, needs=_AGENTS, summary="Delete a user",
           reply=shapes.Nothing),
     Route(method="GET", path="/users/{id}/groups.json", handler=list_groups_of_user, needs=_READ,
-          summary="List the groups of a user", query=shapes.Paging, reply=shapes.GroupsReply),
+          summary="List the groups of a user", query=Paging, reply=shapes.GroupsReply),
 )  # fmt: skip

@@ -14,19 +14,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import profiles, text
+from deskroster.core import profiles
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.desk import Desk
 from deskroster.dialect import PageReply, Reply, Request, turns
-from deskroster.dialect.query import clamped
+from deskroster.dialect.query import Paging, clamped_window
 
 PREFIX = "/apiv2"
-MAX_PAGE = 2**63 - 1
 PER_PAGE = 100  # by default, and at most
-MAX_PASSWORD = text.MAX_PASSWORD
 
 Lang = Literal["zh_cn", "en_us"]
 Status = Literal["active", "suspended", "unverified"]
@@ -40,13 +38,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 # ── what is asked ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Paging(Struct, frozen=True):
-    """Which page; out of range is clamped."""
-
-    page: int | UnsetType = UNSET
-    per_page: int | UnsetType = UNSET
 
 
 class UsersQuery(Paging, frozen=True):
@@ -126,11 +117,9 @@ USER_NAMES = {
 }  # fmt: skip
 
 
-def window(request: Request) -> tuple[int, Window]:
-    """Return the page that was asked for, by number and as a window."""
-    page = clamped(request.query, "page", 1, MAX_PAGE)
-    per_page = clamped(request.query, "per_page", PER_PAGE, PER_PAGE)
-    return page, Window((page - 1) * per_page, per_page)
+def window(request: Request) -> Window:
+    """Return which page was asked for."""
+    return clamped_window(request.query, PER_PAGE, PER_PAGE)
 
 
 def member_ids(body: GroupBody) -> list[int] | UnsetType:
@@ -248,16 +237,16 @@ class Nothing(Struct, frozen=True):
 NOTHING = Reply(200, _encode(Nothing()))
 
 
-def groups_page(request: Request, roster: Roster, page: Page, number: int, per_page: int) -> Reply | Awaitable[Reply]:
+def groups_page(request: Request, roster: Roster, page: Page) -> Reply | Awaitable[Reply]:
     def answer(groups: bytes) -> Reply:
-        return _page(request, b'{"groups":[', groups, page, number, per_page)
+        return _page(request, b'{"groups":[', groups, page)
 
     return turns.groups_page(roster, group_piece, page, answer, lambda pieces: _at(request, pieces))
 
 
-def users_page(request: Request, desk: Desk, page: Page, number: int, per_page: int) -> Reply:
+def users_page(request: Request, desk: Desk, page: Page) -> Reply:
     users = _at(request, _users(desk.roster, desk, page.ids))
-    return _page(request, b'{"users":[', users, page, number, per_page)
+    return _page(request, b'{"users":[', users, page)
 
 
 def group(roster: Roster, id: int) -> Reply:
@@ -373,9 +362,9 @@ def _local(roster: Roster, at: int) -> str:
     return datetime.fromtimestamp(at, ZoneInfo(roster.company.time_zone)).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _page(request: Request, head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> PageReply:
+def _page(request: Request, head: bytes, elements: bytes, page: Page) -> PageReply:
     """Answer with a page and the addresses of its neighbours; beyond the end, the one before is the last."""
-    total, pages = page.total, -(-page.total // per_page)
+    number, pages, total = page.window.number, page.pages, page.total
     before, after = (min(number - 1, pages), number + 1 if number < pages else 0)
     asked = _asked(request) if before or after else b""
     tail = b'],"count":%d,"next_page":%b,"previous_page":%b}' % (total, _link(asked, after), _link(asked, before))

@@ -70,11 +70,11 @@ class IdReply(DoneReply, frozen=True):
     data: Ref
 
 
-def window(request: Request) -> tuple[int, Window]:
-    """Return the page that was asked for, by number and as a window. Raises Invalid."""
+def window(request: Request) -> Window:
+    """Return which page was asked for. Raises Invalid."""
     number = _whole(request, "pageNum", 1, MAX_NUMBER)
     size = _whole(request, "pageSize", PAGE_SIZE, MOST_PAGE_SIZE)
-    return number, Window((number - 1) * size, size, newest_first=True)
+    return Window.numbered(number, size, newest_first=True)
 
 
 def query_id(request: Request, name: str) -> int | None:
@@ -113,8 +113,8 @@ def data(encoded: bytes) -> Reply:
     return Reply(200, b'{"code":200,"message":"OK","visible":false,"data":%b}' % encoded)
 
 
-def page_of(elements: bytes, page: Page, number: int, size: int) -> PageReply:
-    paging = b'{"pageNum":%d,"pageSize":%d,"total":%d}' % (number, size, page.total)
+def page_of(elements: bytes, page: Page) -> PageReply:
+    paging = b'{"pageNum":%d,"pageSize":%d,"total":%d}' % (page.window.number, page.window.limit, page.total)
     body = b'{"code":200,"message":"OK","visible":false,"paging":%b,"data":[%b]}' % (paging, elements)
     return PageReply(200, body, sources=page.sources)
 

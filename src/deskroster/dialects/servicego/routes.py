@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 
-from deskroster.core import agents, groups, reference
+from deskroster.core import agents, groups, reference, text
 from deskroster.core import profiles as records
 from deskroster.core.access import Permission
 from deskroster.core.changes import new_id
@@ -14,10 +14,10 @@ from deskroster.dialects.servicego import envelope, profiles, shapes
 
 
 def list_users(request: Request, desk: Desk) -> Reply:
-    number, window = envelope.window(request)
+    window = envelope.window(request)
     position_id = envelope.query_id(request, "positionId")
     page = agents.find(desk.roster, request.caller, window, position_id=position_id)
-    return shapes.staff_page(desk.roster, page, number, window.limit)
+    return shapes.staff_page(desk.roster, page)
 
 
 def get_user(request: Request, desk: Desk) -> Reply:
@@ -48,7 +48,7 @@ def look_up_user(request: Request, desk: Desk) -> Reply:
 
 async def create_user(request: Request, desk: Desk) -> Reply:
     wanted, now = request.read(shapes.NewStaffBody), desk.now()
-    password = shapes.login_password(wanted.password)
+    password = text.password(wanted.password)
     fields = shapes.new_agent(wanted, await desk.hash_password(password))
     return await request.submit(
         lambda roster, caller: agents.create(roster, caller, fields, now),
@@ -75,9 +75,8 @@ async def delete_users(request: Request, desk: Desk) -> Reply:
 
 
 def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
-    number, window = envelope.window(request)
-    page = groups.find(desk.roster, request.caller, window)
-    return shapes.user_group_page(desk.roster, page, number, window.limit)
+    page = groups.find(desk.roster, request.caller, envelope.window(request))
+    return shapes.user_group_page(desk.roster, page)
 
 
 def get_user_group(request: Request, desk: Desk) -> Reply:
@@ -159,9 +158,8 @@ async def delete_record(request: Request, desk: Desk) -> Reply:
 
 
 def _list(request: Request, desk: Desk, kind: reference.Reference) -> Reply:
-    number, window = envelope.window(request)
-    page = reference.find(desk.roster, request.caller, kind, window)
-    return shapes.named_page(desk.roster, kind, page, number, window.limit)
+    page = reference.find(desk.roster, request.caller, kind, envelope.window(request))
+    return shapes.named_page(desk.roster, kind, page)
 
 
 def _record_id(request: Request) -> int:

@@ -19,7 +19,6 @@ from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut,
 from deskroster.dialects.servicego.profiles import UserInfo, user_info_piece
 
 MAX_REALNAME = 32  # characters
-MIN_PASSWORD, MAX_PASSWORD = 8, text.MAX_PASSWORD  # characters
 
 JobStatus = Literal[0, 1]
 AgentType = Literal[1, 2]
@@ -64,7 +63,7 @@ class LookUpQuery(Wire, frozen=True):
 
 
 Realname = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REALNAME})]
-Password = Annotated[str, Meta(extra_json_schema={"minLength": MIN_PASSWORD, "maxLength": MAX_PASSWORD})]
+Password = Annotated[str, Meta(extra_json_schema={"minLength": text.MIN_PASSWORD, "maxLength": text.MAX_PASSWORD})]
 Mobile = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_MOBILE.pattern}$"})]
 Roles = Annotated[list[Ref], Meta(extra_json_schema={"minItems": 1})]
 
@@ -136,13 +135,6 @@ def agent_fields(wanted: StaffBody) -> AgentFields:
         state=UNSET if wanted.status is UNSET else _STATES[wanted.status],
         role_ids=UNSET if wanted.role_list is UNSET else _role_ids(wanted.role_list),
     )
-
-
-def login_password(sent: str) -> str:
-    """Return a password that is good enough. Raises Invalid: CHARACTERS, TOO_SHORT, TOO_LONG."""
-    if len(sent) < MIN_PASSWORD:
-        raise Invalid("password", Rule.TOO_SHORT, MIN_PASSWORD)
-    return text.text("password", sent, MAX_PASSWORD)
 
 
 def member_ids(sent: list[Ref] | None | UnsetType) -> list[int] | UnsetType:
@@ -237,16 +229,16 @@ class NamedPageReply(DoneReply, frozen=True):
     data: list[NamedOut]
 
 
-def staff_page(roster: Roster, page: Page, number: int, size: int) -> Reply:
-    return page_of(_staff(roster, page.ids), page, number, size)
+def staff_page(roster: Roster, page: Page) -> Reply:
+    return page_of(_staff(roster, page.ids), page)
 
 
-def user_group_page(roster: Roster, page: Page, number: int, size: int) -> Reply | Awaitable[Reply]:
-    return turns.groups_page(roster, user_group_piece, page, lambda groups: page_of(groups, page, number, size))
+def user_group_page(roster: Roster, page: Page) -> Reply | Awaitable[Reply]:
+    return turns.groups_page(roster, user_group_piece, page, lambda groups: page_of(groups, page))
 
 
-def named_page(roster: Roster, kind: Kind, page: Page, number: int, size: int) -> Reply:
-    return page_of(roster.pieces.join(kind, named_piece, page.ids), page, number, size)
+def named_page(roster: Roster, kind: Kind, page: Page) -> Reply:
+    return page_of(roster.pieces.join(kind, named_piece, page.ids), page)
 
 
 def staff(roster: Roster, id: int) -> Reply:

@@ -14,21 +14,19 @@ from deskroster.core.records import Agent, Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Login
 from deskroster.dialect import FORM, JSON, Reply, Request, Route
-from deskroster.dialect.query import REPEATED, parse_id
+from deskroster.dialect.query import REPEATED, Paging, parse_id
 from deskroster.dialects.udesk import shapes
 
 
 def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
-    number, window = shapes.window(request)
-    page = groups.find(desk.roster, request.caller, window)
-    return shapes.groups_page(desk.roster, page, number, window.limit)
+    page = groups.find(desk.roster, request.caller, shapes.window(request))
+    return shapes.groups_page(desk.roster, page)
 
 
 def list_group_agents(request: Request, desk: Desk) -> Reply:
     group = groups.get(desk.roster, request.caller, request.path_id("group"))
-    number, window = shapes.window(request)
-    page = groups.members(desk.roster, request.caller, group.id, window)
-    return shapes.group_agents(desk.roster, group, page, number, window.limit)
+    page = groups.members(desk.roster, request.caller, group.id, shapes.window(request))
+    return shapes.group_agents(desk.roster, group, page)
 
 
 async def create_user_group(request: Request, desk: Desk) -> Reply:
@@ -57,10 +55,9 @@ async def delete_user_group(request: Request, desk: Desk) -> Reply:
 
 
 def list_agents(request: Request, desk: Desk) -> Reply:
-    number, window = shapes.window(request)
     everyone = request.query.get("with_disabled", "").lower() == "true"
-    page = agents.find(desk.roster, request.caller, window, enabled=not everyone)
-    return shapes.agents_page(desk.roster, page, number, window.limit)
+    page = agents.find(desk.roster, request.caller, shapes.window(request), enabled=not everyone)
+    return shapes.agents_page(desk.roster, page)
 
 
 def get_agent(request: Request, desk: Desk) -> Reply:
@@ -165,7 +162,7 @@ async def _login_password(desk: Desk, sent: str | UnsetType, before: Agent | Non
         return UNSET
     if not sent:
         raise Invalid("password", Rule.EMPTY)
-    return await desk.hash_password(text.text("password", sent, shapes.MAX_PASSWORD))
+    return await desk.hash_password(text.password(sent, 1))
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
@@ -173,7 +170,7 @@ _GROUP, _AGENT = shapes.GROUP_NAMES, shapes.AGENT_NAMES
 
 ROUTES = (
     Route(method="GET", path="/user_groups", handler=list_user_groups, needs=_READ, summary="List groups",
-          query=shapes.Paging, reply=shapes.GroupsReply),
+          query=Paging, reply=shapes.GroupsReply),
     Route(method="POST", path="/user_groups", handler=create_user_group, needs=_GROUPS, summary="Create a group",
           body=shapes.GroupBody, reply=shapes.IdReply, names=_GROUP, creates=True),
     Route(method="PUT", path="/user_groups/{id}", handler=update_user_group, needs=_GROUPS, summary="Rename a group",
@@ -181,7 +178,7 @@ ROUTES = (
     Route(method="DELETE", path="/user_groups/{id}", handler=delete_user_group, needs=_GROUPS,
           summary="Delete a group; its agents stay", reply=shapes.MessageReply),
     Route(method="GET", path="/user_groups/{id}/agents", handler=list_group_agents, needs=_READ,
-          summary="List the agents of a group", query=shapes.Paging, reply=shapes.GroupAgentsReply),
+          summary="List the agents of a group", query=Paging, reply=shapes.GroupAgentsReply),
     Route(method="GET", path="/agents", handler=list_agents, needs=_READ, summary="List agents",
           query=shapes.AgentsQuery, reply=shapes.AgentsReply),
     Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ,

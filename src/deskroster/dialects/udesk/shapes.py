@@ -6,18 +6,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request, turns
-from deskroster.dialect.query import clamped
+from deskroster.dialect.query import Paging, clamped_window
 
-MAX_PAGE = 2**63 - 1
 PER_PAGE, MOST_PER_PAGE = 20, 100
-MAX_PASSWORD = text.MAX_PASSWORD
 REQUIRED = ("email", "password", "nick_name")  # of a new agent
 
 Lang = Literal["zh-cn", "en-us"]
@@ -28,13 +25,6 @@ _encode = msgspec.json.Encoder().encode
 
 
 # ── what is asked ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Paging(Struct, frozen=True):
-    """Which page; out of range is clamped."""
-
-    page: int | UnsetType = UNSET
-    per_page: int | UnsetType = UNSET
 
 
 class AgentsQuery(Paging, frozen=True):
@@ -106,11 +96,9 @@ AGENT_NAMES = {
 }  # fmt: skip
 
 
-def window(request: Request) -> tuple[int, Window]:
-    """Return the page that was asked for, by number and as a window."""
-    page = clamped(request.query, "page", 1, MAX_PAGE)
-    per_page = clamped(request.query, "per_page", PER_PAGE, MOST_PER_PAGE)
-    return page, Window((page - 1) * per_page, per_page)
+def window(request: Request) -> Window:
+    """Return which page was asked for."""
+    return clamped_window(request.query, PER_PAGE, MOST_PER_PAGE)
 
 
 def agent_fields(roster: Roster, wanted: AgentIn, password: Secret | UnsetType, before: Agent | None) -> AgentFields:
@@ -290,20 +278,20 @@ class TokenReply(Struct, frozen=True):
     open_api_auth_token: str
 
 
-def groups_page(roster: Roster, page: Page, number: int, per_page: int) -> Reply | Awaitable[Reply]:
+def groups_page(roster: Roster, page: Page) -> Reply | Awaitable[Reply]:
     head = b'{"code":1000,"user_groups":['
-    return turns.groups_page(roster, group_piece, page, lambda groups: _page(head, groups, page, number, per_page))
+    return turns.groups_page(roster, group_piece, page, lambda groups: _page(head, groups, page))
 
 
-def group_agents(roster: Roster, group: Group, page: Page, number: int, per_page: int) -> Reply:
+def group_agents(roster: Roster, group: Group, page: Page) -> Reply:
     """Answer under both keys that the vendor's page names: `user_group` and `user_groups`."""
     agents = roster.pieces.join("agent", agent_piece, page.ids)
     one = b'{"id":%d,"name":%b,"agents":[%b]}' % (group.id, _encode(group.name), agents)
-    return _page(b'{"code":1000,"user_group":%b,"user_groups":[' % one, one, page, number, per_page)
+    return _page(b'{"code":1000,"user_group":%b,"user_groups":[' % one, one, page)
 
 
-def agents_page(roster: Roster, page: Page, number: int, per_page: int) -> Reply:
-    return _page(b'{"code":1000,"agents":[', roster.pieces.join("agent", agent_piece, page.ids), page, number, per_page)
+def agents_page(roster: Roster, page: Page) -> Reply:
+    return _page(b'{"code":1000,"agents":[', roster.pieces.join("agent", agent_piece, page.ids), page)
 
 
 def agent(roster: Roster, id: int) -> Reply:
@@ -385,9 +373,9 @@ def _status(agent: Agent) -> Literal["enable", "disable"]:
     return "enable" if agent.state == "enabled" else "disable"
 
 
-def _page(head: bytes, elements: bytes, page: Page, number: int, per_page: int) -> PageReply:
-    pages = -(-page.total // per_page)
-    tail = b'],"meta":{"current_page":%d,"total_pages":%d,"total_count":%d}}' % (number, pages, page.total)
+def _page(head: bytes, elements: bytes, page: Page) -> PageReply:
+    meta = page.window.number, page.pages, page.total
+    tail = b'],"meta":{"current_page":%d,"total_pages":%d,"total_count":%d}}' % meta
     return PageReply(200, head + elements + tail, sources=page.sources)
 
 

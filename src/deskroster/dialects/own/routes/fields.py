@@ -6,6 +6,7 @@ from deskroster.core.changes import Done, new_id
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect.query import Paging
 from deskroster.dialects.own import shapes
 from deskroster.dialects.own.shapes.fields import FieldBody, FieldList, FieldOut, FieldPatch, field_piece
 
@@ -57,7 +58,7 @@ _WRITE = Permission.WRITE_REFERENCE
 
 ROUTES = (
     Route(method="GET", path="/profile-fields", handler=list_profile_fields, needs=Permission.READ,
-          summary="List profile fields", query=shapes.Paging, reply=FieldList),
+          summary="List profile fields", query=Paging, reply=FieldList),
     Route(method="POST", path="/profile-fields", handler=create_profile_field, needs=_WRITE,
           summary="Add a profile field", body=FieldBody, reply=FieldOut, status=201, creates=True),
     Route(method="PATCH", path="/profile-fields/{id}", handler=rename_profile_field, needs=_WRITE,

@@ -11,14 +11,14 @@ from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect.query import Paging
 from deskroster.dialects.own import shapes
 from deskroster.dialects.own.shapes.keys import KeyBody, KeyList, KeyOut, NewKey, key_out, new_key
 
 
 def list_keys(request: Request, desk: Desk) -> Reply:
-    found, window = keys.find(desk.roster, request.caller), shapes.window(request)
-    items = [key_out(key, desk) for key in found[window.start : window.start + window.limit]]
-    return shapes.written(KeyList(items, len(found)))
+    page = keys.find(desk.roster, request.caller, shapes.window(request))
+    return shapes.written(KeyList([key_out(desk.roster.keys[id], desk) for id in page.ids], page.total))
 
 
 async def revoke_key(request: Request, desk: Desk) -> Reply:
@@ -62,7 +62,7 @@ def routes(known: Collection[str]) -> tuple[Route, ...]:
 
     return (
         Route(method="GET", path="/keys", handler=list_keys, needs=Permission.WRITE_KEYS,
-              summary="List keys, without their secrets", query=shapes.Paging, reply=KeyList),
+              summary="List keys, without their secrets", query=Paging, reply=KeyList),
         Route(method="POST", path="/keys", handler=create_key, needs=Permission.WRITE_KEYS,
               summary="Give an agent a key; its secret is shown this once", body=KeyBody, reply=NewKey, status=201,
               creates=True),

@@ -9,6 +9,7 @@ from deskroster.core.reference import Reference
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect.query import Paging
 from deskroster.dialects.own import shapes
 from deskroster.dialects.own.shapes.reference import WIRES
 
@@ -54,7 +55,7 @@ def of(kind: Reference) -> tuple[Route, ...]:
         handler.__name__ = f"{handler.__name__}_{kind}"
     return (
         Route(method="GET", path=many, handler=find, needs=Permission.READ, summary=f"List {name}s",
-              query=shapes.Paging, reply=wire.list),
+              query=Paging, reply=wire.list),
         Route(method="POST", path=many, handler=create, needs=write, summary=f"Add a {name}", body=wire.body,
               reply=wire.out, status=201, creates=True),
         Route(method="PATCH", path=single, handler=update, needs=write, summary=f"Rename a {name}", body=wire.patch,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from deskroster.core import moments
 from deskroster.core.pieces import Shape
@@ -11,10 +11,9 @@ from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request
-from deskroster.dialect.query import clamped
+from deskroster.dialect.query import clamped_window
 
 PER_PAGE, MOST_PER_PAGE = 100, 1_000
-_MAX_PAGE = 2**31
 
 encode = msgspec.json.Encoder().encode
 
@@ -23,22 +22,13 @@ Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """A time on the wire. It is text here, not a `datetime`: a test that freezes time puts another class in its place."""
 
 
-class Paging(Struct, frozen=True):
-    """Which page; out of range is clamped."""
-
-    page: int | UnsetType = UNSET
-    per_page: int | UnsetType = UNSET
-
-
 class Nothing(Struct, frozen=True):
     """What is left to say of a record that was removed."""
 
 
 def window(request: Request) -> Window:
-    """Return the part of a list that was asked for, by ascending id."""
-    page = clamped(request.query, "page", 1, _MAX_PAGE)
-    per_page = clamped(request.query, "per_page", PER_PAGE, MOST_PER_PAGE)
-    return Window((page - 1) * per_page, per_page)
+    """Return which page was asked for."""
+    return clamped_window(request.query, PER_PAGE, MOST_PER_PAGE)
 
 
 def listed(roster: Roster, kind: Kind, shape: Shape[Roster], page: Page) -> Reply:

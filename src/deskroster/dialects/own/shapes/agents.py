@@ -7,9 +7,8 @@ from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
-from deskroster.dialects.own.shapes import Moment, Paging, encode, moment
-
-MIN_PASSWORD, MAX_PASSWORD = 8, text.MAX_PASSWORD  # characters
+from deskroster.dialect.query import Paging
+from deskroster.dialects.own.shapes import Moment, encode, moment
 
 
 class AgentsQuery(Paging, frozen=True):
@@ -69,10 +68,10 @@ def agent_fields(wanted: AgentPatch) -> AgentFields:
 
 def checked_password(password: str) -> str:
     """Return a login password that may be set. Raises Invalid: TOO_SHORT, TOO_LONG."""
-    if len(password) < MIN_PASSWORD:
-        raise Invalid("password", Rule.TOO_SHORT, MIN_PASSWORD)
-    if len(password) > MAX_PASSWORD:
-        raise Invalid("password", Rule.TOO_LONG, MAX_PASSWORD)
+    if len(password) < text.MIN_PASSWORD:
+        raise Invalid("password", Rule.TOO_SHORT, text.MIN_PASSWORD)
+    if len(password) > text.MAX_PASSWORD:
+        raise Invalid("password", Rule.TOO_LONG, text.MAX_PASSWORD)
     return password
 
 
