@@ -64,7 +64,7 @@ def test_every_suite_tries_a_further_dialect_or_fails_where_it_brings_nothing(tm
 
 
 def having_what_it_lacks() -> list[set[str]]:
-    """Return the dialects that have what the fourth has not, for each such thing: a test of it has cases of these alone."""
+    """Return for each thing that the fourth has not the dialects that have it: a test of it has cases of these."""
     lacking = [field for field in Contract.__struct_fields__ if not getattr(CONTRACT, field)]
     return [
         {dialect.name for dialect in DIALECTS if dialect.signature},
