@@ -172,7 +172,7 @@ STEPS = (
     "upkeep.transfer.clear",
     "upkeep.transfer.copy",
     "upkeep.transfer.differences",
-    "schema.sign",
+    "disk.schema.sign",
     "location.note",
 )
 
@@ -220,7 +220,7 @@ main()
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("step", "after"),
-    [("upkeep.transfer.copy", True), ("schema.sign", False), ("disk.notes.put", False)],
+    [("upkeep.transfer.copy", True), ("disk.schema.sign", False), ("disk.notes.put", False)],
 )
 def test_a_move_that_is_killed_leaves_sqlite_in_charge_and_can_be_given_again(command, empty, step, after):
     before = everything(command.data)

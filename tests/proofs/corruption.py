@@ -43,7 +43,7 @@ async def _live_a_little(folder: Path) -> None:
             less = {"state": "disabled", "role_ids": (1, 2), "permission_set_ids": (1,), "remark": ""}
             await do(lambda r, c: changed(r.agents[id], **less))  # noqa: B023 - at once
         await do(lambda r, c: [deleted(r.table(kind)[id]) for kind in ("key", "agent") for id in range(40, 62)])
-        await store._engine.write(lambda db: idempotency.forget(db, NOW + 8))  # leaves free pages
+        await store._engine.write(lambda db: idempotency.delete_expired(db, NOW + 8))  # leaves free pages
         ledger.key_used(1, "C", NOW)
         ledger.logged_in(1, NOW)
 

@@ -9,7 +9,7 @@ from deskroster.core.changes import Commit
 from deskroster.core.problems import Busy, Damaged, Unknown
 from deskroster.eager import begun
 from deskroster.ledger.beside import idempotency
-from deskroster.ledger.beside.idempotency import Kept, Once
+from deskroster.ledger.beside.idempotency import Once, StoredReply
 from deskroster.ledger.beside.last_seen import Observations, Seen
 from deskroster.ledger.disk import catchup, log, notes
 from deskroster.ledger.disk.reading import Loaded
@@ -120,15 +120,15 @@ class Ledger:
         return Once(self._vault.digest("once", caller, key), self._vault.digest("request", request))
 
     def key_used(self, key_id: int, form: str, at: int) -> None:
-        self.observed.note("key", key_id, at, form)
+        self.observed.record("key", key_id, at, form)
 
     def logged_in(self, agent_id: int, at: int) -> None:
-        self.observed.note("agent", agent_id, at, "")
+        self.observed.record("agent", agent_id, at, "")
         self.roster.answers.touch("agent", (agent_id,))  # a dialect may show it
 
     def learn(self, seen: Seen, now: float) -> None:
         """Take over what other processes have observed until now."""
-        agents = [id for kind, id in self.observed.learn(seen, now) if kind == "agent"]
+        agents = [id for kind, id in self.observed.merge(seen, now) if kind == "agent"]
         self.roster.answers.touch("agent", agents)
 
     async def close(self) -> None:
@@ -305,7 +305,7 @@ class Ledger:
         if isinstance(error, Damaged):
             self._engine.mark_damaged(str(error))
 
-    async def _answered_before(self, batch: list[Entry], lock: WriteLock) -> tuple[dict[bytes, Kept], int]:
+    async def _answered_before(self, batch: list[Entry], lock: WriteLock) -> tuple[dict[bytes, StoredReply], int]:
         """Return the first answers that are kept, and the time that those to come are of."""
         keys = [entry.work.once.key for entry in batch if entry.work.once is not None]
         if self.damage:
@@ -322,7 +322,7 @@ class Ledger:
 
         def job(db: Db) -> bytes:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
-            idempotency.keep(db, vault, company_id, trial.kept, now)
+            idempotency.store(db, vault, company_id, trial.kept, now)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
                 notes.count_company_change(db)
             return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)

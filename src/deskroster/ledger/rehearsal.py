@@ -12,7 +12,7 @@ from deskroster.core.changes import MAX_CHANGES, Batch, Change, Commit, Origin, 
 from deskroster.core.problems import Conflict, Reason
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
-from deskroster.ledger.beside.idempotency import Kept, Once
+from deskroster.ledger.beside.idempotency import Once, StoredReply
 
 MAX_REHEARSAL = 0.02  # seconds after which no more verbs are taken into a batch: nobody is answered meanwhile
 
@@ -57,11 +57,11 @@ class Trial(NamedTuple):
     answers: list[tuple[Entry, Answer]]
     left: list[Entry]  # would have made the batch too large
     commits: list[Commit]
-    kept: dict[bytes, Kept]
+    kept: dict[bytes, StoredReply]
     next_ids: dict[Kind, int]
 
 
-def rehearse(roster: Roster, batch: list[Entry], kept: dict[bytes, Kept], now: int) -> Trial:
+def rehearse(roster: Roster, batch: list[Entry], kept: dict[bytes, StoredReply], now: int) -> Trial:
     """Run each verb on the result of the one before, then take all back. No reader sees anything of it."""
     began = perf_counter()
     trial = Trial([], [], [], {}, {})
@@ -89,14 +89,14 @@ def rehearse(roster: Roster, batch: list[Entry], kept: dict[bytes, Kept], now: i
             if changes:
                 trial.commits.append(Commit(roster.number + len(trial.commits) + 1, now, work.origin, changes))
                 if work.once is not None:
-                    kept[work.once.key] = trial.kept[work.once.key] = Kept(work.once.request, reply)
+                    kept[work.once.key] = trial.kept[work.once.key] = StoredReply(work.once.request, reply)
             trial.answers.append((entry, reply))
         trial.next_ids.update(roster.next_ids)
     return trial
 
 
 def attempt(
-    roster: Roster, work: Work, perform: Perform, kept: Mapping[bytes, Kept], now: int
+    roster: Roster, work: Work, perform: Perform, kept: Mapping[bytes, StoredReply], now: int
 ) -> tuple[bytes, list[Change]]:
     """Perform one work on the rehearsed roster and return its reply. If it raises, the roster is as it was."""
     caller = OPERATOR if work.identity is None else resolve(roster, work.identity, now)

@@ -1,7 +1,7 @@
 """What has had its time is removed at the cost of what is removed, however much is kept, and never much at once."""
 
 from deskroster.ledger.beside import idempotency
-from deskroster.ledger.beside.idempotency import Kept
+from deskroster.ledger.beside.idempotency import StoredReply
 from tests.ledger.support import NOW, plan
 
 DAY = idempotency.LIFETIME
@@ -11,8 +11,8 @@ KEPT = 3_000
 
 
 def filled(db, vault, company_id, first, count, at):
-    kept = {b"key %d" % number: Kept(b"request", b"reply") for number in range(first, first + count)}
-    idempotency.keep(db, vault, company_id, kept, at)
+    kept = {b"key %d" % number: StoredReply(b"request", b"reply") for number in range(first, first + count)}
+    idempotency.store(db, vault, company_id, kept, at)
 
 
 def ages(db):
@@ -25,7 +25,7 @@ def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_man
         await store._engine.write(lambda db: filled(db, store.vault, 1, 10, 5, NOW - DAY - 9))
         await store._engine.write(lambda db: filled(db, store.vault, 1, 20, 5, NOW - DAY + 1))
 
-        removed = [await store._engine.write(lambda db: idempotency.forget(db, NOW - DAY, 7)) for _ in range(3)]
+        removed = [await store._engine.write(lambda db: idempotency.delete_expired(db, NOW - DAY, 7)) for _ in range(3)]
 
         assert [7, 3, 0] == removed
         assert [NOW - DAY + 1] * 5 == await store._engine.read(ages)
@@ -34,15 +34,15 @@ def test_answers_that_have_had_their_day_are_removed_the_oldest_first_and_so_man
 
 
 def test_the_minute_s_upkeep_removes_all_of_them_in_short_jobs(run, monkeypatch):
-    monkeypatch.setattr(idempotency, "AT_ONCE", 100)
+    monkeypatch.setattr(idempotency, "BATCH", 100)
     removed = []
-    real = idempotency.forget
+    real = idempotency.delete_expired
 
     def forget(db, before):
         removed.append(real(db, before, 100))
         return removed[-1]
 
-    monkeypatch.setattr(idempotency, "forget", forget)
+    monkeypatch.setattr(idempotency, "delete_expired", forget)
 
     async def work(store, ledger):
         await store._engine.write(lambda db: filled(db, store.vault, 1, 0, 250, NOW - DAY))
@@ -63,7 +63,7 @@ def searched(found, table):
 
 def plans(db):
     key = db.execute("SELECT key FROM replies LIMIT 1").fetchone()
-    return [plan(db, idempotency._OLD, (NOW - DAY, 1_000)), plan(db, idempotency._FORGET, (1, key[0]))]
+    return [plan(db, idempotency._EXPIRED, (NOW - DAY, 1_000)), plan(db, idempotency._DELETE, (1, key[0]))]
 
 
 async def with_many(store, job):

@@ -7,7 +7,7 @@ import pytest
 from deskroster.core.records import Company
 from deskroster.ledger import NewerData, Vault
 from deskroster.ledger.beside import idempotency, last_seen
-from deskroster.ledger.beside.idempotency import Kept
+from deskroster.ledger.beside.idempotency import StoredReply
 from deskroster.ledger.disk.vault import new_key
 from deskroster.ledger.engines import Failed, InDoubt
 from deskroster.ledger.upkeep import periodic as upkeep
@@ -19,7 +19,7 @@ OLD = NOW - idempotency.LIFETIME
 
 def kept(vault, at, reply=b"reply"):
     """Return a job that keeps a first answer of a moment."""
-    return lambda db: idempotency.keep(db, vault, 1, {b"key": Kept(b"request", reply)}, at)
+    return lambda db: idempotency.store(db, vault, 1, {b"key": StoredReply(b"request", reply)}, at)
 
 
 def counted(db):

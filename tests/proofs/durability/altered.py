@@ -86,7 +86,7 @@ def guessing() -> None:
 
 def keyless() -> None:
     """Forget the first answer to an idempotency key."""
-    _put(ledger.idempotency, "keep", lambda *_: None)
+    _put(ledger.idempotency, "store", lambda *_: None)
 
 
 def stuck() -> None:

@@ -1,1 +1,1 @@
-"""Beside the company: what is durable and no change of it: first answers, last use of keys, counted calls."""
+"""What is durable beside the changes of a company: replies by idempotency key, last use of keys, last logins."""

@@ -1,4 +1,4 @@
-"""Replies: the first answer to an idempotency key, kept sealed for a day."""
+"""Idempotency keys: the first reply to each, stored encrypted for a day."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -12,79 +12,82 @@ from deskroster.ledger.disk.writing import sql, upsert_sql
 from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
 
 LIFETIME = 86_400  # seconds
-AT_ONCE = 1_000  # that are forgotten in one job, or dated anew
+BATCH = 1_000  # rows that one transaction deletes, or corrects
 
 
 class Once(NamedTuple):
-    """HMACs of an idempotency key with its caller, and of the path and body that came with it."""
+    """An idempotency key: the HMAC of caller and key, and the HMAC of the request's path and body."""
 
     key: bytes
     request: bytes
 
 
-class Kept(NamedTuple):
-    """The first answer, and the HMAC of the request that got it."""
+class StoredReply(NamedTuple):
+    """The first reply to an idempotency key, and the HMAC of the request that got it."""
 
     request: bytes
     reply: bytes
 
 
-def find(db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], ours: float) -> tuple[dict[bytes, Kept], int]:
-    """Return what was answered to these keys in the last day, and the time, by the database's clock if it is shared.
+def find(
+    db: Db, vault: Vault, company_id: int, keys: Iterable[bytes], ours: float
+) -> tuple[dict[bytes, StoredReply], int]:
+    """Return the replies of the last day to these keys, and the time: the database's, if it is shared, else `ours`.
 
-    Kept for as long as either that clock or `ours`, which only goes forward, says so: each may have been set ahead.
+    A reply expires once it is a day old by that clock and by `ours`, which is monotonic: either may have been set
+    ahead.
     """
     now = db.moment(ours)
     since = int(min(ours, now)) - LIFETIME
-    found: dict[bytes, Kept] = {}
+    replies: dict[bytes, StoredReply] = {}
     for key in keys:
         row = db.execute(_FIND, (company_id, key, since)).fetchone()
         if row is not None:
-            found[key] = Kept(row[0], _opened(vault, row[2], address(company_id, key, *row[:2])))
-    return found, int(now)
+            replies[key] = StoredReply(row[0], _decrypted(vault, row[2], reply_address(company_id, key, *row[:2])))
+    return replies, int(now)
 
 
-def keep(db: Db, vault: Vault, company_id: int, kept: Mapping[bytes, Kept], at: int) -> None:
-    """Write first answers, sealed."""
-    if kept:
+def store(db: Db, vault: Vault, company_id: int, replies: Mapping[bytes, StoredReply], at: int) -> None:
+    """Store replies, encrypted."""
+    if replies:
         rows = [
-            (company_id, key, request, at, vault.seal(reply, address(company_id, key, request, at)))
-            for key, (request, reply) in kept.items()
+            (company_id, key, request, at, vault.seal(reply, reply_address(company_id, key, request, at)))
+            for key, (request, reply) in replies.items()
         ]
-        db.executemany(_KEEP, rows)
+        db.executemany(_UPSERT, rows)
 
 
-def address(company_id: int, key: bytes, request: bytes, at: int) -> str:
-    """Return what a kept reply is bound to: all else that its row holds."""
+def reply_address(company_id: int, key: bytes, request: bytes, at: int) -> str:
+    """Return the associated data of an encrypted reply: all other columns of its row."""
     return address_of(company_id, "reply", f"{key.hex()}/{request.hex()}", str(at))
 
 
-def _opened(vault: Vault, sealed: bytes, address: str) -> bytes:
+def _decrypted(vault: Vault, sealed: bytes, associated_data: str) -> bytes:
     try:
-        return vault.open(sealed, address)
+        return vault.open(sealed, associated_data)
     except WrongKey as error:
         raise Damaged(str(error)) from error
 
 
-def forget(db: Db, before: int, most: int = AT_ONCE) -> int:
-    """Remove the oldest answers of all companies that are older, so many at most; return how many these were.
+def delete_expired(db: Db, before: int, most: int = BATCH) -> int:
+    """Delete up to `most` replies that are older, of all companies, the oldest first; return how many were deleted.
 
-    They are found by an index: it costs what is removed, however many are kept.
+    They are found by an index, so the cost does not depend on how many are stored.
     """
-    old = db.execute(_OLD, (before, most)).fetchall()
-    db.executemany(_FORGET, old)
-    return len(old)
+    expired = db.execute(_EXPIRED, (before, most)).fetchall()
+    db.executemany(_DELETE, expired)
+    return len(expired)
 
 
-def redate(db: Db, vault: Vault, now: int) -> None:
-    """Date answers back to `now` that a clock which ran ahead has dated later: they are kept for a day from now."""
-    for company_id, key, request, at, sealed in db.execute(_LATER, (now + MAX_CLOCK_SKEW,)).fetchall():
-        reply = _opened(vault, sealed, address(company_id, key, request, at))
-        keep(db, vault, company_id, {key: Kept(request, reply)}, now)
+def correct_dates(db: Db, vault: Vault, now: int) -> None:
+    """Date replies back to `now` whose date is in the future, as a clock ran ahead: they expire in a day."""
+    for company_id, key, request, at, sealed in db.execute(_FUTURE, (now + MAX_CLOCK_SKEW,)).fetchall():
+        reply = _decrypted(vault, sealed, reply_address(company_id, key, request, at))
+        store(db, vault, company_id, {key: StoredReply(request, reply)}, now)
 
 
-_KEEP = upsert_sql(tables.replies)
-_LATER = f"{sql(select(tables.replies).where(tables.replies.c.at > bindparam('now')))} LIMIT {AT_ONCE}"
+_UPSERT = upsert_sql(tables.replies)
+_FUTURE = f"{sql(select(tables.replies).where(tables.replies.c.at > bindparam('now')))} LIMIT {BATCH}"
 _FIND = sql(
     select(tables.replies.c.request, tables.replies.c.at, tables.replies.c.sealed).where(
         tables.replies.c.company_id == bindparam("company"),
@@ -92,7 +95,7 @@ _FIND = sql(
         tables.replies.c.at > bindparam("since"),
     )
 )
-_OLD = (
+_EXPIRED = (
     sql(
         select(tables.replies.c.company_id, tables.replies.c.key)
         .where(tables.replies.c.at <= bindparam("before"))
@@ -100,7 +103,7 @@ _OLD = (
     )
     + " LIMIT ?"
 )
-_FORGET = sql(
+_DELETE = sql(
     delete(tables.replies).where(
         tables.replies.c.company_id == bindparam("company"), tables.replies.c.key == bindparam("key_")
     )

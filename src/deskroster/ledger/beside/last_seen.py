@@ -1,4 +1,4 @@
-"""Observations: when a key was last used, an agent last logged in. In memory, saved now and then, never logged."""
+"""Observations: when a key was last used, or an agent last logged in. In memory, saved once a minute, never logged."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
@@ -15,7 +15,7 @@ Observed = Literal["key", "agent"]
 
 
 class Last(NamedTuple):
-    """When it was last seen, in Unix seconds, and for a key the form of the signature."""
+    """When it was last seen, in Unix seconds; for a key, also the form of the signature."""
 
     at: int
     form: str
@@ -25,43 +25,43 @@ Seen = dict[tuple[Observed, int], Last]
 
 
 class Observations:
-    """Those of one company. `stir` is called when there is something to save that there was not."""
+    """The observations of one company. `schedule_save` is called when there is something to save."""
 
-    def __init__(self, seen: Seen, now: float, stir: Callable[[], None]) -> None:
+    def __init__(self, seen: Seen, now: float, schedule_save: Callable[[], None]) -> None:
         self._seen: dict[Observed, dict[int, Last]] = {"key": {}, "agent": {}}
-        self._stir = stir
+        self._schedule_save = schedule_save
         self._unsaved: set[tuple[Observed, int]] = set()
-        self.learn(seen, now)
+        self.merge(seen, now)
 
-    def note(self, kind: Observed, id: int, at: int, form: str) -> None:
+    def record(self, kind: Observed, id: int, at: int, form: str) -> None:
         if self._seen[kind].get(id) == (at, form):
             return
         if not self._unsaved:
-            self._stir()
+            self._schedule_save()
         self._seen[kind][id] = Last(at, form)
         self._unsaved.add((kind, id))
 
-    def learn(self, seen: Seen, now: float) -> list[tuple[Observed, int]]:
-        """Take over what was saved, by others too, where it is later than what is known; return where that was.
+    def merge(self, seen: Seen, now: float) -> list[tuple[Observed, int]]:
+        """Merge what was saved, also by other processes, where it is later. Return which ones were.
 
-        What lies in the future was seen by a clock that ran ahead: it counts as of now, and is saved so.
+        A time in the future is by a clock that ran ahead. It is replaced by `now`, and saved so.
         """
-        later: list[tuple[Observed, int]] = []
+        changed: list[tuple[Observed, int]] = []
         latest = int(now) + MAX_CLOCK_SKEW
         for (kind, id), last in seen.items():
-            known = self._seen[kind].get(id)
+            current = self._seen[kind].get(id)
             if last.at > latest:
                 self.put_back(kind, id)
-            if known is None or known.at < last.at or known.at > latest:
+            if current is None or current.at < last.at or current.at > latest:
                 self._seen[kind][id] = last if last.at <= latest else Last(int(now), last.form)
-                later.append((kind, id))
-        return later
+                changed.append((kind, id))
+        return changed
 
     def last(self, kind: Observed, id: int) -> Last | None:
         return self._seen[kind].get(id)
 
     def among(self, kind: Observed, ids: Iterable[int]) -> dict[int, Last]:
-        """Return those of the ids that were ever seen, at little cost for those that were not."""
+        """Return the observations of these ids. Ids that were never seen cost little."""
         seen = self._seen[kind]
         return {id: seen[id] for id in seen.keys() & ids}
 
@@ -71,13 +71,13 @@ class Observations:
         return bool(self._unsaved)
 
     def put_back(self, kind: Observed, id: int) -> None:
-        """Have something saved that was taken, and could not be."""
+        """Mark as unsaved what `take` returned and could not be saved."""
         if not self._unsaved:
-            self._stir()
+            self._schedule_save()
         self._unsaved.add((kind, id))
 
     def take(self, company_id: int) -> list[Row]:
-        """Return the rows to save; they count as saved."""
+        """Return the unsaved rows, and mark them as saved."""
         rows: list[Row] = [(company_id, kind, id, *self._seen[kind][id]) for kind, id in self._unsaved]
         self._unsaved.clear()
         return rows
@@ -87,16 +87,16 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
     """Return what was saved of a company. Raises Damaged."""
     seen: Seen = {}
     checksum = vault.checksums(company_id, "observation")
-    for _, kind, id, at, form, written in db.execute(_SELECT, (company_id,)):
+    for _, kind, id, at, form, stored_checksum in db.execute(_SELECT, (company_id,)):
         row = (kind, id, at, form)
-        if checksum(row) != written and not vault.has_checksum(company_id, "observation", row, written):
+        if checksum(row) != stored_checksum and not vault.has_checksum(company_id, "observation", row, stored_checksum):
             raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
         seen[kind, id] = Last(at, form)
     return seen
 
 
 def save(db: Db, vault: Vault, rows: list[Row], now: float) -> None:
-    """Write what `take` gave, where it is later than what stands there, or that lies in the future."""
+    """Write rows from `take`, unless the stored time is later and not in the future."""
     checksums = {id: vault.checksums(id, "observation") for id in {row[0] for row in rows}}
     latest = db.moment(now)
     db.executemany(_PUT, [(*row, checksums[row[0]](row[1:]), latest) for row in rows])

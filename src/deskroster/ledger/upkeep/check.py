@@ -192,7 +192,7 @@ def _secrets(db: Db, opened: Vault) -> Iterator[Finding]:
 
 def _replies(db: Db, opened: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
-        if not _opens(opened, sealed, idempotency.address(company_id, key, request, at)):
+        if not _opens(opened, sealed, idempotency.reply_address(company_id, key, request, at)):
             yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
 
 

@@ -113,9 +113,9 @@ class Upkeep:
         forward = self._forward()
         now = await self._engine.read(lambda db: db.moment(forward))
         old = int(min(now, forward)) - idempotency.LIFETIME
-        while await self._engine.write(lambda db: idempotency.forget(db, old)) == idempotency.AT_ONCE:
+        while await self._engine.write(lambda db: idempotency.delete_expired(db, old)) == idempotency.BATCH:
             pass
-        await self._engine.write(lambda db: idempotency.redate(db, self._vault, int(now)))
+        await self._engine.write(lambda db: idempotency.correct_dates(db, self._vault, int(now)))
 
     async def _read_and_save(self) -> None:
         for id in list(self.reach):
