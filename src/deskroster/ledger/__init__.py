@@ -3,7 +3,6 @@
 from deskroster.core.problems import Damaged
 from deskroster.ledger import place
 from deskroster.ledger.backup import BadBackup, Manifest, advice, backups, restore, verify
-from deskroster.ledger.calls import Minute
 from deskroster.ledger.check import Finding, examine
 from deskroster.ledger.engines import Failed, FolderInUse, InDoubt
 from deskroster.ledger.forms import NewerData
@@ -16,7 +15,7 @@ from deskroster.ledger.store import Store
 from deskroster.ledger.vault import Vault, WrongKey
 
 __all__ = [
-    "BadBackup", "Damaged", "Failed", "Finding", "FolderInUse", "InDoubt", "Last", "Ledger", "Manifest", "Minute",
+    "BadBackup", "Damaged", "Failed", "Finding", "FolderInUse", "InDoubt", "Last", "Ledger", "Manifest",
     "NewerData",
     "Once", "Store", "Vault", "Work", "WrongKey", "advice", "backups", "examine", "place", "restore", "rotate_key",
     "verify",

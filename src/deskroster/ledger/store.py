@@ -1,7 +1,8 @@
 """Store: the data folder of an installation, and the ledgers of its companies."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -80,9 +81,11 @@ class Store:
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
         self._nonces = None if self.shared else Nonces(folder / nonces.FILE, clock)
+        self._calls: defaultdict[int, calls.Minute] = defaultdict(calls.Minute)  # by company, where not `shared`
         self._clock = clock
         self._forward = ForwardTime(clock)
         self._ledgers: dict[int, Ledger] = {}
+        self._emails: dict[int, dict[str, int]] = {}  # of the companies that are loaded: address → agent
         self.upkeep = Upkeep(engine, vault, clock, self._forward, self._ledgers)
         self.listed = Companies(engine, self._ledgers)
         self._founding, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
@@ -132,35 +135,46 @@ class Store:
                 return False
         return self.writable and not self.outdated
 
-    async def count_call(self, company_id: int, limit: int) -> int:
+    def count_call(self, company_id: int, limit: int) -> int | Awaitable[int]:
         """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
 
-        For data that other processes serve too: counts theirs, by the database's clock. Raises Busy.
+        Return an awaitable for them where other processes may serve the company too: their calls count, by the
+        database's clock. That raises Busy.
         """
+        if self.shared:
+            return self._count_call(company_id, limit)
+        return self._calls[company_id].count(self._clock.steady(), limit)
+
+    async def _count_call(self, company_id: int, limit: int) -> int:
         try:
             (wait,) = await self._engine.note(calls.COUNT, (company_id, limit), company_id)
         except ERRORS as error:
             raise Busy from error
         return int(wait)
 
-    def spend(self, company_id: int, nonce: str) -> bool:
-        """Use a nonce up; False if it was used before. For data that no other process writes to. Raises Busy."""
-        assert self._nonces is not None
-        return self._nonces.spend(company_id, nonce)
+    def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool | Awaitable[bool]:
+        """Have all that was durable of a company when this was called; spend a nonce, False if it was used before.
 
-    async def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool:
-        """Have all that was durable of a company when this was called; use a nonce up, False if it was used before.
-
-        For data that other processes may write to. Raises Busy where it cannot be known.
+        Return an awaitable where other processes may write. Raises Busy where it cannot be known.
         """
+        if self._nonces is None:
+            return self._ask(ledger, nonce)
+        return nonce is None or self._nonces.spend(ledger.roster.company.id, nonce)
+
+    async def _ask(self, ledger: Ledger, nonce: str | None) -> bool:
         durable = await ledger.fresh(None if nonce is None else digest(ledger.roster.company.id, nonce))
         if durable.companies != self.listed.counted:
             await self.listed.refresh()
         return durable.unused
 
     async def companies_with_email(self, email: str) -> list[int]:
-        """Return the ids of the companies that have an agent with this address (in lower case). Raises Busy."""
-        return await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))])
+        """Return the ids of the companies that have an agent with this address (in lower case). Raises Busy.
+
+        The database is asked only where other processes may write or not all companies are loaded.
+        """
+        if self.shared or len(self._emails) < len(self.listed):
+            return await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))])
+        return [id for id, emails in self._emails.items() if email in emails]
 
     async def create_company(self, company: Company, records: Iterable[AnyRecord], origin: Origin) -> Ledger:
         """Write the first commit of a new company: its settings, under an id of their own, and its first records.
@@ -268,8 +282,9 @@ class Store:
 
     async def _loaded(self, company_id: int) -> Ledger:
         if company_id not in self._ledgers:
-            self._ledgers[company_id] = await self._load(company_id)
-            self.listed.loaded(self._ledgers[company_id])
+            ledger = self._ledgers[company_id] = await self._load(company_id)
+            self._emails[company_id] = ledger.roster.by_email
+            self.listed.loaded(ledger)
         return self._ledgers[company_id]
 
     async def _load(self, company_id: int) -> Ledger:
