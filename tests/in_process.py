@@ -157,11 +157,11 @@ class Transport(httpx2.BaseTransport):
         return self._desk.run(answer(self._desk, request))
 
 
-async def answer(desk: InProcess, request: httpx2.Request) -> httpx2.Response:
-    """Answer a request by the app, and see to it that the answer is one that HTTP allows."""
+def scope_of(desk: InProcess, request: httpx2.Request) -> dict[str, Any]:
+    """Return what ASGI says of a request."""
     target: bytes = request.extensions.get("target", request.url.raw_path)
     raw_path, _, query = target.partition(b"?")
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -175,6 +175,13 @@ async def answer(desk: InProcess, request: httpx2.Request) -> httpx2.Response:
         "client": (desk.address, 40_000),
         "root_path": "",
     }
+
+
+async def answer(desk: InProcess, request: httpx2.Request, scope: dict[str, Any] | None = None) -> httpx2.Response:
+    """Answer a request by the app, and see to it that the answer is one that HTTP allows.
+
+    With a scope it goes on where `App.at_once` has come to.
+    """
     parts_of_body = iter([request.read()])
     never = asyncio.Event()
     sent: list[dict[str, Any]] = []
@@ -188,7 +195,7 @@ async def answer(desk: InProcess, request: httpx2.Request) -> httpx2.Response:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await desk.app(scope, receive, send)
+    await desk.app(scope or scope_of(desk, request), receive, send)
     start, *parts = sent
     content = b"".join(part.get("body", b"") for part in parts)
     headers = httpx2.Headers(start["headers"])

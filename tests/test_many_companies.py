@@ -12,6 +12,7 @@ from deskroster.ledger.companies import Companies, listed
 from deskroster.ledger.engines import ERRORS
 from deskroster.ledger.engines.postgresql.connection import Session
 from deskroster.passwords import Passwords
+from deskroster.testing import KF5Password
 from tests import world
 from tests.answers import check
 from tests.contracts import BY_NAME, lists
@@ -79,6 +80,34 @@ def test_a_company_is_found_by_the_label_that_it_has_by_now_and_by_no_earlier_on
     check("udesk", desk.plain("renamed.example.com").get("/open_api_v1/agents"), "unauth")
     check("udesk", desk.plain("c1.example.com").get("/open_api_v1/agents"), "nocompany")
     check("udesk", desk.plain("c0.example.com").get("/open_api_v1/agents"), "unauth")
+
+
+def test_who_waits_while_a_host_comes_to_name_another_company_is_judged_by_that_one(desk, monkeypatch):
+    founded(desk, ["other"])
+    request = next(KF5Password(world.ADMIN).auth_flow(desk.plain().build_request("GET", "/apiv2/users.json")))
+    check("kf5", desk.run(answer(desk, request)), "ok")
+    verify, relabelled = Passwords.verify, asyncio.Event()
+
+    async def held(*arguments):
+        right = await verify(*arguments)
+        await relabelled.wait()
+        return right
+
+    async def relabel(label, new):
+        named = await desk.app.desks.find(label)
+        fields = company.CompanyFields(label=new)
+        await named.submit(None, origin(), lambda r, c: company.update(r, c, fields), lambda roster, done: b"")
+
+    async def ask():
+        asked = asyncio.ensure_future(answer(desk, request))
+        await asyncio.sleep(0)
+        await relabel("demo", "away")
+        await relabel("other", "demo")
+        relabelled.set()
+        return await asked
+
+    monkeypatch.setattr(Passwords, "verify", held)
+    check("kf5", desk.run(ask()), "unauth")
 
 
 def test_hosts_that_are_remembered_have_a_bound_in_number_and_in_length(desk):

@@ -17,6 +17,7 @@ from deskroster.desk import Desks
 from deskroster.dialect import api_docs
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.hosts import Hosts, is_address
+from deskroster.dialect.identification import Credentials
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
@@ -48,7 +49,9 @@ class App:
         self.clock = clock
         self._hosts = Hosts(settings.allowed_hosts)
         self._dialects = {
-            dialect.prefix[1:].encode(): DialectApp(dialect, self.desks, settings, telemetry, self._hosts)
+            dialect.prefix[1:].encode(): DialectApp(
+                dialect, self.desks, settings, telemetry, Credentials(dialect, self.desks, self._hosts)
+            )
             for dialect in DIALECTS
         }
         self._others = Starlette(

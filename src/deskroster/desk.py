@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from hmac import compare_digest
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -48,6 +48,7 @@ class Login(Struct, frozen=True, gc=False):
 
     email: str
     password: str
+    nonce: None = None  # there is none to spend
 
 
 Proof = Signed | Login
@@ -76,48 +77,36 @@ class Desk:
     def now(self) -> int:
         return int(self._clock())
 
-    def authenticate(
-        self, prove: Callable[[A, Roster, int], Proof], asked: A
-    ) -> Identity | Coroutine[Any, Any, Identity]:
-        """Return the Identity, or a coroutine for it where a password is verified or other processes are asked.
+    async def authenticate(self, prove: Callable[[A, Roster, int], Proof], asked: A) -> Identity:
+        """Return who asks. Raises Unauthenticated, TooManyGuesses or Busy, and what `prove` raises.
 
-        Raises Unauthenticated or Busy.
-
-        `prove` is a dialect's pure reading of the credentials; the nonce of a right signature is spent here.
+        `prove` is a dialect's pure reading of the credentials. They are judged, then all that was durable is had, and
+        they are judged again if that has moved the roster. Only a right signature spends its nonce.
         """
-        if self._store.shared:
-            return self._authenticate_fresh(prove, asked)
-        now = int(self._clock())
-        proof = prove(asked, self.roster, now)
-        if isinstance(proof, Login):
-            return self.log_in(proof, asked.address)
-        unused = cast(bool, self._store.fresh(self._ledger, proof.nonce))
-        return self._signed_by(proof, unused, now)
-
-    async def fresh(self) -> None:
-        """Have all that was durable when this was called. Raises Busy where others may write and cannot be asked."""
-        await self._store.refresh(self._ledger)
-
-    async def _authenticate_fresh(self, prove: Callable[[A, Roster, int], Proof], asked: A) -> Identity:
-        """Judge, ask what is durable, and judge again if that has moved. Only a right signature spends its nonce."""
         roster, now = self.roster, int(self._clock())
-        number, nonce, refusal = roster.number, None, None
+        number, nonce, unused = roster.number, None, True
         try:
             proof = prove(asked, roster, now)
-            nonce = proof.nonce if isinstance(proof, Signed) else None
-        except Unauthenticated as problem:
-            refusal = problem
-        unused = await cast(Coroutine[Any, Any, bool], self._store.fresh(self._ledger, nonce))
+        except Unauthenticated:
+            await self.fresh()
+            if roster.number == number:
+                raise
+        else:
+            nonce = proof.nonce
+            spent = self._store.fresh(self._ledger, nonce)
+            unused = spent if isinstance(spent, bool) else await spent
         if roster.number != number:
-            refusal = None
             proof = prove(asked, roster, now)
-            if isinstance(proof, Signed) and proof.nonce != nonce:
-                unused = await cast(Coroutine[Any, Any, bool], self._store.fresh(self._ledger, proof.nonce))
-        if refusal is not None:
-            raise refusal
-        return (
-            await self.log_in(proof, asked.address) if isinstance(proof, Login) else self._signed_by(proof, unused, now)
-        )
+            if proof.nonce != nonce:
+                unused = await self.fresh(proof.nonce)
+        if isinstance(proof, Signed):
+            return self._signed_by(proof, unused, now)
+        return await self.log_in(proof, asked.address)
+
+    async def fresh(self, nonce: str | None = None) -> bool:
+        """Have all that was durable when this was called; spend a nonce, False if it was used before. Raises Busy."""
+        unused = self._store.fresh(self._ledger, nonce)
+        return unused if isinstance(unused, bool) else await unused
 
     def _signed_by(self, proof: Signed, unused: bool, now: int) -> Identity:
         if not unused:
@@ -154,15 +143,10 @@ class Desk:
         """Return what the identity may now. Raises Unauthenticated."""
         return access.resolve(self.roster, identity, int(self._clock()))
 
-    def count_call(self) -> int | Coroutine[Any, Any, int]:
-        """Count a call against the company's limit a minute; return the seconds until there is room, 0 if there is.
-
-        A coroutine for them where other processes serve the company too.
-        """
-        limit = self.roster.company.calls_per_minute
-        if not limit:
-            return 0
-        return self._store.count_call(self.roster.company.id, limit)
+    async def count_call(self, limit: int) -> int:
+        """Count a call against a limit a minute; return the seconds until there is room, 0 if there is. Raises Busy."""
+        seconds = self._store.count_call(self.roster.company.id, limit)
+        return seconds if isinstance(seconds, int) else await seconds
 
     def submit(
         self, identity: Identity | None, origin: Origin, verb: Verb, shape: Shape, once: Keyed | None = None
@@ -199,15 +183,10 @@ class Desks:
         self._desks: dict[int, Desk] = {}
         self._of_host: dict[bytes, Desk] = {}
         self.only: Desk | None = None  # where there is one company, and it is loaded
-        self.shared = store.shared
+        self.changes = 0  # of the list of companies, as far as this process knows
         self._listed = store.listed
         self._loading: dict[int, asyncio.Task[Desk]] = {}  # by company
         store.listed.changed = self.companies_changed
-
-    @property
-    def counted(self) -> int:
-        """How often the list of companies is known to have changed."""
-        return self._listed.counted
 
     def at_hand(self, host: bytes) -> Desk | None:
         """Return the company of a host, as sent, that was found before."""
@@ -237,8 +216,7 @@ class Desks:
         first = self._listed.first()
         if first is None or len(self._listed) == 1:
             return [] if first is None else [await self.of_company(first)]
-        email = email[: MAX_EMAIL + 1].lower()
-        found = await self._store.companies_with_email(email)
+        found = await self._store.companies_with_email(email[: MAX_EMAIL + 1].lower())
         companies = filter(None, map(self._listed.get, found))
         return [await self.of_company(company) for company in companies] or [await self.of_company(first)]
 
@@ -289,5 +267,6 @@ class Desks:
 
     def companies_changed(self) -> None:
         """Forget which host belongs to which company: one was added, or has another label."""
+        self.changes += 1
         self._see_whether_only()
         self._of_host.clear()

@@ -4,18 +4,15 @@ The file mode of the socket is the credential: who may open it is the operator.
 """
 
 from deskroster.admin import companies, upkeep
+from deskroster.admin.identification import of_company, of_installation
 from deskroster.admin.open_installation import OpenInstallation
-from deskroster.core.access import OPERATOR, Identity
-from deskroster.desk import Desk
 from deskroster.dialect import Dialect
 from deskroster.dialect.app import DialectApp
-from deskroster.dialect.hosts import Hosts
-from deskroster.dialect.problems import UnknownCompany
-from deskroster.dialect.request import Receive, Request, Scope, Send
+from deskroster.dialect.identification import Identification
+from deskroster.dialect.request import Receive, Scope, Send
 from deskroster.dialects import DIALECTS, own
 
 PREFIX = "/installation"
-_NOBODY = Identity(agent_id=0)
 
 
 class AdminApp:
@@ -23,13 +20,17 @@ class AdminApp:
 
     def __init__(self, installation: OpenInstallation) -> None:
         our_own = next(dialect for dialect in DIALECTS if dialect.name == own.NAME)
-        self._own = _ForOperator(installation, our_own)
-        self._installation = _OfInstallation(installation, dialect(installation))
+        self._own = _app(installation, our_own, of_company(installation))
+        self._installation = _app(installation, dialect(installation), of_installation(installation))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             about_all = scope["path"].startswith(PREFIX + "/")
             await (self._installation if about_all else self._own)(scope, receive, send)
+
+
+def _app(installation: OpenInstallation, dialect: Dialect, identification: Identification) -> DialectApp:
+    return DialectApp(dialect, installation.desks, installation.settings, installation.telemetry, identification)
 
 
 def dialect(installation: OpenInstallation) -> Dialect:
@@ -43,34 +44,3 @@ def dialect(installation: OpenInstallation) -> Dialect:
         render=own.render,
         refusal=own.Refusal,
     )
-
-
-class _ForOperator(DialectApp):
-    """A dialect whose caller is the operator, whatever the request says."""
-
-    def __init__(self, installation: OpenInstallation, dialect: Dialect) -> None:
-        super().__init__(dialect, installation.desks, installation.settings, installation.telemetry, Hosts())
-
-    async def _of_host(self, host: str) -> Desk:
-        desk = await self._desks.find(host)  # not at hand for others: any host is allowed here
-        if desk is None:
-            raise UnknownCompany
-        return desk
-
-    async def _ask(self, desk: Desk, request: Request) -> Identity:
-        await desk.fresh()
-        return _NOBODY
-
-    def _admit(self, request: Request, desk: Desk, identity: Identity) -> None:
-        request.desk, request.identity, request.caller = desk, None, OPERATOR
-
-
-class _OfInstallation(_ForOperator):
-    """A dialect that is of no company; a desk it must have, any will do."""
-
-    def __init__(self, installation: OpenInstallation, dialect: Dialect) -> None:
-        super().__init__(installation, dialect)
-        self._any = installation
-
-    async def _of_host(self, host: str) -> Desk:
-        return await self._any.some_desk()

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, MutableMapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
@@ -82,7 +81,8 @@ class Request:
     company_language: Language = "zh"  # where there is no desk
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
-    pending: Awaitable["Reply"] | None = None  # the answer, where it was begun and has to wait
+    reply: "Reply | None" = None
+    _host = ""
     _id = ""
     _json: dict[str, Any] | None = None
 
@@ -141,14 +141,27 @@ class Request:
             return dict(query.parse(self.body))
         return decode_object(self.body)
 
-    @cached_property
+    @property
+    def sent_host(self) -> bytes | None:
+        """The Host header as sent; None if there is none, or more than one."""
+        found = None
+        headers: Headers = self.scope["headers"]
+        for name, value in headers:
+            if name == b"host":
+                if found is not None:
+                    return None
+                found = value
+        return found
+
+    @property
     def host(self) -> str:
         """The Host header. Raises BadHost if there is none, more than one, or it is no host."""
-        headers: Headers = self.scope["headers"]
-        hosts = [value.decode("latin-1") for key, value in headers if key == b"host"]
-        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-            raise BadHost
-        return hosts[0]
+        if not self._host:
+            host = (self.sent_host or b"").decode("latin-1")
+            if not _HOST.fullmatch(host):
+                raise BadHost
+            self._host = host
+        return self._host
 
     @property
     def base_url(self) -> str:

@@ -66,7 +66,6 @@ class Store:
 
     def __init__(self, folder: Path, engine: Engine, vault: Vault, clock: Clock) -> None:
         self.vault = vault
-        self.shared = engine.shared
         self._folder = folder
         self._engine = engine
         backup.abandon(folder / CHECKED)  # of a process that was killed
