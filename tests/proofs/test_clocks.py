@@ -167,14 +167,14 @@ def test_a_nonce_stays_used_for_its_lifetime_unless_all_clocks_say_that_it_is_ov
         unused = store.fresh(ledger, nonce)
         return unused if isinstance(unused, bool) else desk.run(unused)
 
-    over = store.shared and name == "both set ahead"  # no signature of before is of now then, as long as it is so
+    over = store._engine.shared and name == "both set ahead"  # no signature of before is of now then, as long as it is so
     assert spend()
     SETTINGS[name](desk)
     assert over == spend()
     desk.clock.now += LIFETIME - 1
     assert not spend()
     desk.clock.now += 1
-    if not store.shared:
+    if not store._engine.shared:
         assert spend()
 
 
