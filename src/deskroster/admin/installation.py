@@ -8,14 +8,13 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Struct
 
 from deskroster.clocks import Clock
-from deskroster.core import company
+from deskroster.core import company, text
 from deskroster.core.changes import Origin
 from deskroster.core.company import CompanyFields, First, Step
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
 from deskroster.desk import Desk, Desks
 from deskroster.dialect.problems import UnknownCompany
-from deskroster.dialects.own.shapes.agents import checked_password
 from deskroster.ledger import Store
 from deskroster.passwords import Passwords
 from deskroster.settings import Settings
@@ -79,7 +78,7 @@ class Started(Struct, frozen=True):
 
 async def first_steps(installation: Installation, start: Start) -> tuple[list[Step], Started]:
     """Return how a company starts, and its first administrator's secrets. Raises Invalid."""
-    password = new_password() if start.password is None else checked_password(start.password)
+    password = new_password() if start.password is None else text.password(start.password)
     token = str(uuid.uuid4())
     first = First(
         email=start.email,
