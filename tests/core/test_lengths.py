@@ -13,7 +13,6 @@ from deskroster.core.records import ProfileField
 from deskroster.core.roster import Roster
 from deskroster.dialect.query import parse_id
 from deskroster.dialect.signing import check_time, signer
-from deskroster.dialects.own.shapes.agents import checked_password
 from tests import world
 
 pytestmark = pytest.mark.once
@@ -46,7 +45,7 @@ USES: dict[str, Use] = {
     "a line": lambda value: text.line("mobile", value, text.MAX_PHONE),
     "a text": lambda value: text.text("notes", value),
     "an e-mail": lambda value: text.email("email", value),
-    "a password that is set": checked_password,
+    "a password that is set": text.password,
     "whose e-mail": lambda value: agents.with_email(ROSTER, OPERATOR, value),
     "whose keys": lambda value: keys.tried(ROSTER, value, "udesk", 0),
     "the e-mail of a signature": lambda value: signer(ROSTER, "udesk", value, "1", "0" * 64, 0),

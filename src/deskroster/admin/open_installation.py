@@ -8,14 +8,13 @@ from zoneinfo import ZoneInfo
 from msgspec import UNSET, Struct
 
 from deskroster.clocks import Clock
-from deskroster.core import company
+from deskroster.core import company, text
 from deskroster.core.changes import Origin
 from deskroster.core.company import CompanyFields, First, Step
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
 from deskroster.desk import Desk, Desks
 from deskroster.dialect.problems import UnknownCompany
-from deskroster.dialects.own.shapes.agents import checked_password
 from deskroster.ledger import Store
 from deskroster.passwords import Passwords
 from deskroster.settings import Settings
@@ -82,7 +81,7 @@ async def administrator_steps(
     installation: OpenInstallation, administrator: FirstAdministrator
 ) -> tuple[list[Step], AdministratorSecrets]:
     """Return the steps that create a company's first administrator, and the administrator's secrets. Raises Invalid."""
-    password = new_password() if administrator.password is None else checked_password(administrator.password)
+    password = new_password() if administrator.password is None else text.password(administrator.password)
     token = str(uuid.uuid4())
     first = First(
         email=administrator.email,

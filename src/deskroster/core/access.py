@@ -45,9 +45,6 @@ class Caller(Struct, frozen=True, gc=False):
     agent_id: int | None  # None: the operator of the installation
     permissions: frozenset[Permission]
 
-    def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
-
     def must(self, permission: Permission) -> None:
         """Raise Forbidden unless the caller may."""
         if permission not in self.permissions:

@@ -94,10 +94,6 @@ class Unauthenticated(Refusal):
         self.signed = signed
 
 
-class Stale(Refusal):
-    """The record is no longer as the caller last saw it."""
-
-
 class Busy(Refusal):
     """Surely not done; safe to repeat."""
 
@@ -110,4 +106,4 @@ class Unknown(Refusal):
     """It cannot be said whether it was done."""
 
 
-Problem = NotFound | Invalid | Conflict | Forbidden | Unauthenticated | Stale | Busy | Unknown
+Problem = NotFound | Invalid | Conflict | Forbidden | Unauthenticated | Busy | Unknown

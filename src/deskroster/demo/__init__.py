@@ -32,7 +32,8 @@ from deskroster.desk import Desk
 from deskroster.ledger import Vault
 
 LABEL = "demo"
-ADMIN_ID, AGENT_ID = SHOWN = (1, 3)
+ADMIN_ID = 1
+SHOWN = (ADMIN_ID, 3)  # the administrator and an agent
 SETTINGS = CompanyFields(label=LABEL, name="云帆科技 Yunfan")
 
 

@@ -12,7 +12,6 @@ from deskroster.core.problems import (
     Problem,
     Reason,
     Rule,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -123,7 +122,7 @@ def preferred(accept_language: str | None) -> Language | None:
 
 
 def _plain(
-    problem: Forbidden | Unauthenticated | Stale | Busy | Unknown | UnknownPath | MethodNotAllowed | BadHost
+    problem: Forbidden | Unauthenticated | Busy | Unknown | UnknownPath | MethodNotAllowed | BadHost
     | UnknownCompany | TooSlow | MediaType | Malformed | TooMany,
 ) -> _Both:  # fmt: skip
     match problem:
@@ -131,8 +130,6 @@ def _plain(
             return "没有权限", "not allowed"
         case Unauthenticated():
             return "身份验证失败", "authentication failed"
-        case Stale():
-            return "记录已被修改", "the record has changed since it was read"
         case Damaged():
             return "数据已损坏, 写入已停止, 请联系运维", "the data is damaged, writing has stopped; tell the operator"
         case Busy():

@@ -61,6 +61,12 @@ def test_a_password_has_8_to_128_characters(quiet_desk, password, reason):
     assert (422, reason) == (refused.status_code, refused.json()["reason"])
 
 
+def test_a_password_with_a_nul_is_refused_as_in_every_dialect(quiet_desk):
+    refused = quiet_desk.own.put(f"/v1/agents/{AGENT.id}/password", json={"password": "long-enough\0"})
+
+    assert (422, "characters") == (refused.status_code, refused.json()["reason"])
+
+
 def test_an_agent_is_found_by_e_mail_whatever_its_case(quiet_desk):
     found = quiet_desk.own.get("/v1/agents", params={"email": AGENT.email.upper()}).json()
     nobody = quiet_desk.own.get("/v1/agents", params={"email": "nobody@udesk.cn"}).json()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from deskroster.core.problems import Busy, Stale, Unknown
+from deskroster.core.problems import Busy, Unknown
 from deskroster.dialect import Request
 from deskroster.dialect.problems import Incident, TooMany, UnknownCompany
 from deskroster.dialects.servicego.problems import render
@@ -64,7 +64,7 @@ def test_what_is_not_found_is_named_in_the_caller_s_language(quiet_desk):
 
 @pytest.mark.parametrize(
     ("problem", "code", "visible", "headers"),
-    [(Stale(), 409, True, ()), (Busy(), 503, False, (("Retry-After", "1"),)),
+    [(Busy(), 503, False, (("Retry-After", "1"),)),
      (Unknown(), 503, False, (("Retry-After", "1"),)), (TooMany(7), 429, False, (("Retry-After", "7"),)),
      (Incident("abc"), 500, False, ()), (UnknownCompany(), 401, False, ())],
 )  # fmt: skip

@@ -12,7 +12,6 @@ from deskroster.core.problems import (
     Invalid,
     NotFound,
     Problem,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -60,7 +59,7 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
             return _invalid(request, problem)
         case NotFound() | UnknownPath():
             return _refuse(404, "not_found", message)
-        case Conflict() | Stale():
+        case Conflict():
             return _refuse(409, "conflict", message)
         case Forbidden():
             return _refuse(403, "forbidden", message)

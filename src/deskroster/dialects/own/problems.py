@@ -13,7 +13,6 @@ from deskroster.core.problems import (
     Invalid,
     NotFound,
     Problem,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -85,8 +84,6 @@ def _facts(problem: Problem | AnyRejection) -> tuple[int, str, tuple[tuple[str, 
             return 403, "forbidden", ()
         case Unauthenticated():
             return 401, "unauthenticated", (("WWW-Authenticate", 'Basic realm="Deskroster", charset="UTF-8"'),)
-        case Stale():
-            return 412, "stale", ()
         case Damaged():
             return 503, "damaged", (("Retry-After", "1"),)
         case Busy():

@@ -11,7 +11,6 @@ from deskroster.core.problems import (
     Invalid,
     NotFound,
     Problem,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -56,8 +55,6 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
             return _refuse(400, f"{_wire_name(request, field)} {words.of_rule(request.language, problem)}", True)
         case Conflict(field=field):
             return _refuse(409, f"{_wire_name(request, field)} {sentence}".lstrip(), True)
-        case Stale():
-            return _refuse(409, sentence, True)
         case NotFound(kind=kind):
             return _refuse(404, MISSING.get(kind, sentence) if request.language == "zh" else sentence)
         case Unauthenticated():

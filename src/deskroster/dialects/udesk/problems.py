@@ -13,7 +13,6 @@ from deskroster.core.problems import (
     Problem,
     Reason,
     Rule,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -61,7 +60,7 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
             return _unknown(200, f"Validation failed: {_broken(request, problem)}")
         case Conflict(reason=Reason.EMAIL_TAKEN):
             return _unknown(200, "Validation failed: Email has already been taken")
-        case Conflict() | Stale():
+        case Conflict():
             return _unknown(200, f"Validation failed: {_sentence(request, problem)}")
         case Forbidden():
             return _refuse(200, 2015, "not an administrator")

@@ -1,6 +1,6 @@
 """Agents: what the operator of an installation does for them. Their daily business is the vendors' calls."""
 
-from deskroster.core import agents
+from deskroster.core import agents, text
 from deskroster.core.access import Permission
 from deskroster.core.agents import AgentFields
 from deskroster.desk import Desk
@@ -14,7 +14,6 @@ from deskroster.dialects.own.shapes.agents import (
     PasswordBody,
     agent_fields,
     agent_piece,
-    checked_password,
 )
 
 
@@ -39,7 +38,7 @@ async def update_agent(request: Request, desk: Desk) -> Reply:
 
 async def set_password(request: Request, desk: Desk) -> Reply:
     id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
-    password = await desk.hash_password(checked_password(request.read(PasswordBody).password))
+    password = await desk.hash_password(text.password(request.read(PasswordBody).password))
     return await _write(request, id, AgentFields(password=password), desk.now())
 
 

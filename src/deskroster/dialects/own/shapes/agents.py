@@ -2,9 +2,7 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import text
 from deskroster.core.agents import AgentFields
-from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
 from deskroster.dialect.query import Paging
@@ -64,15 +62,6 @@ def agent_fields(wanted: AgentPatch) -> AgentFields:
         sip_number=wanted.sip_number,
         sip_password=UNSET if sip is UNSET else Secret(sip) if sip else None,
     )
-
-
-def checked_password(password: str) -> str:
-    """Return a login password that may be set. Raises Invalid: TOO_SHORT, TOO_LONG."""
-    if len(password) < text.MIN_PASSWORD:
-        raise Invalid("password", Rule.TOO_SHORT, text.MIN_PASSWORD)
-    if len(password) > text.MAX_PASSWORD:
-        raise Invalid("password", Rule.TOO_LONG, text.MAX_PASSWORD)
-    return password
 
 
 def agent_piece(roster: Roster, agent: Agent) -> bytes:
