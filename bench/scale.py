@@ -101,7 +101,7 @@ async def database(url: str) -> list[Sequence[object]]:
 
             rows.append(("a single write", *await _costs(look, write)))
             began = time.perf_counter()
-            await store.upkeep.once()
+            await store.upkeep.run_once()
             rows.append((f"the upkeep of a minute, {count} companies loaded", _each(began, count)))
             connections = look.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'deskroster'")
             rows.append(("connections of this process", str(connections.fetchone()[0])))

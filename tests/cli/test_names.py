@@ -142,7 +142,7 @@ def failing(error):
     "step",
     [
         "engines.sqlite.engine.SQLite.copy",
-        "upkeep.check_process.looked_over",
+        "upkeep.check_process.check_copy",
         "upkeep.backup.seal",
         "upkeep.backup._sha256",
     ],

@@ -239,7 +239,7 @@ def test_data_of_the_first_version_is_brought_to_ours(tmp_path, databases, url, 
         where = url if engine == "postgresql" else None
         with closing(location.engine_at(where)(folder)) as held:
             held.write_now(lambda db: to_the_first_version(db, shared=engine == "postgresql"))
-            assert migrations.FIRST == held.read_now(schema.version)
+            assert migrations.OLDEST == held.read_now(schema.version)
         (before, *_) = unpacked.expected("0.1.0", engine)
 
         store = open_at(folder, where)

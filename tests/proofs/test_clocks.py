@@ -58,7 +58,7 @@ every_setting = pytest.mark.parametrize("jump", SETTINGS.values(), ids=SETTINGS)
 
 
 def upkeep(desk):
-    desk.run(desk.app.store.upkeep.once())
+    desk.run(desk.app.store.upkeep.run_once())
 
 
 # ── nobody waits longer ──────────────────────────────────────────────────────────────────────────────────────────────

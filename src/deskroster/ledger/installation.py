@@ -15,7 +15,7 @@ from deskroster.ledger.files import atomic
 from deskroster.ledger.files.folder_lock import FolderInUse, lock
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import shown
-from deskroster.ledger.migrations import FIRST, HEAD, migrate
+from deskroster.ledger.migrations import HEAD, OLDEST, migrate
 
 NEXT_KEY = vault.FILE + ".next"
 _LOCK_SECONDS, _PAUSE = 5.0, 0.05  # to wait for the lock of a folder, and between two tries
@@ -111,7 +111,7 @@ def _usable_version(engine: Engine) -> str | None:
     at = engine.read_now(schema.version)
     if at is None and engine.read_now(lambda db: db.declared()):
         raise Damaged("the database does not tell its version")
-    if at is not None and at < FIRST:
+    if at is not None and at < OLDEST:
         raise Damaged(f"the database is of version {at}, which never was")
     if at is not None and not (at < HEAD or engine.read_now(schema.serves_us)):
         raise NewerData(f"the data is of version {at}, this program of {HEAD}")

@@ -41,7 +41,7 @@ from deskroster.ledger.files import atomic
 from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.upkeep import backup, check, check_process
 from deskroster.ledger.upkeep.check import Finding
-from deskroster.ledger.upkeep.periodic import AGAIN_AT_ONCE, Reach, Upkeep
+from deskroster.ledger.upkeep.periodic import VERIFY_BATCH, Upkeep, Verified
 
 FOUNDING_SECONDS = 120.0  # to write a company that is founded with many records, and to load it
 CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
@@ -275,10 +275,10 @@ class Store:
     async def _load(self, company_id: int) -> Ledger:
         now = self._clock()
 
-        def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Reach]:
+        def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Verified]:
             loaded = reading.load(db, self.vault, company_id)
             noted = log.verified(db, self.vault, company_id)
-            reach = Reach(noted, log.verify(db, company_id, noted, AGAIN_AT_ONCE))  # the upkeep reads the rest
+            reach = Verified(noted, log.verify(db, company_id, noted, VERIFY_BATCH))  # the upkeep reads the rest
             seen = last_seen.load(db, self.vault, company_id), db.moment(now)
             return loaded, seen, reach
 
@@ -289,10 +289,10 @@ class Store:
         except Damaged as error:
             self._engine.mark_damaged(str(error))
             raise
-        self.upkeep.reach[company_id] = reach
-        if self._engine.shared or reach.reached < loaded.roster.number:
-            self.upkeep.stir()
-        observed = Observations(*seen, self.upkeep.stir)
+        self.upkeep.verified[company_id] = reach
+        if self._engine.shared or reach.current < loaded.roster.number:
+            self.upkeep.schedule()
+        observed = Observations(*seen, self.upkeep.schedule)
         return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward)
 
     async def _write_first(self, company: Company, changes: list[Change], origin: Origin) -> None:

@@ -48,7 +48,7 @@ def test_the_minute_s_upkeep_removes_all_of_them_in_short_jobs(run, monkeypatch)
         await store._engine.write(lambda db: filled(db, store.vault, 1, 0, 250, NOW - DAY))
         await store._engine.write(lambda db: filled(db, store.vault, 1, 300, 2, NOW))
         ledger.key_used(1, "A", NOW)
-        await store.upkeep.once()
+        await store.upkeep.run_once()
 
         assert [100, 100, 50] == removed
         assert [NOW] * 2 == await store._engine.read(ages)

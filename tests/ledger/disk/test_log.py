@@ -7,7 +7,7 @@ import pytest
 from deskroster.ledger.disk import log
 from deskroster.ledger.disk.log import PAGE
 from deskroster.ledger.upkeep import periodic as upkeep
-from deskroster.ledger.upkeep.periodic import AGAIN_AT_ONCE
+from deskroster.ledger.upkeep.periodic import VERIFY_BATCH
 from tests.ledger.support import new_group, opened, work
 
 COMMITS, CHANGES = 8, 500  # so many changes in each
@@ -104,24 +104,24 @@ def test_a_minute_reads_on_in_short_jobs_and_no_further_than_it_may(tmp_path, mo
         jobs.append(counted.rows)
         return reached
 
-    monkeypatch.setattr(upkeep, "MOST_AGAIN", 3 * AGAIN_AT_ONCE)
+    monkeypatch.setattr(upkeep, "MAX_VERIFIED", 3 * VERIFY_BATCH)
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
             await write_much(ledger)
             monkeypatch.setattr(log, "verify", read_on)
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
-            reach = store.upkeep.reach[1]
-            assert 1 < reach.noted == reach.reached < ledger.roster.number
+            reach = store.upkeep.verified[1]
+            assert 1 < reach.stored == reach.current < ledger.roster.number
             assert 3 == len(jobs)
-            assert max(jobs) <= AGAIN_AT_ONCE + CHANGES + 2 * PAGE < ALL
-            assert reach.reached == await store._engine.read(lambda db: log.verified(db, store.vault, 1), 1)
+            assert max(jobs) <= VERIFY_BATCH + CHANGES + 2 * PAGE < ALL
+            assert reach.current == await store._engine.read(lambda db: log.verified(db, store.vault, 1), 1)
 
-            while store.upkeep.reach[1].reached < ledger.roster.number:
-                await store.upkeep.once()
+            while store.upkeep.verified[1].current < ledger.roster.number:
+                await store.upkeep.run_once()
             jobs.clear()
-            await store.upkeep.once()
+            await store.upkeep.run_once()
             assert [] == jobs
 
     asyncio.run(run())
@@ -133,15 +133,15 @@ def test_a_start_reads_no_more_of_a_long_log_than_one_job_and_the_minutes_read_t
     async def run():
         async with opened(tmp_path) as (store, ledger):
             await write_much(ledger)
-            number, reached = ledger.roster.number, store.upkeep.reach[1].noted
+            number, reached = ledger.roster.number, store.upkeep.verified[1].stored
             monkeypatch.setattr(store.upkeep, "close", _nothing)  # which would read all of it
         async with opened(tmp_path) as (store, _):
-            loaded = store.upkeep.reach[1]
-            assert reached < loaded.reached < number
+            loaded = store.upkeep.verified[1]
+            assert reached < loaded.current < number
             assert store.upkeep._timer is not None
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
-            assert number == store.upkeep.reach[1].noted
+            assert number == store.upkeep.verified[1].stored
 
     asyncio.run(run())
 
@@ -152,7 +152,7 @@ def test_damage_that_is_met_in_reading_on_stops_writing(tmp_path):
             await ledger.submit(work(new_group("a")))
             await store._engine.write(lambda db: db.execute("UPDATE commits SET at = at + 1 WHERE number = 2"))
             assert not ledger.damage
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
             assert "commit 2" in ledger.damage
 

@@ -27,7 +27,7 @@ def children(request):
 
 
 def test_a_whole_copy_is_found_whole(tmp_path, children, monkeypatch):
-    monkeypatch.setattr(apart, "SMALL", 0)
+    monkeypatch.setattr(apart, "SMALL_COPY", 0)
 
     async def run():
         async with opened(tmp_path / "data") as (store, _):
@@ -42,7 +42,7 @@ def test_a_whole_copy_is_found_whole(tmp_path, children, monkeypatch):
     "code", ["raise SystemExit('it broke')", "import os; os._exit(0)", "import os; os.kill(os.getpid(), 9)"]
 )
 def test_a_check_that_ends_without_a_result_has_failed(tmp_path, children, monkeypatch, code):
-    monkeypatch.setattr(apart, "SMALL", 0)
+    monkeypatch.setattr(apart, "SMALL_COPY", 0)
     monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
     (tmp_path / "copy").write_bytes(os.urandom(64))
 
@@ -97,7 +97,7 @@ def test_control_a_broken_file_stops_writing(tmp_path, monkeypatch):
 
 
 def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(apart, "SMALL", -1)
+    monkeypatch.setattr(apart, "SMALL_COPY", -1)
     imports = "from deskroster.ledger.upkeep import check_process as apart, check"
     harm = f"{imports}; from tests.ledger.upkeep.test_check_process import FULL, failing"
     code = f"{harm}; check.everything = failing(FULL); apart.main()"

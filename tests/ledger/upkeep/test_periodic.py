@@ -48,11 +48,11 @@ def test_what_could_not_be_saved_is_saved_the_next_time_and_what_is_old_is_remov
             ledger.key_used(1, "A", NOW)
             with monkeypatch.context() as patch:
                 patch.setattr(last_seen, "save", failing(error))
-                await store.upkeep.once()
+                await store.upkeep.run_once()
 
                 assert 0 == await store._engine.read(counted)
                 assert {} == await saved(store)
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
             assert {("key", 1): (NOW, "A")} == await saved(store)
             assert not ledger.damage
@@ -71,8 +71,8 @@ def test_what_is_noted_while_it_is_saved_in_vain_is_saved_the_next_time(tmp_path
 
             with monkeypatch.context() as patch:
                 patch.setattr(last_seen, "save", save)
-                await store.upkeep.once()
-            await store.upkeep.once()
+                await store.upkeep.run_once()
+            await store.upkeep.run_once()
 
             assert {("key", 1): (NOW + 1, "C")} == await saved(store)
 
@@ -84,7 +84,7 @@ def test_an_answer_that_cannot_be_opened_stops_writing_and_nothing_else_is_left_
         async with opened(tmp_path) as (store, ledger):
             await store._engine.write(kept(Vault(new_key()), NOW + 86_400))  # dated anew, it would be opened
             ledger.key_used(1, "A", NOW)
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
             assert "cannot be opened" in ledger.damage
 
@@ -96,10 +96,10 @@ def test_what_was_observed_and_altered_since_stops_writing(processes):
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             ledger.key_used(1, "A", NOW)
-            await store.upkeep.once()
+            await store.upkeep.run_once()
             assert not ledger.damage
             await store._engine.write(lambda db: db.execute("UPDATE observations SET at = at + 1"))
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
             assert "not as it was written" in ledger.damage
 
@@ -113,7 +113,7 @@ def test_a_company_that_is_loaded_during_the_upkeep_does_not_end_it(processes, m
             await first.create_company(Company(id=0, label="b", name="b"), first_records(), origin())
             await second.listed.refresh()
             one.key_used(1, "A", NOW)
-            await first.upkeep.once()
+            await first.upkeep.run_once()
             loop, real = asyncio.get_running_loop(), last_seen.load
 
             def load(db, vault, company_id):
@@ -122,7 +122,7 @@ def test_a_company_that_is_loaded_during_the_upkeep_does_not_end_it(processes, m
                 return real(db, vault, company_id)
 
             monkeypatch.setattr(last_seen, "load", load)
-            await second.upkeep.once()
+            await second.upkeep.run_once()
 
             assert {1, 2} == set(second._ledgers)
             assert (NOW, "A") == other.observed.last("key", 1)
@@ -132,8 +132,8 @@ def test_a_company_that_is_loaded_during_the_upkeep_does_not_end_it(processes, m
 
 @pytest.mark.once
 def test_it_is_saved_and_learned_in_short_jobs(processes, monkeypatch):
-    monkeypatch.setattr(upkeep, "SAVED_AT_ONCE", 2)
-    monkeypatch.setattr(upkeep, "LEARNED_AT_ONCE", 2)
+    monkeypatch.setattr(upkeep, "SAVE_BATCH", 2)
+    monkeypatch.setattr(upkeep, "LOAD_BATCH", 2)
     rows, companies = [], []
     save, load = last_seen.save, last_seen.load
     monkeypatch.setattr(last_seen, "save", lambda db, v, some, now: (rows.append(len(some)), save(db, v, some, now)))
@@ -157,7 +157,7 @@ def test_it_is_saved_and_learned_in_short_jobs(processes, monkeypatch):
                 return found
 
             store._engine.read = reading
-            await store.upkeep.once()
+            await store.upkeep.run_once()
 
             assert [2, 2, 1] == rows
             assert [2, 2, 1] == [count for count in jobs if count]

@@ -1,4 +1,4 @@
-"""What Alembic runs: the steps, in one transaction on the connection that it was handed."""
+"""Alembic's environment: run the steps in one transaction, on the given connection."""
 
 from alembic import context
 

@@ -1,1 +1,1 @@
-"""Upkeep: what keeps an installation whole: backups, checks, moves, key rotation, and what is done once a minute."""
+"""Upkeep of an installation: backups, checks, moves, key rotation, and the work of once a minute."""

@@ -1,4 +1,4 @@
-"""Backup: copy what is durable while serving, verify it, and restore it. A copy counts only once it is verified."""
+"""Backups: copy the durable state while serving, verify the copy, restore it. Only a verified copy counts."""
 
 import fcntl
 import hashlib
@@ -31,11 +31,11 @@ LATEST = "latest-backup"
 
 
 class BadBackup(Exception):
-    """A backup that cannot be trusted, or a place where none can be put. Says why."""
+    """The backup cannot be trusted, or cannot be written at that path. Says why."""
 
 
 class Head(Struct, frozen=True):
-    """How far a company's log goes."""
+    """The last commit of a company's log."""
 
     company_id: int
     label: str
@@ -44,12 +44,12 @@ class Head(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """What a backup is. The installation key is no part of it: it opens the secrets, so it is to be kept elsewhere."""
+    """The description of a backup. The installation key, which opens the secrets, is not in it: keep that elsewhere."""
 
     at: int
     version: str
-    key: str  # fingerprint
-    sha256: str  # of the database file
+    key: str  # fingerprint of the installation key
+    sha256: str  # checksum of the database file
     size: int
     companies: tuple[Head, ...]
     form: int = 1
@@ -60,26 +60,26 @@ class _Form(Struct, frozen=True):
 
 
 class Latest(Struct, frozen=True):
-    """Where the latest backup was put, and what it says of itself."""
+    """Where the latest backup is, and its manifest."""
 
-    folder: str  # as `as_text` has it
+    folder: str  # encoded by `as_text`
     manifest: Manifest
 
 
 @contextmanager
 def begun(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write a backup into, beside `folder`, which must not exist; `seal` gives it that name.
+    """Create an empty temporary folder for a backup; `seal` renames it to `folder`, which must not exist.
 
-    If it has not got that in the end, nothing is left of it. What a killed process left is removed first. Raises
+    At the end it is deleted, unless it was renamed. What a killed process left in it is deleted first. Raises
     BadBackup, OSError.
     """
     partial = atomic.aside(folder)
     if os.path.lexists(folder):
         raise BadBackup(f"{shown(folder)} exists")
-    above = atomic.make_folder(folder.parent)
+    created = atomic.make_folder(folder.parent)
     try:
         partial.mkdir(mode=0o700, exist_ok=True)
-        with _held(partial):
+        with _locked(partial):
             for path in _unfinished(partial):
                 path.unlink()
             try:
@@ -87,14 +87,14 @@ def begun(folder: Path) -> Iterator[Path]:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     finally:
-        with suppress(OSError):  # there is something in it: the backup, or another one
-            for made in above:
-                made.rmdir()
+        with suppress(OSError):  # the folder is not empty: it holds the backup, or another one
+            for parent in created:
+                parent.rmdir()
 
 
 @contextmanager
-def _held(partial: Path) -> Iterator[None]:
-    """Have a folder for this backup alone. Raises BadBackup where another one is being written to it."""
+def _locked(partial: Path) -> Iterator[None]:
+    """Lock the temporary folder (flock). Raises BadBackup if another process is writing a backup to it."""
     descriptor = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -107,32 +107,32 @@ def _held(partial: Path) -> Iterator[None]:
 
 
 def _unfinished(partial: Path) -> list[Path]:
-    """Return the files that a killed process has left. Raises BadBackup if the folder is no backup's."""
-    found = list(partial.iterdir())
-    if any(not path.name.startswith((FILE, MANIFEST)) for path in found):
+    """Return the files that a killed process has left. Raises BadBackup if the folder holds any other file."""
+    files = list(partial.iterdir())
+    if any(not path.name.startswith((FILE, MANIFEST)) for path in files):
         raise BadBackup(f"{shown(partial)} is in the way")
-    return found
+    return files
 
 
 def abandon(folder: Path) -> None:
-    """Remove what there is of a backup that was not finished."""
+    """Delete an unfinished backup."""
     shutil.rmtree(atomic.aside(folder), ignore_errors=True)
 
 
-def fill(db: Db, file: Path, opened: Vault) -> None:
-    """Write all rows of a database to a new file. What is read is of one moment. Raises BadBackup."""
+def fill(db: Db, file: Path, key_vault: Vault) -> None:
+    """Copy all rows of a database, in one snapshot, to a new file. Raises BadBackup."""
     try:
         schema.must_be_known(db)
     except NewerData as error:
         raise BadBackup(str(error)) from None
     with copy_file.filled(file, migrate) as target:
         transfer.copy(db, target, lambda done: None)
-        schema.sign(target, opened)
+        schema.sign(target, key_vault)
 
 
-def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Manifest:
-    """Write the manifest of a copy that was looked over, and give it its name. Raises BadBackup, OSError."""
-    manifest = _examine(partial / FILE, at, lambda db: found)
+def seal(partial: Path, folder: Path, at: int, findings: list[check.Finding]) -> Manifest:
+    """Write the manifest of a copy that was checked, fsync, and rename the folder. Raises BadBackup, OSError."""
+    manifest = _manifest_of(partial / FILE, at, lambda db: findings)
     with (partial / FILE).open("rb+") as file:
         os.fsync(file.fileno())
     atomic.put(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
@@ -146,20 +146,20 @@ def seal(partial: Path, folder: Path, at: int, found: list[check.Finding]) -> Ma
 
 
 def verify(folder: Path) -> Manifest:
-    """Return what a backup is, having read all of it.
+    """Verify all of a backup, and return its manifest.
 
     Raises BadBackup; DiskFailed or OSError where the disk is full or cannot be read.
     """
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
         raise BadBackup(f"{shown(folder / FILE)} is not as it was written")
-    if replace(_examine(folder / FILE, manifest.at, check.damage), form=manifest.form) != manifest:
+    if replace(_manifest_of(folder / FILE, manifest.at, check.damage), form=manifest.form) != manifest:
         raise BadBackup(f"{shown(folder / MANIFEST)} does not describe {FILE}")
     return manifest
 
 
 def read(folder: Path) -> Manifest:
-    """Return what a backup says of itself. Raises BadBackup."""
+    """Return the manifest of a backup, unverified. Raises BadBackup."""
     try:
         text = (folder / MANIFEST).read_bytes()
         form = msgspec.json.decode(text, type=_Form).form
@@ -172,43 +172,43 @@ def read(folder: Path) -> Manifest:
 
 def backups(folder: Path) -> list[tuple[Path, Manifest]]:
     """Return the finished backups in a folder, oldest first."""
-    found = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != atomic.PARTIAL]
-    return sorted(((path, read(path)) for path in found), key=lambda one: (one[1].at, one[0]))
+    folders = [path.parent for path in folder.glob(f"*/{MANIFEST}") if path.parent.suffix != atomic.PARTIAL]
+    return sorted(((path, read(path)) for path in folders), key=lambda backup: (backup[1].at, backup[0]))
 
 
 def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
-    """Make an installation of a backup in a folder that is absent or empty but for a key file.
+    """Restore a backup into a folder that does not exist, or holds at most a key file.
 
-    `key` is the installation key if neither that file nor the environment has it. Raises BadBackup, WrongKey,
+    `key` is the installation key, if neither that file nor the environment has it. Raises BadBackup, WrongKey,
     FolderInUse; DiskFailed or OSError where the disk is full or cannot be read.
     """
     manifest = verify(backup)
     atomic.make_folder(folder)
     partial = atomic.aside(folder / FILE)
     ours = [folder / name for name in (vault.FILE, LOCK, location.IGNORED)]
-    unfinished = [partial, *map(atomic.aside, ours)]  # what a restore that was killed has left
+    unfinished = [partial, *map(atomic.aside, ours)]  # left by a killed restore
     if any(path not in (*ours, *unfinished) for path in folder.iterdir()):
         raise BadBackup(f"{shown(folder)} is not empty")
     location.hide_from_git(folder)
-    held = lock(folder)
+    descriptor = lock(folder)
     try:
-        found = key or vault.read_key(folder)
-        if found is None or Vault(found).fingerprint != manifest.key:
+        verified_key = key or vault.read_key(folder)
+        if verified_key is None or Vault(verified_key).fingerprint != manifest.key:
             raise WrongKey(f"restoring needs the installation key {manifest.key}")
-        if vault.read_key(folder) not in (None, found):
+        if vault.read_key(folder) not in (None, verified_key):
             raise WrongKey(f"the key of {shown(folder)} is another than the one that was given")
-        _copied(backup / FILE, partial, manifest.sha256)
+        _copy(backup / FILE, partial, manifest.sha256)
         if vault.read_key(folder) is None:
-            vault.write_key(folder, found)
+            vault.write_key(folder, verified_key)
         partial.rename(folder / FILE)
         atomic.sync_folder(folder)
     finally:
         partial.unlink(missing_ok=True)
-        os.close(held)
+        os.close(descriptor)
     return manifest
 
 
-def _copied(file: Path, partial: Path, sha256: str) -> None:
+def _copy(file: Path, partial: Path, sha256: str) -> None:
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL, 0o600))
     shutil.copyfile(file, partial)
@@ -219,12 +219,12 @@ def _copied(file: Path, partial: Path, sha256: str) -> None:
 
 
 def remember(data: Path, folder: Path, manifest: Manifest) -> None:
-    """Note in the data folder which backup of it is the latest. Raises OSError."""
+    """Note in the data folder where its latest backup is. Raises OSError."""
     atomic.put(data / LATEST, msgspec.json.format(msgspec.json.encode(Latest(as_text(folder), manifest))))
 
 
 def advice(data: Path) -> str:
-    """Say what to do about a folder whose data is damaged, and which backup to restore."""
+    """Return what to do about a folder with damaged data, and which backup to restore, for an error message."""
     keep = "Keep a copy of the whole folder"
     try:
         folder, manifest = msgspec.structs.astuple(msgspec.json.decode((data / LATEST).read_bytes(), type=Latest))
@@ -236,15 +236,15 @@ def advice(data: Path) -> str:
     return f"{keep}; then restore the backup of {moment} ({commits}): {restoring}"
 
 
-def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> Manifest:
+def _manifest_of(file: Path, at: int, run_check: Callable[[Db], list[check.Finding]]) -> Manifest:
     try:
         with copy_file.opened(file) as db:
-            with _of_this_version(db) as ours:
-                findings = look(ours)
+            with _migrated(db) as database:
+                findings = run_check(database)
                 if findings:
                     raise BadBackup("; ".join(map(str, findings)))
-                companies = reading.companies(ours)
-                heads = tuple(Head(company.id, company.label, *log.head(ours, company.id)) for company in companies)
+                companies = reading.companies(database)
+                heads = tuple(Head(company.id, company.label, *log.head(database, company.id)) for company in companies)
             version, key = schema.version(db), notes.fingerprint(db)
     except Damaged as error:
         raise BadBackup(str(error)) from None
@@ -254,8 +254,8 @@ def _examine(file: Path, at: int, look: Callable[[Db], list[check.Finding]]) -> 
 
 
 @contextmanager
-def _of_this_version(db: Db) -> Iterator[Db]:
-    """Give a database as it is, or of an earlier version a copy that was migrated to this one."""
+def _migrated(db: Db) -> Iterator[Db]:
+    """Give a database of this version as it is, and of an earlier version a migrated copy."""
     at = schema.version(db)
     if at is None or at >= HEAD:
         yield db

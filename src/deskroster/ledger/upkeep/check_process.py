@@ -1,4 +1,4 @@
-"""Apart: looking a copy of the data over in a process of its own, so that the GIL of the server stays free."""
+"""Check a copy of the data in a child process, so that the GIL of the server stays free."""
 
 import asyncio
 import os
@@ -17,44 +17,44 @@ from deskroster.ledger.files.paths import as_text, from_text
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep.check import Finding
 
-SMALL = 4 << 20  # bytes of a copy for which a process of its own is not worth while: it takes longer to start
-_NICE = 10  # whoever is served comes first
-_START = (sys.executable, "-c", "from deskroster.ledger.upkeep.check_process import main; main()")
+SMALL_COPY = 4 << 20  # bytes; for a smaller copy a child process is not worth its start
+_NICE = 10  # so that requests come first
+_COMMAND = (sys.executable, "-c", "from deskroster.ledger.upkeep.check_process import main; main()")
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """What the process is told on its standard input: the key stands on no disk and in no list of processes."""
+class _Input(msgspec.Struct, frozen=True):
+    """The input of the child process, on its standard input: so the key is on no disk and in no process list."""
 
     file: str
-    key: str  # in hex
+    key: str  # hex digits
 
 
-async def findings(file: Path, opened: Vault) -> list[Finding]:
-    """Return what is wrong with a copy that nobody writes to. Raises Failed, or Late after `COPY_SECONDS`."""
+async def findings(file: Path, key_vault: Vault) -> list[Finding]:
+    """Check a copy that nobody writes to. Raises Failed, or Late after `COPY_TIMEOUT`."""
     size = await asyncio.to_thread(os.path.getsize, file)
-    if size <= SMALL:
-        return await asyncio.to_thread(looked_over, file, opened)
-    process = await asyncio.to_thread(_started)
-    wanted = msgspec.json.encode(_Wanted(as_text(file), opened.reveal().hex()))
+    if size <= SMALL_COPY:
+        return await asyncio.to_thread(check_copy, file, key_vault)
+    process = await asyncio.to_thread(_spawn)
+    child_input = msgspec.json.encode(_Input(as_text(file), key_vault.reveal().hex()))
     try:
-        said, why = await asyncio.to_thread(process.communicate, wanted, COPY_TIMEOUT)
+        output, errors = await asyncio.to_thread(process.communicate, child_input, COPY_TIMEOUT)
     except subprocess.TimeoutExpired:
         raise Late from None
     finally:
         if process.poll() is None:
             process.kill()
-    try:  # by its output alone: where a server ignores SIGCHLD, as process 1 does, there is no exit code
-        return msgspec.json.decode(said, type=list[Finding])
+    try:  # not by the exit code: where the server ignores SIGCHLD, as process 1 does, there is none
+        return msgspec.json.decode(output, type=list[Finding])
     except msgspec.DecodeError:
-        why_not = why.decode(errors="replace")[-500:].strip()
-        raise Failed(f"the check has ended without a result: {why_not or process.returncode}") from None
+        reason = errors.decode(errors="replace")[-500:].strip()
+        raise Failed(f"the check has ended without a result: {reason or process.returncode}") from None
 
 
-def looked_over(file: Path, opened: Vault) -> list[Finding]:
-    """Return what is wrong with a copy, in this process. Raises Failed where the disk is full or cannot be read."""
+def check_copy(file: Path, key_vault: Vault) -> list[Finding]:
+    """Check a copy in this process. Raises Failed where the disk is full or cannot be read."""
     try:
         with copy_file.opened(file) as db:
-            return check.everything(db, opened)
+            return check.everything(db, key_vault)
     except (Damaged, BadTables) as error:
         return [Finding("integrity", 0, str(error))]
     except DiskFailed as error:
@@ -62,18 +62,18 @@ def looked_over(file: Path, opened: Vault) -> list[Finding]:
 
 
 def main() -> None:
-    """Look over what is asked for on standard input, and print what was found."""
-    wanted = msgspec.json.decode(sys.stdin.buffer.read(), type=_Wanted)
+    """Run the check that standard input asks for, and write the findings to standard output."""
+    child_input = msgspec.json.decode(sys.stdin.buffer.read(), type=_Input)
     with suppress(OSError):
         os.nice(_NICE)
     try:
-        found = looked_over(from_text(wanted.file), Vault(bytes.fromhex(wanted.key)))
+        result = check_copy(from_text(child_input.file), Vault(bytes.fromhex(child_input.key)))
     except Failed as error:
         sys.exit(str(error))
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+    sys.stdout.buffer.write(msgspec.json.encode(result))
     sys.stdout.flush()
 
 
-def _started() -> "subprocess.Popen[bytes]":
+def _spawn() -> "subprocess.Popen[bytes]":
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(_START, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, **pipes)
+    return subprocess.Popen(_COMMAND, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}, **pipes)

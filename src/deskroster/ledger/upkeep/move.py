@@ -1,9 +1,9 @@
-"""Move an installation from its folder to a database elsewhere, or back, with its history, or not at all.
+"""Move an installation from its folder to another database, or back, with its history, or not at all.
 
-At no moment can both places be used, wherever a move is killed. Notes in the two databases say how far it is: the copy
-is `UNDER_WAY`; then the old place is `MOVED`; then the copy has `ARRIVED`; last the folder names the new place. Each
-note holds the name of the move, and a file in the folder says where it goes. So a move that was killed is finished by
-the same command, and taken back by the opposite one as long as its copy has not arrived.
+At no time can both locations be used, wherever a move is killed. Notes in the two databases record the progress: first
+the copy is `UNDER_WAY`; then the old location is `MOVED`; then the copy has `ARRIVED`; last, a file in the folder names
+the new location. Each note holds the name of the move, and another file in the folder holds its target. So the same
+command finishes a move that was killed, and the opposite one takes it back unless its copy has arrived.
 """
 
 from collections.abc import Callable
@@ -25,22 +25,22 @@ from deskroster.ledger.engines.fence import MOVED, UNDER_WAY
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.upkeep import transfer
 
-_NOTED = ""  # not what the environment says: what is noted in the folder is what changes
+_NOT_FROM_ENVIRONMENT = ""  # ignore the environment: the location noted in the folder is the one that changes
 
 
 class CannotMove(Exception):
-    """The data is where it was. Says why."""
+    """The move was refused; the data is where it was. Says why."""
 
 
 class Progress(NamedTuple):
-    """Called with how many rows there are to copy and compare, and with each that are done."""
+    """Callbacks: the number of rows to copy and compare, and then each number that is done."""
 
     begin: Callable[[int], None]
     advance: Callable[[int], None]
 
 
 class Moved(NamedTuple):
-    """How many rows the installation has, and whether it is where it was: an interrupted move was taken back."""
+    """How many rows the installation has. `taken_back`: an interrupted move was taken back, so it is where it was."""
 
     rows: int
     taken_back: bool = False
@@ -49,29 +49,29 @@ class Moved(NamedTuple):
 def move(folder: Path, url: str | None, progress: Progress) -> Moved:
     """Move the data of a folder to PostgreSQL at `url`, or to SQLite in the folder.
 
-    Nobody may have it open. All is written in one transaction and compared row by row before that is committed. A move
-    that was killed is finished, or taken back if `url` is where the data was and its copy has not arrived. Raises
-    CannotMove, FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
+    No process may have it open. All rows are written in one transaction, and compared before it commits. A move that
+    was killed is finished, or taken back if `url` is the old location and the copy has not arrived. Raises CannotMove,
+    FolderInUse, NoDatabase, Damaged, WrongKey, Failed.
     """
-    here = location.url_of(folder, _NOTED)
+    here = location.url_of(folder, _NOT_FROM_ENVIRONMENT)
     if here is None and not known.in_folder().has_data(folder):
         raise CannotMove(f"{shown(folder)} holds no data")
     if here == url:
         return _stay(folder, url)
     with closing(location.engine_at(here)(folder)) as source:
         source.lock_exclusively()
-        if location.url_of(folder, _NOTED) != here:
+        if location.url_of(folder, _NOT_FROM_ENVIRONMENT) != here:
             raise CannotMove(f"the data of {shown(folder)} was moved meanwhile")
         source.make_durable_now()
         name = source.read_now(lambda db: notes.get_if_any(db, MOVED))
-        rows = _begin(folder, source, url, progress) if name is None else _go_on(folder, source, url, name)
+        rows = _begin(folder, source, url, progress) if name is None else _resume(folder, source, url, name)
     if url is not None:
         known.in_folder().put_away(folder)
     return Moved(rows)
 
 
 def _stay(folder: Path, url: str | None) -> Moved:
-    """Take back a move from this place that was interrupted. Raises CannotMove where the data is there already."""
+    """Take back an interrupted move from this location. Raises CannotMove if there is none: the data is there."""
     with closing(location.engine_at(url)(folder)) as here:
         name = here.read_now(lambda db: notes.get_if_any(db, MOVED))
         if name is not None:
@@ -81,12 +81,12 @@ def _stay(folder: Path, url: str | None) -> Moved:
         installation.check_in_charge(here)
     location.forget_move(folder)
     if url is not None:
-        known.in_folder().put_away(folder)  # where a move ended before it had
+        known.in_folder().put_away(folder)  # a finished move was killed before this
     raise CannotMove(f"the data of {shown(folder)} is there already")
 
 
 def _take_back(folder: Path, source: Engine, name: str) -> None:
-    """Put the old place in charge again. Raises CannotMove if the copy has arrived, or it is not known where it is."""
+    """Put the old location in charge again. Raises CannotMove if the copy has arrived, or its location is unknown."""
     to = location.move_goes_to(folder, name)
     if to is None:
         raise _elsewhere(folder, name)
@@ -102,25 +102,27 @@ def _take_back(folder: Path, source: Engine, name: str) -> None:
 
 
 def _begin(folder: Path, source: Engine, url: str | None, progress: Progress) -> int:
-    name, opened = token_hex(8), installation.open_vault(folder, source)
+    name, key_vault = token_hex(8), installation.open_vault(folder, source)
     if url is None:
         _make_room(folder)
     with closing(location.engine_at(url)(folder)) as target:
         target.lock_exclusively()
         installation.prepare(target)
-        rows = source.read_now(lambda db: target.write_now(lambda other: _copied(db, other, opened, name, progress)))
+        rows = source.read_now(
+            lambda db: target.write_now(lambda target_db: _copy(db, target_db, key_vault, name, progress))
+        )
         _hand_over(folder, source, target, url, name)
     return rows
 
 
-def _go_on(folder: Path, source: Engine, url: str | None, name: str) -> int:
-    """Finish a move that was killed after its source was marked. Raises CannotMove if its copy is not at this place."""
+def _resume(folder: Path, source: Engine, url: str | None, name: str) -> int:
+    """Finish a move that was killed after its source was marked. Raises CannotMove if its copy is not at `url`."""
     if url is None and not known.in_folder().has_data(folder):
         raise _elsewhere(folder, name)
     with closing(location.engine_at(url)(folder)) as target:
         target.lock_exclusively()
         if name in target.read_now(notes.arrivals):
-            location.note(folder, url)  # it may have been used since
+            location.note(folder, url)  # the copy may be in use already
             location.forget_move(folder)
         elif target.read_now(lambda db: notes.get_if_any(db, UNDER_WAY)) == name:
             _hand_over(folder, source, target, url, name)
@@ -142,23 +144,23 @@ def _finish(folder: Path, to: str) -> str:
     return f"give that move again, {where}"
 
 
-def _copied(source: Db, target: Db, opened: Vault, name: str, progress: Progress) -> int:
+def _copy(source: Db, target: Db, key_vault: Vault, name: str, progress: Progress) -> int:
     schema.must_be_known(source)
     _may_be_cleared(source, target)
     rows = transfer.count(source)
     progress.begin(2 * rows)
     transfer.clear(target)
     transfer.copy(source, target, progress.advance)
-    found = next(transfer.differences(source, target, progress.advance), None)
-    if found is not None:
-        raise CannotMove(f"the copy is not what was copied: {found}")
-    schema.sign(target, opened)
+    difference = next(transfer.differences(source, target, progress.advance), None)
+    if difference is not None:
+        raise CannotMove(f"the copy is not what was copied: {difference}")
+    schema.sign(target, key_vault)
     notes.put(target, UNDER_WAY, name)
     return rows
 
 
 def _may_be_cleared(source: Db, target: Db) -> None:
-    """Raise CannotMove if the target has data that is in charge, or was not brought to where the source has it from."""
+    """Raise CannotMove if the target is in charge of its data, or its data did not move to the source."""
     if notes.get(target, UNDER_WAY) is not None or not schema.has_companies(target):
         return
     moved = notes.get(target, MOVED)
@@ -172,17 +174,17 @@ def _may_be_cleared(source: Db, target: Db) -> None:
 
 
 def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, name: str) -> None:
-    """Let the copy have the data, which nobody can use meanwhile; after an error it is where it was."""
-    here, copied = location.noted_in(folder), target.read_now(_state)
+    """Put the copy in charge, while no process can use the data. After an error the source is in charge."""
+    here, copied_state = location.noted_in(folder), target.read_now(_state)
 
-    def leave(db: Db) -> None:
-        if _state(db) != copied:  # in the transaction that locks out all writers
+    def mark_moved(db: Db) -> None:
+        if _state(db) != copied_state:  # in the transaction that locks out all writers
             raise CannotMove("it was written to, or its key was changed, meanwhile; give the command again")
         notes.put(db, MOVED, name)
 
     location.note_move(folder, name, url)
     try:
-        source.write_now(leave)
+        source.write_now(mark_moved)
         target.write_now(lambda db: _arrive(db, name))
         location.note(folder, url)
         location.forget_move(folder)
@@ -192,16 +194,16 @@ def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, na
 
 
 def _undo(folder: Path, source: Engine, target: Engine, here: str | None, name: str) -> None:
-    """Take the steps of `_hand_over` back, in the opposite order."""
+    """Revert the steps of `_hand_over`, in the opposite order."""
     if location.noted_in(folder) != here:
         location.note(folder, here)
-    target.write_now(lambda db: _arrive_not(db, name))
+    target.write_now(lambda db: _undo_arrive(db, name))
     source.write_now(lambda db: notes.remove(db, MOVED))
     location.forget_move(folder)
 
 
 def _state(db: Db) -> tuple[str | None, list[tuple[int, int]]]:
-    """Return which key has sealed the data, and how far the log of every company goes."""
+    """Return the fingerprint of the key, and the last commit of every company: they change with any write."""
     return notes.fingerprint(db), [(id, number) for id, number in db.execute(_HEADS)]
 
 
@@ -213,13 +215,13 @@ def _arrive(db: Db, name: str) -> None:
     notes.put_arrivals(db, [*notes.arrivals(db), name])
 
 
-def _arrive_not(db: Db, name: str) -> None:
-    notes.put_arrivals(db, [one for one in notes.arrivals(db) if one != name])
+def _undo_arrive(db: Db, name: str) -> None:
+    notes.put_arrivals(db, [arrival for arrival in notes.arrivals(db) if arrival != name])
     notes.put(db, UNDER_WAY, name)
 
 
 def _make_room(folder: Path) -> None:
-    """Have no database in the folder: what an interrupted move has left is removed, anything else is put away."""
+    """Clear the folder of a database: delete the unfinished copy of an interrupted move, rename anything else."""
     ours = known.in_folder()
     if ours.has_data(folder) and _is_unfinished(folder):
         ours.discard(folder)
@@ -233,7 +235,7 @@ def _is_unfinished(folder: Path) -> bool:
         return notes.get_if_any(db, UNDER_WAY) is not None or not schema.has_companies(db)
 
     try:
-        with closing(known.in_folder().opened(folder, None)) as left:
-            return left.read_now(job)
+        with closing(known.in_folder().opened(folder, None)) as unfinished:
+            return unfinished.read_now(job)
     except (Damaged, *ERRORS):
         return False

@@ -1,4 +1,4 @@
-"""What each process does once a minute: delete what has expired, verify its logs, save and load what was last seen."""
+"""What each process does once a minute: delete what has expired, verify logs, save and load observations."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,36 +14,36 @@ from deskroster.ledger.engines import ERRORS, Db, Engine, InDoubt
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.ledger import Ledger
 
-SAVE_SECONDS = 60.0  # at least, between two savings of what was observed
-ENDING_SECONDS = 10.0  # for what is under way when the process ends
-MOST_AGAIN = 10_000  # changes of the log that are read again each time, of each company
-AGAIN_AT_ONCE = 1_000  # of them in one job
-SAVED_AT_ONCE = 500  # rows of one transaction: all others who do upkeep or found a company wait for it
-LEARNED_AT_ONCE = 100  # companies whose observations are read in one job; fewer where these are many
-ENOUGH = 5_000  # rows after which such a job reads no further company
-LEARNING_SECONDS = 30.0  # for one of these jobs; nobody waits for it
+INTERVAL_SECONDS = 60.0  # between two runs, at least
+CLOSE_TIMEOUT = 10.0  # for the current run to finish when the process ends
+MAX_VERIFIED = 10_000  # changes of a company's log that one run verifies
+VERIFY_BATCH = 1_000  # of them in one job
+SAVE_BATCH = 500  # rows of one transaction: other upkeep, and new companies, wait for it
+LOAD_BATCH = 100  # companies whose observations one job loads, at most
+MAX_LOADED_ROWS = 5_000  # rows after which such a job loads no further company
+LOAD_TIMEOUT = 30.0  # for one such job; no request waits for it
 
-_PASSING = (*ERRORS, InDoubt, NewerData)
-"""What keeps a part of the upkeep from being done this time. The next time it is tried again."""
+_RETRIED = (*ERRORS, InDoubt, NewerData)
+"""Errors for which a part of the upkeep is retried in the next run."""
 
 
-class Reach(NamedTuple):
-    """How far the log of a company was read again: as noted in the database, and in truth."""
+class Verified(NamedTuple):
+    """Up to which commit the log of a company is verified: as stored in the database, and now."""
 
-    noted: int
-    reached: int
+    stored: int
+    current: int
 
 
 class Upkeep:
-    """What one process does once a minute, each part in short jobs and whatever becomes of the others.
+    """The work of one process once a minute: in short jobs, each part independent of the failures of others.
 
-    It is done while there is something to do; where others have the data too it always is.
+    It is scheduled while there is something to do; where other processes share the data, always.
     """
 
     def __init__(
         self, engine: Engine, vault: Vault, clock: Clock, forward: Wall, ledgers: Mapping[int, Ledger]
     ) -> None:
-        self.reach: dict[int, Reach] = {}  # by company
+        self.verified: dict[int, Verified] = {}  # by company id
         self._engine, self._vault, self._clock = engine, vault, clock
         self._ledgers = ledgers
         self._forward = forward
@@ -51,131 +51,134 @@ class Upkeep:
         self._running: asyncio.Task[None] | None = None
         self._closed = False
 
-    def stir(self) -> None:
-        """See to it that it is done within a minute."""
+    def schedule(self) -> None:
+        """Schedule a run within a minute."""
         if self._timer is None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_later(SAVE_SECONDS, self._start)
+            self._timer = asyncio.get_running_loop().call_later(INTERVAL_SECONDS, self._start)
 
-    async def once(self) -> None:
-        """Do it now."""
-        if self._engine.shared or self._unsaved or self._unread:
-            await self._tried(self._expire_answers)
-            await self._tried(self._engine.expire)
-        await self._read_and_save()
+    async def run_once(self) -> None:
+        """Run now."""
+        if self._engine.shared or self._unsaved or self._unverified:
+            await self._try(self._expire_replies)
+            await self._try(self._engine.expire)
+        await self._verify_and_save()
         if self._engine.shared:
-            await self._tried(self._learn)
-        if self._unread:
-            self.stir()
+            await self._try(self._load_observations)
+        if self._unverified:
+            self.schedule()
 
     async def close(self) -> None:
-        """Wait for what is under way, and save what was observed."""
+        """Wait for the current run, and save the observations."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._running is not None:
-            await asyncio.wait([self._running], timeout=ENDING_SECONDS)
+            await asyncio.wait([self._running], timeout=CLOSE_TIMEOUT)
             self._running.cancel()
-        await self._read_and_save()
+        await self._verify_and_save()
 
     def _start(self) -> None:
         self._timer = None
         busy = self._running is not None and not self._running.done()
         if not busy:
-            self._running = asyncio.get_running_loop().create_task(self.once())
-        if busy or self._engine.shared:  # what others saw is to be learned too
-            self.stir()
+            self._running = asyncio.get_running_loop().create_task(self.run_once())
+        if busy or self._engine.shared:  # the observations of other processes are to be loaded
+            self.schedule()
 
     @property
     def _unsaved(self) -> bool:
         return any(ledger.observed.unsaved for ledger in self._ledgers.values())
 
     @property
-    def _unread(self) -> bool:
-        return any(reach.noted < self._ledgers[id].roster.number for id, reach in self.reach.items())
+    def _unverified(self) -> bool:
+        return any(verified.stored < self._ledgers[id].roster.number for id, verified in self.verified.items())
 
-    async def _tried(self, part: Callable[[], Awaitable[None]]) -> bool:
-        """Do a part of it; tell whether that went well. Damage that it meets stops writing."""
+    async def _try(self, part: Callable[[], Awaitable[None]]) -> bool:
+        """Run a part; tell whether it succeeded. Damage that it finds stops writing."""
         try:
             await part()
         except Damaged as error:
             self._engine.mark_damaged(str(error))
-        except _PASSING:
-            pass  # the next time
+        except _RETRIED:
+            pass  # retried in the next run
         else:
             return True
         return False
 
-    async def _expire_answers(self) -> None:
-        """Delete first answers that are over a day old, by the database's clock and by ours that only goes forward.
+    async def _expire_replies(self) -> None:
+        """Delete replies that are over a day old by the database's clock and by our monotonic one.
 
-        Answers that a clock which ran ahead has dated later are dated anew: they would be stored for longer.
+        Correct the dates of those in the future, which a clock that ran ahead has written: they would be stored for
+        longer.
         """
         forward = self._forward()
         now = await self._engine.read(lambda db: db.moment(forward))
-        old = int(min(now, forward)) - idempotency.LIFETIME
-        while await self._engine.write(lambda db: idempotency.delete_expired(db, old)) == idempotency.BATCH:
+        before = int(min(now, forward)) - idempotency.LIFETIME
+        while await self._engine.write(lambda db: idempotency.delete_expired(db, before)) == idempotency.BATCH:
             pass
         await self._engine.write(lambda db: idempotency.correct_dates(db, self._vault, int(now)))
 
-    async def _read_and_save(self) -> None:
-        for id in list(self.reach):
+    async def _verify_and_save(self) -> None:
+        for id in list(self.verified):
             damage = self._engine.damage
-            if not await self._tried(partial(self._read_on, id)) and damage == self._engine.damage:
-                self.reach[id] = self.reach.pop(id)  # it comes last the next time
-                break  # it is the database that is out of reach: none of the others would fare better
-        await self._tried(self._note_reach)
-        await self._tried(self._save)
+            if not await self._try(partial(self._verify, id)) and damage == self._engine.damage:
+                self.verified[id] = self.verified.pop(id)  # it comes last in the next run
+                break  # the database is unreachable: it would be for the others too
+        await self._try(self._store_verified)
+        await self._try(self._save)
 
-    async def _read_on(self, id: int) -> None:
-        """Read a log again from where that ended last time, in short jobs."""
-        for _ in range(0, MOST_AGAIN, AGAIN_AT_ONCE):
-            noted, since = self.reach[id]
+    async def _verify(self, id: int) -> None:
+        """Verify the next part of a log, in short jobs."""
+        for _ in range(0, MAX_VERIFIED, VERIFY_BATCH):
+            stored, since = self.verified[id]
             if since >= self._ledgers[id].roster.number:
                 break
-            job = partial(log.verify, company_id=id, since=since, most=AGAIN_AT_ONCE)
-            self.reach[id] = Reach(noted, await self._engine.read(job, id))
+            job = partial(log.verify, company_id=id, since=since, most=VERIFY_BATCH)
+            self.verified[id] = Verified(stored, await self._engine.read(job, id))
 
-    async def _note_reach(self) -> None:
-        """Note how far the logs were read."""
-        left = [(id, reach.reached) for id, reach in self.reach.items() if reach.noted < reach.reached]
-        for at in range(0, len(left), SAVED_AT_ONCE):
-            some = left[at : at + SAVED_AT_ONCE]
+    async def _store_verified(self) -> None:
+        """Store up to where the logs are verified."""
+        unstored = [
+            (id, verified.current) for id, verified in self.verified.items() if verified.stored < verified.current
+        ]
+        for at in range(0, len(unstored), SAVE_BATCH):
+            batch = unstored[at : at + SAVE_BATCH]
 
-            def job(db: Db, some: list[tuple[int, int]] = some) -> None:
-                for id, reached in some:
-                    log.note_verified(db, self._vault, id, reached)
+            def job(db: Db, batch: list[tuple[int, int]] = batch) -> None:
+                for id, number in batch:
+                    log.note_verified(db, self._vault, id, number)
 
             await self._engine.write(job)
-            self.reach |= {id: Reach(reached, reached) for id, reached in some}
+            self.verified |= {id: Verified(number, number) for id, number in batch}
 
     async def _save(self) -> None:
-        """Save what was observed. What could not be saved is kept for the next time."""
+        """Save observations. What could not be saved stays unsaved."""
         now = self._clock()
         rows = [row for id, ledger in list(self._ledgers.items()) for row in ledger.observed.take(id)]
         try:
             while rows:
-                some = rows[:SAVED_AT_ONCE]
-                await self._engine.write(lambda db, some=some: last_seen.save(db, self._vault, some, now))  # type: ignore[misc]
-                del rows[:SAVED_AT_ONCE]
+                batch = rows[:SAVE_BATCH]
+                await self._engine.write(lambda db, batch=batch: last_seen.save(db, self._vault, batch, now))  # type: ignore[misc]
+                del rows[:SAVE_BATCH]
         finally:
             for company_id, kind, id, *_ in rows:
                 self._ledgers[company_id].observed.put_back(kind, id)
 
-    async def _learn(self) -> None:
-        """Learn what other processes have observed."""
-        wall, left = self._clock(), list(self._ledgers)
+    async def _load_observations(self) -> None:
+        """Load what other processes have observed."""
+        our_time, ids = self._clock(), list(self._ledgers)
 
         def job(db: Db) -> tuple[dict[int, last_seen.Seen], float]:
-            found: dict[int, last_seen.Seen] = {}
-            for id in left[:LEARNED_AT_ONCE]:
-                found[id] = last_seen.load(db, self._vault, id)
-                if sum(map(len, found.values())) >= ENOUGH:
+            loaded: dict[int, last_seen.Seen] = {}
+            for id in ids[:LOAD_BATCH]:
+                loaded[id] = last_seen.load(db, self._vault, id)
+                if sum(map(len, loaded.values())) >= MAX_LOADED_ROWS:
                     break
-            return found, db.moment(wall)
+            return loaded, db.moment(our_time)
 
-        while left:
-            found, now = await self._engine.read(job, timeout=LEARNING_SECONDS)
-            for id, seen in found.items():
+        while ids:
+            loaded, now = await self._engine.read(job, timeout=LOAD_TIMEOUT)
+            for id, seen in loaded.items():
                 self._ledgers[id].learn(seen, now)
                 await asyncio.sleep(0)
-            del left[: len(found)]
+            del ids[: len(loaded)]

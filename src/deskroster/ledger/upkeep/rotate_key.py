@@ -1,4 +1,4 @@
-"""Another installation key for all that is sealed and signed."""
+"""Key rotation: encrypt all secrets, and compute all checksums, with a new installation key."""
 
 import os
 from pathlib import Path
@@ -17,24 +17,24 @@ from deskroster.ledger.files.paths import shown
 
 
 def rotate_key(folder: Path) -> Vault:
-    """Change the key of data that nobody serves. Raises FolderInUse, WrongKey, NewerData, Damaged, or Failed.
+    """Rotate the key of data that no process serves. Raises FolderInUse, WrongKey, NewerData, Damaged, or Failed.
 
     Other machines that serve the same database need a copy of the new key.
     """
     engine = location.open_engine(folder)
     try:
         engine.lock_exclusively()
-        opened = installation.open_vault(folder, engine)
-        installation.fence_in(engine, opened)
-        return change_key(folder, engine, opened)
+        key_vault = installation.open_vault(folder, engine)
+        installation.fence_in(engine, key_vault)
+        return change_key(folder, engine, key_vault)
     finally:
         engine.close()
 
 
 def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
-    """Seal all data with a new key and put that into the file `key`. After a kill, the next opening finishes it.
+    """Encrypt all data with a new key, and write that to the file `key`. If killed, the next opening finishes it.
 
-    Raises WrongKey if the key comes from the environment: then it is not ours to change. Raises Damaged.
+    Raises WrongKey if the key comes from the environment, where it cannot be changed. Raises Damaged.
     """
     if vault.VARIABLE in os.environ:
         raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
@@ -47,7 +47,7 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
         if vault.read_key(folder, installation.NEXT_KEY) != key:  # checked last, right before the commit
             raise WrongKey(f"{shown(next_key)} was removed or changed meanwhile; give the command again")
 
-    with installation.locked(folder, engine):  # other processes do not touch the next key meanwhile
+    with installation.locked(folder, engine):  # so that no other process touches the next key
         vault.write_key(folder, key, installation.NEXT_KEY)
         engine.write_now(job)
         installation.finish_key_change(folder, new.fingerprint)
@@ -57,9 +57,9 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
 
 
 def _seal_again(db: Db, old: Vault, new: Vault) -> None:
-    """Seal every secret and sign every row again, with a new key, and delete the first answers. Raises Damaged.
+    """Encrypt every secret and compute every checksum with a new key, and delete the stored replies.
 
-    In one transaction of the caller's.
+    Runs in a transaction of the caller. Raises Damaged.
     """
     schema.must_be_known(db)
     for (company_id,) in db.execute(_COMPANIES).fetchall():
@@ -73,7 +73,7 @@ def _seal_again(db: Db, old: Vault, new: Vault) -> None:
 
 
 def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
-    """Verify the checksum of every row of a company with the old key, and write it anew with the new one."""
+    """Verify the checksum of every row of a company with the old key, and replace it by one with the new key."""
     roster, head = reading.settings(db, old, company_id)
     seen, verified = last_seen.load(db, old, company_id), log.verified(db, old, company_id)
     with reading.unreadable_is_damage(db, f"company {company_id}"):

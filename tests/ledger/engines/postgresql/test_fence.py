@@ -225,7 +225,7 @@ def test_a_company_that_was_not_loaded_before_the_key_was_changed_is_no_damage(
     async def run():
         async with processes(1) as ([(store, _)], all_of_them):
             store._ledgers.clear()
-            store.upkeep.reach.clear()
+            store.upkeep.verified.clear()
             await asyncio.to_thread(rotated, databases.url(database), all_of_them.folder(0))
             with pytest.raises(Busy):
                 await store.load(1)

@@ -440,8 +440,8 @@ def test_what_one_process_observed_the_others_learn_and_nothing_older(processes)
         async with processes() as ([(first, one), (second, other)], _):
             one.key_used(1, "A", NOW + 2)
             other.key_used(1, "C", NOW + 1)
-            await first.upkeep.once()
-            await second.upkeep.once()
+            await first.upkeep.run_once()
+            await second.upkeep.run_once()
 
             assert (NOW + 2, "A") == one.observed.last("key", 1) == other.observed.last("key", 1)
 

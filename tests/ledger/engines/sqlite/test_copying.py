@@ -73,7 +73,7 @@ def test_others_write_while_a_copy_is_made_and_it_is_of_one_moment(tmp_path, sli
             await making
 
             assert during >= len(slices) / 4
-            assert [] == apart.looked_over(tmp_path / FILE, store.vault)
+            assert [] == apart.check_copy(tmp_path / FILE, store.vault)
             assert before < copied_number(tmp_path / FILE) <= ledger.roster.number
             assert [] == await store.check()
 
@@ -99,7 +99,7 @@ def test_a_copy_that_a_failed_write_interrupts_is_begun_again(tmp_path, slices):
             await making
 
             assert 2 == len(started)
-            assert [] == apart.looked_over(tmp_path / FILE, store.vault)
+            assert [] == apart.check_copy(tmp_path / FILE, store.vault)
             assert ledger.roster.number == copied_number(tmp_path / FILE)
 
     asyncio.run(run())
@@ -182,8 +182,8 @@ def test_a_process_of_its_own_finds_what_this_one_finds(tmp_path, monkeypatch, h
             if harm:
                 await store._engine.write(lambda db: db.execute(harm))
             in_place = await store.check_in_place()
-            monkeypatch.setattr(apart, "SMALL", -1)
-            monkeypatch.setattr(apart, "looked_over", None)  # not in this one
+            monkeypatch.setattr(apart, "SMALL_COPY", -1)
+            monkeypatch.setattr(apart, "check_copy", None)  # not in this one
             found = await store.check()
 
             assert in_place == found
@@ -193,8 +193,8 @@ def test_a_process_of_its_own_finds_what_this_one_finds(tmp_path, monkeypatch, h
 
 
 def test_a_process_of_its_own_that_fails_is_no_damage_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(apart, "SMALL", -1)
-    monkeypatch.setattr(apart, "_START", (*apart._START[:2], "raise SystemExit('out of memory')"))
+    monkeypatch.setattr(apart, "SMALL_COPY", -1)
+    monkeypatch.setattr(apart, "_COMMAND", (*apart._COMMAND[:2], "raise SystemExit('out of memory')"))
 
     async def run():
         async with opened(tmp_path) as (store, ledger):

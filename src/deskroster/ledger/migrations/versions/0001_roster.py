@@ -1,4 +1,4 @@
-"""The roster and its log: the first version of the tables."""
+"""The first version of the tables: the roster and its log."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ revision = "0001"
 down_revision = None
 
 INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-LATE: Any = {"deferrable": True, "initially": "DEFERRED"}
-WHOLE: Any = {"sqlite_strict": True, "sqlite_with_rowid": False}
+DEFERRED: Any = {"deferrable": True, "initially": "DEFERRED"}
+STRICT: Any = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 
 def upgrade() -> None:
-    """Make the tables, those that others point at first."""
+    """Create the tables, in the order of their foreign keys."""
     _companies()
     _installation()
     _commits()
@@ -50,7 +50,7 @@ def _companies() -> None:
         sa.CheckConstraint("language IN ('zh', 'en')", name="ck_companies_language"),
         sa.PrimaryKeyConstraint("company_id", name="pk_companies"),
         sa.UniqueConstraint("label", name="uq_companies_label"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -59,7 +59,7 @@ def _installation() -> None:
         "installation",
         *_text("name", "value"),
         sa.PrimaryKeyConstraint("name", name="pk_installation"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -71,9 +71,9 @@ def _commits() -> None:
         *_text("dialect", "address", "request_id"),
         sa.Column("note", sa.Text(), nullable=True),
         *_blobs("previous", "hash"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_commits_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_commits_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "number", name="pk_commits"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -88,11 +88,11 @@ def _departments() -> None:
             ["company_id", "parent_id"],
             ["departments.company_id", "departments.id"],
             name="fk_departments_parent",
-            **LATE,
+            **DEFERRED,
         ),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_departments_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_departments_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_departments"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -103,9 +103,9 @@ def _groups() -> None:
         *_text("name"),
         *_numbers("created_at", "updated_at"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_groups_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_groups_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_groups"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -117,9 +117,9 @@ def _observations() -> None:
         *_numbers("record_id", "at"),
         *_text("form"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_observations_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_observations_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "kind", "record_id", name="pk_observations"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -129,9 +129,11 @@ def _permission_sets() -> None:
         *_numbers("company_id", "id"),
         *_text("name"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_permission_sets_company", **LATE),
+        sa.ForeignKeyConstraint(
+            ["company_id"], ["companies.company_id"], name="fk_permission_sets_company", **DEFERRED
+        ),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_permission_sets"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -141,9 +143,9 @@ def _positions() -> None:
         *_numbers("company_id", "id"),
         *_text("name"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_positions_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_positions_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_positions"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -162,9 +164,9 @@ def _profile_fields() -> None:
             name="ck_profile_fields_type",
         ),
         sa.CheckConstraint("required IN (0, 1)", name="ck_profile_fields_required"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_profile_fields_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_profile_fields_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_profile_fields"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -174,9 +176,11 @@ def _profile_records() -> None:
         *_numbers("company_id", "id"),
         *_text("values"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_profile_records_company", **LATE),
+        sa.ForeignKeyConstraint(
+            ["company_id"], ["companies.company_id"], name="fk_profile_records_company", **DEFERRED
+        ),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_profile_records"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -187,9 +191,9 @@ def _replies() -> None:
         *_blobs("key", "request"),
         *_numbers("at"),
         *_blobs("sealed"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_replies_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_replies_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "key", name="pk_replies"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -199,9 +203,9 @@ def _roles() -> None:
         *_numbers("company_id", "id"),
         *_text("name", "description"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_roles_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_roles_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_roles"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -213,9 +217,9 @@ def _secrets() -> None:
         *_numbers("record_id"),
         *_text("field"),
         *_blobs("sealed"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_secrets_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_secrets_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "kind", "record_id", "field", name="pk_secrets"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -224,9 +228,9 @@ def _verified() -> None:
         "verified",
         *_numbers("company_id", "number"),
         *_blobs("checksum"),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_verified_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_verified_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", name="pk_verified"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -258,17 +262,20 @@ def _agents() -> None:
             for name in ("auto_assign", "employed", "leads", "starred")
         ),
         sa.ForeignKeyConstraint(
-            ["company_id", "position_id"], ["positions.company_id", "positions.id"], name="fk_agents_position", **LATE
+            ["company_id", "position_id"],
+            ["positions.company_id", "positions.id"],
+            name="fk_agents_position",
+            **DEFERRED,
         ),
         sa.ForeignKeyConstraint(
             ["company_id", "profile_id"],
             ["profile_records.company_id", "profile_records.id"],
             name="fk_agents_profile",
-            **LATE,
+            **DEFERRED,
         ),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_agents_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_agents_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_agents"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -288,10 +295,10 @@ def _changes() -> None:
         sa.Column("before", sa.Text(), nullable=True),
         sa.Column("after", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
-            ["company_id", "number"], ["commits.company_id", "commits.number"], name="fk_changes_commit", **LATE
+            ["company_id", "number"], ["commits.company_id", "commits.number"], name="fk_changes_commit", **DEFERRED
         ),
         sa.PrimaryKeyConstraint("company_id", "number", "ordinal", name="pk_changes"),
-        **WHOLE,
+        **STRICT,
     )
 
 
@@ -306,11 +313,11 @@ def _keys() -> None:
         *_blobs("checksum"),
         sa.CheckConstraint("access IN ('read', 'write')", name="ck_keys_access"),
         sa.ForeignKeyConstraint(
-            ["company_id", "agent_id"], ["agents.company_id", "agents.id"], name="fk_keys_agent", **LATE
+            ["company_id", "agent_id"], ["agents.company_id", "agents.id"], name="fk_keys_agent", **DEFERRED
         ),
-        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_keys_company", **LATE),
+        sa.ForeignKeyConstraint(["company_id"], ["companies.company_id"], name="fk_keys_company", **DEFERRED),
         sa.PrimaryKeyConstraint("company_id", "id", name="pk_keys"),
-        **WHOLE,
+        **STRICT,
     )
     op.create_index("ix_keys_agent", "keys", ["company_id", "agent_id"])
 
@@ -320,13 +327,13 @@ def _link(name: str, held: str, table: str) -> None:
         name,
         *_numbers("company_id", "agent_id", f"{held}_id"),
         sa.ForeignKeyConstraint(
-            ["company_id", "agent_id"], ["agents.company_id", "agents.id"], name=f"fk_{name}_agent", **LATE
+            ["company_id", "agent_id"], ["agents.company_id", "agents.id"], name=f"fk_{name}_agent", **DEFERRED
         ),
         sa.ForeignKeyConstraint(
-            ["company_id", f"{held}_id"], [f"{table}.company_id", f"{table}.id"], name=f"fk_{name}_{held}", **LATE
+            ["company_id", f"{held}_id"], [f"{table}.company_id", f"{table}.id"], name=f"fk_{name}_{held}", **DEFERRED
         ),
         sa.PrimaryKeyConstraint("company_id", "agent_id", f"{held}_id", name=f"pk_{name}"),
-        **WHOLE,
+        **STRICT,
     )
     op.create_index(f"ix_{name}_{held}", name, ["company_id", f"{held}_id"])
 

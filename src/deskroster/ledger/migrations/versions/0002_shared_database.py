@@ -1,4 +1,4 @@
-"""What a database needs that several processes use: nonces, counted calls, and rows that only their company sees."""
+"""For a database that several processes share: nonces, counted calls, row-level security by company."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,7 +15,7 @@ TABLES = (
 
 
 def upgrade() -> None:
-    """Expand: nothing that was there is changed. SQLite is never shared."""
+    """Expand: nothing existing is changed. SQLite is never shared."""
     if op.get_bind().dialect.name != "postgresql":
         return
     op.create_table(

@@ -1,6 +1,6 @@
-"""A column for the fields that a record gains from now on, so that adding one changes no table.
+"""A column for the fields that records gain from now on, so that a new field changes no table.
 
-It contracts: what is written from here on says the version of its form, which a program of 0002 takes for damage.
+It contracts: data written from now on has a form mark, which a program of 0002 takes for damage.
 """
 
 import sqlalchemy as sa
@@ -16,6 +16,6 @@ TABLES = (
 
 
 def upgrade() -> None:
-    """Add the column to every table of records. No row is written again."""
+    """Add the column to every table of records. No row is rewritten."""
     for table in TABLES:
         op.add_column(table, sa.Column("more", sa.Text(), nullable=False, server_default="{}"))

@@ -1,4 +1,4 @@
-"""An index by which first answers are found that have had their day."""
+"""An index to find the replies that have expired."""
 
 from alembic import op
 
@@ -7,5 +7,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Expand: an older program forgets them as it did."""
+    """Expand: an older program deletes them without it."""
     op.create_index("ix_replies_at", "replies", ["at"])

@@ -1,4 +1,4 @@
-"""Calls of the last minute in a row of fixed size. The table `calls` stays for older processes, and goes later."""
+"""Calls of the last minute, in a row of fixed size. Older processes use the table `calls`, which a later step drops."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ COMPANY = "nullif(current_setting('deskroster.company', true), '')::bigint"
 
 
 def upgrade() -> None:
-    """Expand: nothing that was there is changed. SQLite is never shared, and counts in memory."""
+    """Expand: nothing existing is changed. SQLite is never shared, and counts in memory."""
     if op.get_bind().dialect.name != "postgresql":
         return
     op.create_table(
