@@ -54,9 +54,9 @@ class OpenInstallation(Struct, frozen=True):
         """Create a company in one commit, and return its desk. Raises Invalid, Conflict, Busy or Unknown."""
         checked_zone(fields)
         now = self.now()
-        fresh = company.new(fields, now)
+        record = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
-        ledger = await self.store.create_company(fresh, company.founded(fresh, steps), origin)
+        ledger = await self.store.create_company(record, company.founded(record, steps), origin)
         return await self.desks.of_company(ledger.roster.company, patience=None)  # needs no timeout: it is loaded
 
 

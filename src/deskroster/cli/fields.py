@@ -17,7 +17,9 @@ Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME", help="A choice of a list box; of a cascade PARENT,CHILD. Several times."),
 ]
-Required = Annotated[bool, typer.Option("--required", help="Every record must have a value; only while there is none.")]
+Required = Annotated[
+    bool, typer.Option("--required", help="Every record must have a value; allowed only while there are no records.")
+]
 
 app = typer.Typer(no_args_is_help=True, help="The profile fields of a company: list, add, rename, remove.")
 

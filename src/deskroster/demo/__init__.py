@@ -161,10 +161,10 @@ def _people_steps(passwords: dict[int, Secret], now: int) -> Iterator[Step]:
     leads: dict[int, Person] = {}
     for records, person in enumerate(staff()):
         yield _profile_step(values_of(person, leads.get(person.group_id), records))
-        wanted = replace(fields_of(person), profile_id=records + 1)
+        fields = replace(fields_of(person), profile_id=records + 1)
         if person.id in passwords:
-            wanted = replace(wanted, password=passwords[person.id])
-        yield _agent_step(wanted, now)
+            fields = replace(fields, password=passwords[person.id])
+        yield _agent_step(fields, now)
         if person.leads:
             leads[person.group_id] = person
 
@@ -177,5 +177,5 @@ def _profile_step(values: dict[str, str]) -> Step:
     return lambda roster, caller: profiles.create(roster, caller, values)
 
 
-def _agent_step(wanted: AgentFields, now: int) -> Step:
-    return lambda roster, caller: agents.create(roster, caller, wanted, now)
+def _agent_step(fields: AgentFields, now: int) -> Step:
+    return lambda roster, caller: agents.create(roster, caller, fields, now)
