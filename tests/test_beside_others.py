@@ -25,7 +25,7 @@ from deskroster.dialect.request import Request
 from deskroster.dialects import DIALECTS
 from deskroster.testing import DirectTransport, Emulator, Signature, StillClock, UdeskSignature
 from tests.answers import check
-from tests.test_moments_and_numbers import kinds
+from tests.dialect.test_moments_and_numbers import kinds
 
 pytestmark = pytest.mark.once
 pytest_plugins = ["pytester"]
@@ -229,7 +229,7 @@ def test_mocks_of_respx_in_httpcore2_let_it_through_when_they_are_told_to(emulat
         works(emulator)
 
 
-def test_control_a_client_that_is_no_direct_one_is_mocked(httpx2_mock, emulator):
+def test_control_an_ordinary_client_is_mocked(httpx2_mock, emulator):
     httpx2_mock.add_response(text="mocked")
 
     assert "mocked" == httpx2.get(f"{emulator.url}/live", trust_env=False).text

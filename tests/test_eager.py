@@ -58,7 +58,7 @@ async def told(begin: Begin, steps: list[str]) -> list[object]:
 
 
 @given(steps=STEPS)
-def test_what_was_begun_goes_on_as_a_task_does(steps):
+def test_an_eagerly_started_coroutine_behaves_like_a_task(steps):
     async def both() -> tuple[list[object], list[object]]:
         loop = asyncio.get_running_loop()
         return await told(lambda whole: begun(loop, whole), steps), await told(loop.create_task, steps)
@@ -112,7 +112,7 @@ def test_what_does_not_wait_is_done_at_once():
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit("enough"), asyncio.CancelledError()], ids=repr)
-def test_what_fails_before_it_waits_fails_in_a_task_and_not_where_it_was_begun(error):
+def test_an_exception_before_the_first_await_is_raised_by_the_task(error):
     async def failing() -> None:
         raise error
 
@@ -180,7 +180,7 @@ def test_what_was_begun_may_be_dropped_after_its_loop_was_closed():
     assert asyncio.run(start()) is not None
 
 
-def test_what_is_given_up_is_closed():
+def test_closing_an_eagerly_started_coroutine_runs_its_finally_blocks():
     closed = []
 
     async def endless() -> None:

@@ -110,7 +110,7 @@ def test_who_waits_while_a_host_comes_to_name_another_company_is_judged_by_that_
     check("kf5", desk.run(ask()), "unauth")
 
 
-def test_hosts_that_are_remembered_have_a_bound_in_number_and_in_length(desk):
+def test_the_cache_of_host_names_is_limited_in_number_and_length(desk):
     founded(desk, ["other"])
     desks = desk.app.desks
 

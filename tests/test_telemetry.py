@@ -76,7 +76,7 @@ def test_so_much_waits_for_a_reader_and_what_comes_on_top_is_dropped_counted_and
     assert gate.written.endswith(b"last\n")
 
 
-def test_room_that_was_taken_is_given_back(monkeypatch):
+def test_the_log_queue_frees_the_bytes_of_written_lines(monkeypatch):
     monkeypatch.setattr(lines, "WAITING_BYTES", 1_000)
     log = Lines(lambda content: None)
 
@@ -88,7 +88,7 @@ def test_room_that_was_taken_is_given_back(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), OSError(28, "no space"), ValueError("closed"), MemoryError()])
-def test_whatever_is_in_the_way_of_writing_is_counted_and_the_next_line_tried(error):
+def test_a_failed_write_is_counted_and_the_next_line_is_written(error):
     written, fails = [], [True]
 
     def write(content):
@@ -197,7 +197,7 @@ def test_a_line_that_was_written_in_part_does_not_spoil_the_next_one(monkeypatch
     assert b'{"e\n{"event": 2}\n{"event": 3}\n' == b"".join(written)
 
 
-def test_last_words_are_not_waited_for_longer_than_is_said():
+def test_writing_to_a_full_pipe_has_a_timeout():
     reader, writer = os.pipe()
     filled(writer)
 

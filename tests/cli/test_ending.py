@@ -51,7 +51,7 @@ def test_a_signal_ends_a_server_that_hangs_after_it_has_finished_its_requests(co
 
 
 @pytest.mark.proof
-def test_control_a_server_that_is_deaf_at_its_end_is_noticed(command):
+def test_control_a_server_that_ignores_signals_while_closing_is_noticed(command):
     with closing(command.data, "closing_waits_for_ever", "deaf_at_the_end") as process:
         process.terminate()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.test_moments_and_numbers import MOMENTS
+from tests.dialect.test_moments_and_numbers import MOMENTS
 
 pytestmark = pytest.mark.once
 

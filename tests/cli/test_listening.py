@@ -156,7 +156,7 @@ def test_plain_http_that_others_can_reach_is_said_once_at_the_start(nowhere, acm
 
 
 @pytest.mark.proof
-def test_https_says_nothing_of_the_kind(nowhere, acme, tmp_path):
+def test_https_logs_no_warning_about_plain_http(nowhere, acme, tmp_path):
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     self_signed(certificate, key)
     secure = ("--tls-cert", str(certificate), "--tls-key", str(key))

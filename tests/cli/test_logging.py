@@ -106,7 +106,7 @@ def test_whatever_has_become_of_its_log_a_server_starts_answers_and_ends(nowhere
 
 
 @pytest.mark.proof
-def test_a_pipe_that_fills_up_while_it_serves_delays_nothing_and_is_gone_on_with_when_it_is_read(nowhere, acme):
+def test_a_full_log_pipe_delays_no_request_and_is_used_again_when_read(nowhere, acme):
     with serving(nowhere.data, "full pipe", full=False) as server:
         server.break_log("full pipe")
         ordeal(server, acme)
@@ -198,7 +198,7 @@ def test_a_full_standard_output_that_nobody_reads_holds_up_neither_the_start_nor
 
 
 @pytest.mark.proof
-def test_why_it_cannot_serve_is_not_waited_for_to_be_read(nowhere, acme):
+def test_a_server_that_cannot_start_ends_though_nobody_reads_its_error(nowhere, acme):
     reader, writer = os.pipe()
     filled(writer)
     process = subprocess.Popen(

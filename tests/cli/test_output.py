@@ -67,7 +67,9 @@ def test_a_command_whose_result_cannot_be_shown_has_done_its_work_and_says_so(co
 
 
 @pytest.mark.parametrize("name", ["init", "backup", "restore", "rotate-installation-key"])
-def test_so_has_a_command_on_the_whole_installation(command, shown_nowhere, tmp_path, name):
+def test_a_command_on_the_installation_whose_result_cannot_be_shown_has_done_its_work(
+    command, shown_nowhere, tmp_path, name
+):
     backup, key, new = tmp_path / "backup", str(command.data / "key"), tmp_path / "new"
     command("backup", str(backup))
     before = (command.data / "key").read_bytes()
@@ -87,7 +89,7 @@ def test_so_has_a_command_on_the_whole_installation(command, shown_nowhere, tmp_
 
 @pytest.mark.parametrize("json", [(), pytest.param(("--json",), marks=pytest.mark.proof)], ids=["text", "json"])
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
-def test_a_list_that_cannot_be_shown_is_told_the_same(shown_nowhere, arguments, json):
+def test_a_list_that_cannot_be_shown_ends_with_exit_code_6(shown_nowhere, arguments, json):
     told = shown_nowhere(*arguments, *(() if arguments == ("--help",) else json))
 
     assert (6, 1) == (told.code, len(told.lines))

@@ -197,7 +197,7 @@ def test_the_place_of_a_killed_process_is_taken_and_clients_go_on(nowhere, share
 
 
 @pytest.mark.proof
-def test_who_serves_ends_when_the_first_process_is_killed(nowhere, shared_acme):
+def test_workers_end_when_the_first_process_is_killed(nowhere, shared_acme):
     with workers(nowhere.data, 2) as program:
         pids = children(program)
         program.stop(signal.SIGKILL)

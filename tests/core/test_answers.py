@@ -76,7 +76,7 @@ def test_kept_answers_take_no_more_memory_than_their_limit_says(keep, monkeypatc
     ("keep", "uncounted"),
     [(_long_name, {"_size": lambda name: 0}), (_many_stamps, {"_STAMP": 0})],
 )
-def test_control_what_is_not_counted_is_noticed(keep: Keep, uncounted: dict[str, Any], monkeypatch):
+def test_control_uncounted_memory_of_the_answer_cache_is_noticed(keep: Keep, uncounted: dict[str, Any], monkeypatch):
     monkeypatch.setattr(core, "MAX_BYTES", FEW)
     for name, nothing in uncounted.items():
         monkeypatch.setattr(core, name, nothing)
@@ -89,7 +89,7 @@ def test_control_what_is_not_counted_is_noticed(keep: Keep, uncounted: dict[str,
     assert grown[0] > FEW * 1.1
 
 
-def test_so_many_answers_are_kept_however_small():
+def test_the_number_of_cached_answers_is_limited():
     answers = Answers()
 
     for at in range(MAX_ANSWERS + 100):
@@ -120,7 +120,7 @@ def test_an_answer_that_is_kept_again_counts_once():
 
 
 @pytest.mark.parametrize("dialect", CONTRACTS)
-def test_a_reader_who_asks_for_the_same_in_ever_new_words_is_answered_within_the_limit(quiet_desk, dialect):
+def test_the_answer_cache_stays_within_its_limit_for_ever_new_queries(quiet_desk, dialect):
     """Of a query that may have 8 KiB of anything, what a name may hold is counted, and more than that is not kept."""
     path = CONTRACTS[dialect].named.lists
     answers = quiet_desk.roster().answers
@@ -136,7 +136,7 @@ def test_a_reader_who_asks_for_the_same_in_ever_new_words_is_answered_within_the
         assert kept.size > core._size(name) + len(kept.answer.body)
 
 
-def test_who_mentioned_whom_is_forgotten_with_the_last_who_did():
+def test_a_reference_in_profiles_is_dropped_from_the_index_with_the_last_profile():
     roster = Roster(world.COMPANY)
     roster.fill("agent", [Agent(id=1, name="a", email="a@test.cn")])
     roster.fill("profile_field", [ProfileField(id=1, api_name="boss", label="b", type="staff")])

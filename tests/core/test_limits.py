@@ -36,7 +36,7 @@ def refused(what) -> Rule:
     return caught.value.rule
 
 
-def test_a_group_holds_as_many_as_a_list_by_whatever_door_they_come():
+def test_the_member_limit_of_a_group_also_applies_to_changes_of_agents():
     roster = company(MAX_IDS + 1)
     full = done(roster, groups.create(roster, OPERATOR, "full", range(1, MAX_IDS + 1), AT))
     joining = AgentFields(group_ids=[full])
@@ -45,7 +45,7 @@ def test_a_group_holds_as_many_as_a_list_by_whatever_door_they_come():
     assert agents.update(roster, OPERATOR, 1, AgentFields(group_ids=[full], name="b"), AT)
 
 
-def test_several_changes_move_so_many_memberships_at_most_and_one_moves_what_it_must():
+def test_the_membership_limit_applies_to_batches_and_not_to_single_deletions():
     roster = company(7_000)
     for name in "abc":
         done(roster, groups.create(roster, OPERATOR, name, range(1, 7_001), AT))
@@ -85,7 +85,7 @@ def test_the_lists_of_one_write_have_so_many_parts_together():
     assert Rule.TOO_MANY == refused(lambda: profiles.create(roster, OPERATOR, {"one": half, "two": half + ",123"}))
 
 
-def test_a_mobile_that_very_many_share_is_found_and_left_one_by_one():
+def test_a_mobile_shared_by_many_agents_finds_the_lowest_id_until_all_are_deleted():
     roster = company(MANY + 5)
 
     for id in range(1, MANY + 5):

@@ -59,11 +59,11 @@ def test_what_is_found_is_what_holds_the_text_after_whatever_changes(random, par
 
 
 @pytest.mark.parametrize("part", ["(", ".*", "[a-z]+", "\\d", "^", "a|b", "\x1e1", "\x1f", "\n", "\0", "x" * 1_000])
-def test_what_is_special_elsewhere_is_text_like_any_other(part):
+def test_a_search_has_no_wildcards(part):
     assert [] == found(company({1: "abc", 2: "bcd"}), part)
 
 
-def test_an_id_is_no_text():
+def test_a_search_does_not_match_ids():
     assert [2] == found(company({77: "abc", 2: "bc 77"}), " 77")
 
 
@@ -71,7 +71,7 @@ def test_case_is_folded_as_unicode_has_it():
     assert [1, 5_000] == found(company({1: "Straße", 5_000: "STRASSE", 9_000: "Strase"}), "strasse")
 
 
-def test_what_changes_between_two_steps_is_true_of_the_last():
+def test_a_search_includes_changes_made_between_its_steps():
     roster = company({1: "abc", 2_000: "x", 4_000: "abc"})
     steps = agents.search(roster, OPERATOR, "abc", ALL)
     next(steps)

@@ -95,7 +95,7 @@ def test_a_script_that_this_unicode_does_not_know_makes_one():
 
 
 @pytest.mark.parametrize("broken", [lambda character: True, lambda character: character != "\u200d"])
-def test_control_a_rule_that_sees_what_is_not_there_is_noticed(monkeypatch, broken):
+def test_control_a_rule_that_treats_invisible_characters_as_text_is_noticed(monkeypatch, broken):
     monkeypatch.setattr(text, "_visible", broken)
 
     with pytest.raises(AssertionError):

@@ -55,7 +55,7 @@ def test_of_two_processes_with_the_same_request_id_none_takes_the_commit_of_the_
     assert (["b", "a"],) * 3 == durable
 
 
-def test_control_an_outcome_that_is_told_by_the_request_id_is_noticed(processes, monkeypatch):
+def test_control_finding_an_outcome_by_the_request_id_alone_is_noticed(processes, monkeypatch):
     def by_request_id(connection, company_id, number, attempt):
         row = connection.execute(log._REQUEST, (company_id, number)).fetchone()
         return row[1] if row is not None and row[0].startswith(SAME.request_id) else None

@@ -225,9 +225,7 @@ def test_who_has_founded_a_company_does_not_wait_for_others_that_are_loaded(tmp_
 
 
 @pytest.mark.parametrize("longest", [LONG, SHORT])
-def test_who_has_founded_a_large_company_waits_for_it_but_not_without_end(
-    tmp_path, monkeypatch, impatient_once_written, longest
-):
+def test_creating_a_large_company_has_a_timeout(tmp_path, monkeypatch, impatient_once_written, longest):
     async def run():
         async with opened(tmp_path) as (store, _):
             impatient_once_written(store)
@@ -290,7 +288,7 @@ def test_a_question_whose_connection_cannot_be_made_is_busy_in_time(processes, m
     asyncio.run(run())
 
 
-def test_who_has_waited_for_a_question_of_others_for_too_long_is_not_asked_for(processes, monkeypatch):
+def test_a_request_that_waited_too_long_for_an_earlier_query_is_left_out_of_the_next(processes, monkeypatch):
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             await store.fresh(ledger)

@@ -94,7 +94,7 @@ def test_no_request_holds_the_process(large: InProcess) -> None:
     assert {} == {what: seconds for what, seconds in measured.items() if seconds > LIMIT}
 
 
-def test_a_page_of_crowds_is_made_in_turns(crowded: InProcess) -> None:
+def test_a_page_of_large_groups_yields_to_the_event_loop(crowded: InProcess) -> None:
     roster, everyone = crowded.roster(LABEL), tuple(range(1, company.CROWD + 1))
     for _ in range(100):
         roster.apply_all(groups.create(roster, OPERATOR, "Crowd", everyone, 1))
@@ -167,7 +167,7 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
 
 
 @pytest.mark.once
-def test_what_is_measured_again_has_as_much_to_do_again() -> None:
+def test_each_repeated_measurement_has_the_same_amount_of_work() -> None:
     assert {"name": "Other 2", "x": {"label": "l 2"}} == _renamed({"name": "Other", "x": {"label": "l"}}, 2)
     used_up = [case for name, cases in worst.WORST.items() if " DELETE " in name for case in cases if case.again]
     assert len(used_up) > 4

@@ -96,7 +96,7 @@ def until_let_in(desk, dialect, ask) -> int:
 
 @every_jump
 @pytest.mark.parametrize("waits", [waits_for_calls, waits_for_guesses], ids=["calls", "guesses"])
-def test_who_is_limited_waits_for_a_minute_at_most(desk, waits, jump):
+def test_a_rate_limited_caller_waits_at_most_a_minute(desk, waits, jump):
     assert waits(desk, jump) <= 60
 
 
@@ -146,7 +146,7 @@ BACK = {name: JUMPS[name.replace("ahead", "BACK").replace("back", "ahead").repla
 
 
 @pytest.mark.parametrize("name", BACK)
-def test_a_captured_request_is_not_good_again_when_clocks_are_set_and_set_right(desk, name):
+def test_a_captured_request_cannot_be_replayed_after_clocks_are_set_wrong_and_right(desk, name):
     assert not replayed(desk, JUMPS[name], BACK[name])
 
 
@@ -167,7 +167,9 @@ def test_a_nonce_stays_used_for_its_lifetime_unless_all_clocks_say_that_it_is_ov
         unused = store.fresh(ledger, nonce)
         return unused if isinstance(unused, bool) else desk.run(unused)
 
-    over = store._engine.shared and name == "both set ahead"  # no signature of before is of now then, as long as it is so
+    over = (
+        store._engine.shared and name == "both set ahead"
+    )  # no signature of before is of now then, as long as it is so
     assert spend()
     SETTINGS[name](desk)
     assert over == spend()
@@ -232,7 +234,7 @@ def test_a_key_that_is_used_after_the_clock_was_set_back_says_so_and_is_saved(de
     assert NOW - HOURS == last_used(desk)
 
 
-def test_what_was_last_used_in_the_future_was_last_used_now_and_stays_so(desk):
+def test_a_last_use_in_the_future_is_shown_as_now(desk):
     desk.clock.set_by(HOURS)
     use(desk)
     upkeep(desk)

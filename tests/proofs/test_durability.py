@@ -51,7 +51,7 @@ def test_nothing_acknowledged_is_lost_by_kill_9_and_nothing_is_half_there(rounds
         pytest.param("forgetful", "a nonce that was used before", marks=pytest.mark.once),
     ],
 )
-def test_control_a_server_that_breaks_its_word_is_noticed(way, notice, prepared, tmp_path, library):
+def test_control_a_server_that_loses_acknowledged_writes_is_noticed(way, notice, prepared, tmp_path, library):
     told = ""
     for attempt in range(ATTEMPTS):  # what is broken may be noticed in another way first, as the kill falls
         (folder := tmp_path / f"{attempt}").mkdir()
@@ -87,7 +87,7 @@ def test_control_a_server_that_leaves_fsync_to_the_system_is_noticed(disk, tmp_p
 
 
 @pytest.mark.once
-def test_256_writes_at_once_cost_one_fsync_and_another_for_the_first_after_writes_one_by_one(disk, tmp_path):
+def test_256_concurrent_writes_cost_at_most_two_fsyncs(disk, tmp_path):
     code = f"""
 import asyncio
 from pathlib import Path

@@ -81,7 +81,7 @@ def test_a_disk_that_does_not_sync_makes_the_outcome_unknown_and_the_key_finds_i
         assert client.get(f"{server.url}/ready").status_code == 200
 
 
-def test_the_key_finds_the_first_answer_when_the_server_is_killed_in_the_doubt(disk, tmp_path):
+def test_an_idempotency_key_finds_the_first_answer_after_a_kill_with_unknown_outcome(disk, tmp_path):
     with Served(tmp_path / "data", disk) as server:
         writer = create(server, "killed", disk)
         server.kill()

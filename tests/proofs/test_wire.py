@@ -50,7 +50,7 @@ def by_name(shapes: list[Shape]):
 
 @pytest.mark.parametrize("shape", by_name(GOOD))
 @pytest.mark.parametrize("call", CALLS)
-def test_a_request_that_is_odd_and_right_is_carried_out_once(served, call, shape):
+def test_an_unusual_valid_request_is_carried_out_once(served, call, shape):
     before = served.roster().number
 
     with Talk(served.url) as talk:
@@ -66,7 +66,7 @@ def test_a_request_that_is_odd_and_right_is_carried_out_once(served, call, shape
 
 @pytest.mark.parametrize("shape", by_name(LOST))
 @pytest.mark.parametrize("call", CALLS)
-def test_what_is_no_request_is_refused_and_nothing_after_it_is_taken_for_one(served, call, shape):
+def test_after_an_invalid_request_nothing_else_is_read_as_a_request(served, call, shape):
     before = served.roster().number
 
     with Talk(served.url) as talk:
@@ -82,7 +82,7 @@ def test_what_is_no_request_is_refused_and_nothing_after_it_is_taken_for_one(ser
 
 
 @pytest.mark.parametrize("shape", PASSES)
-def test_without_guards_a_shape_like_these_is_let_through(control, shape):
+def test_control_without_guards_an_invalid_request_is_accepted(control, shape):
     before = control.roster().number
 
     with Talk(control.url) as talk:
@@ -95,7 +95,7 @@ def test_without_guards_a_shape_like_these_is_let_through(control, shape):
 
 @pytest.mark.parametrize("head", [pytest.param(line, id=name) for name, line in NO_HOST])
 @pytest.mark.parametrize("call", CALLS)
-def test_without_one_good_host_a_request_is_refused_and_the_next_one_heard(served, call, head):
+def test_a_request_without_one_valid_host_is_refused_and_the_next_one_answered(served, call, head):
     before = served.roster().number
 
     with Talk(served.url) as talk:
@@ -110,7 +110,7 @@ def test_without_one_good_host_a_request_is_refused_and_the_next_one_heard(serve
 
 @pytest.mark.parametrize("path", [b"/live", b"/docs", b"/nowhere", b"*"])
 @pytest.mark.parametrize("host", [b"", b"Host: a\r\nHost: a\r\n"])
-def test_beside_the_dialects_too_there_is_one_host(served, path, host):
+def test_outside_the_dialects_a_request_needs_exactly_one_host(served, path, host):
     with Talk(served.url) as talk:
         talk.send(b"OPTIONS %b HTTP/1.1\r\n%b\r\n" % (path, host))
 
@@ -142,7 +142,7 @@ def test_a_request_for_the_server_as_a_whole_is_a_client_error(served):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_trailer_has_no_say(served, control, call):
+def test_a_trailer_is_not_read_as_a_header(served, control, call):
     def taken(server):
         with Talk(server.url) as talk:
             body = call.body()
@@ -230,7 +230,7 @@ async def _at_once(receive) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_one_request_has_one_answer_though_its_body_breaks_off_after_it(served, call):
+def test_a_body_that_breaks_after_the_answer_gets_no_second_answer(served, call):
     head = b"POST /nowhere%b HTTP/1.1\r\n%bTransfer-Encoding: chunked\r\n\r\n" % (call.path, call.head)
 
     with Talk(served.url) as talk:
@@ -243,7 +243,7 @@ def test_one_request_has_one_answer_though_its_body_breaks_off_after_it(served, 
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_request_that_follows_the_last_one_is_not_taken(served, call):
+def test_a_request_after_connection_close_is_ignored(served, call):
     before = served.roster().number
 
     with Talk(served.url) as talk:
@@ -257,7 +257,7 @@ def test_a_request_that_follows_the_last_one_is_not_taken(served, call):
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c", b"TLS/1.2, x"])
 @pytest.mark.parametrize("call", CALLS)
-def test_who_would_change_to_another_protocol_is_answered_in_this_one(served, call, protocol):
+def test_a_request_to_upgrade_the_protocol_is_answered_in_http_1_1(served, call, protocol):
     before = served.roster().number
     upgrade = call.request(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\n" % protocol)
 
@@ -281,7 +281,7 @@ def test_without_guards_the_body_of_an_upgrade_is_lost(control):
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_body_is_asked_for_before_it_is_sent_and_not_when_it_would_be_refused(served, call):
+def test_expect_100_continue_is_answered_unless_the_body_is_too_large(served, call):
     body = call.body()
     with Talk(served.url) as talk:
         talk.send(call.request(b"Expect: 100-continue\r\n", framed=b"Content-Length: %d\r\n\r\n" % len(body)))
@@ -298,7 +298,7 @@ def test_a_body_is_asked_for_before_it_is_sent_and_not_when_it_would_be_refused(
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_http_1_0_is_answered_and_hung_up_on(served, call):
+def test_http_1_0_is_answered_and_the_connection_closed(served, call):
     with Talk(served.url) as talk:
         talk.send(call.request(b"Connection: keep-alive\r\n", line=b"POST %b HTTP/1.0" % call.target) + call.request())
         answers = talk.answers()
@@ -373,7 +373,7 @@ def test_every_way_of_cutting_a_request_into_packets_reads_the_same(served, call
     assert before + 3 == served.roster().number
 
 
-def test_the_credentials_of_the_calls_are_needed(served):
+def test_control_the_test_requests_are_refused_without_credentials(served):
     with Talk(served.url) as talk:
         for call in calls(StillClock(NOW)):
             unsigned = replace(call, query=b"", credentials=b"")

@@ -56,7 +56,7 @@ def fresh(prepared, tmp_path, at_once):
 
 
 @pytest.mark.parametrize("call", LISTS)
-def test_it_is_the_same_to_the_last_header(fresh, at_once, call):
+def test_a_cached_answer_has_the_same_status_headers_and_body(fresh, at_once, call):
     with Talk(fresh.url) as talk:
         talk.send(asked(call))
         first = shown(talk.answer())
@@ -69,7 +69,7 @@ def test_it_is_the_same_to_the_last_header(fresh, at_once, call):
 
 
 @pytest.mark.parametrize("call", LISTS)
-def test_it_comes_in_its_turn_and_shows_what_was_written_before_it(fresh, at_once, call):
+def test_a_cached_answer_comes_in_order_and_shows_earlier_writes(fresh, at_once, call):
     with Talk(fresh.url) as talk:
         talk.send(asked(call))
         before = shown(talk.answer())
@@ -86,7 +86,7 @@ def test_it_comes_in_its_turn_and_shows_what_was_written_before_it(fresh, at_onc
 
 
 @pytest.mark.parametrize("call", LISTS)
-def test_who_may_not_ask_is_refused_at_once_as_ever(fresh, at_once, call):
+def test_a_forged_request_gets_the_same_refusal_when_the_answer_is_cached(fresh, at_once, call):
     forged = asked(call).replace(b"sign=", b"sign=0").replace(b"Basic ", b"Basic eDp5Og")
     with Talk(fresh.url) as talk:
         talk.send(forged)
@@ -104,7 +104,7 @@ def test_who_may_not_ask_is_refused_at_once_as_ever(fresh, at_once, call):
 
 
 @pytest.mark.parametrize("call", LISTS)
-def test_who_wants_something_else_than_a_plain_answer_has_it(fresh, at_once, call):
+def test_head_a_body_connection_close_and_http_1_0_are_answered_like_a_plain_get(fresh, at_once, call):
     with Talk(fresh.url) as talk:
         talk.send(asked(call) * 2)
         plain = [shown(talk.answer()) for _ in range(2)][-1]
@@ -138,7 +138,7 @@ def test_what_follows_a_bad_request_is_not_answered(fresh, at_once):
     check_refusal("kf5", answers[1], 400)
 
 
-def test_others_have_their_turn_between_many_of_one_packet(fresh, at_once, monkeypatch):
+def test_many_requests_in_one_packet_yield_to_the_event_loop(fresh, at_once, monkeypatch):
     """By a clock on which a millisecond goes by whenever somebody looks."""
     call, ticks = call_of("kf5", StillClock(NOW)), itertools.count()
     with Talk(fresh.url) as talk:

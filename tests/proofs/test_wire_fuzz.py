@@ -53,7 +53,7 @@ def test_a_failure_of_the_server_is_noticed():
 
 
 @pytest.mark.once
-def test_a_reader_that_reads_wrongly_is_noticed():
+def test_control_a_wrong_parser_is_noticed():
     """The standard library's decoder as it comes: most often within seconds, and else in one of several attempts."""
 
     def attempts() -> None:
@@ -66,7 +66,7 @@ def test_a_reader_that_reads_wrongly_is_noticed():
 
 @pytest.mark.once
 @pytest.mark.parametrize("target", runs.TARGETS)
-def test_what_reads_strangers_bytes_reads_them_as_plainly_as_can_be(target):
+def test_each_parser_agrees_with_a_simple_parser_on_fuzzed_input(target):
     inputs = runs.coverage(target, SECONDS_OF_A_READER)
 
     print(f"{inputs:,} inputs")

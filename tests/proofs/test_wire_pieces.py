@@ -55,7 +55,7 @@ def test_requests_that_come_in_pieces_are_answered_as_those_that_come_whole(quie
     assert whole == heard(quiet_desk, cut(stream, places))
 
 
-def test_they_may_come_byte_by_byte(quiet_desk):
+def test_requests_that_come_byte_by_byte_get_the_same_answers(quiet_desk):
     assert heard(quiet_desk, [STREAM]) == heard(quiet_desk, cut(STREAM, range(len(STREAM))))
 
 

@@ -100,7 +100,7 @@ def test_a_request_that_does_not_come_whole_in_time_is_refused_and_not_carried_o
         "body", "chunks", "trailers", "body-after-its-answer", "body-never-whole", "method", "refused",
     ],
 )  # fmt: skip
-def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
+def test_a_connection_without_a_request_is_closed(hurried, sent, drip):
     """Whatever is dripped, byte by byte; the control waits for a first head for ever."""
     with Talk(hurried.url) as talk:
         talk.send(sent)
@@ -116,7 +116,7 @@ def test_nobody_stays_who_does_not_ask(hurried, sent, drip):
 
 @pytest.mark.proof
 @in_one_of_three_tries
-def test_who_asks_now_and_then_stays_and_ends_when_it_is_silent(hurried):
+def test_a_keep_alive_connection_is_closed_only_after_the_idle_timeout(hurried):
     """The answer to a list is kept, so that it is given at once; a write is not."""
     listed = b"GET /apiv2/groups.json HTTP/1.1\r\n" + KF5.head + b"\r\n"
     with Talk(hurried.url) as talk:
@@ -132,7 +132,7 @@ def test_who_asks_now_and_then_stays_and_ends_when_it_is_silent(hurried):
 
 @pytest.mark.proof
 @pytest.mark.parametrize("sent", [b"", b"GET /live HTTP/1.1\r\nX: "], ids=["silence", "head"])
-def test_without_guards_who_does_not_ask_stays(start, sent):
+def test_control_without_guards_a_connection_without_a_request_stays_open(start, sent):
     with unguarded(), start(**SHORT) as control, Talk(control.url) as talk:
         talk.send(sent)
 
@@ -168,7 +168,7 @@ def test_a_client_that_pipelines_without_rest_is_never_too_slow(start):
 
 
 @in_one_of_three_tries
-def test_an_answer_that_is_not_read_is_given_up(start, quotas):
+def test_a_connection_whose_client_does_not_read_the_answer_is_closed(start, quotas):
     big = b"GET /docs/kf5/openapi.json HTTP/1.1\r\n" + HOST + b"\r\n"
     with start(**SHORT | {"idle_seconds": 60}) as server:
         with Talk(server.url, small=True) as ending, Talk(server.url, small=True) as going_on:
@@ -194,7 +194,7 @@ def test_without_guards_an_answer_that_is_not_read_is_kept(start):
 # ── numbers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_one_address_has_so_many_connections_and_others_have_theirs(start, quotas):
+def test_the_connection_limit_of_one_address_does_not_affect_others(start, quotas):
     with start(connections=5, connections_per_address=3) as server:
         first = [Talk(server.url) for _ in range(3)]
         for talk in first:
@@ -233,7 +233,7 @@ def test_without_guards_one_address_has_as_many_connections_as_it_likes(start):
             talk.__exit__()
 
 
-def test_bodies_have_so_much_room_for_one_address_and_in_all(start, quotas):
+def test_the_bytes_of_bodies_are_limited_per_address_and_in_total(start, quotas):
     """What is there is given back, however a request ends; the control takes all that comes."""
     half = KF5.request(framed=b"Content-Length: 50000\r\n\r\n" + bytes(40_000))
     with start(bodies_bytes=100_000, bodies_bytes_per_address=50_000) as server:
@@ -258,7 +258,7 @@ def test_bodies_have_so_much_room_for_one_address_and_in_all(start, quotas):
 
 @pytest.mark.parametrize("ending", ["whole", "client-gone", "refused", "too-large", "early", "pipelined", "too-slow"])
 @in_one_of_three_tries
-def test_room_is_given_back_once(start, quotas, ending):
+def test_the_bytes_of_a_body_are_released_exactly_once(start, quotas, ending):
     body = b'{"group": {"name": "%b"}}' % (b"x" * 200)
     sent = KF5.request(framed=b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
     chunked = KF5.request(framed=b"Transfer-Encoding: chunked\r\n\r\n3E8\r\n%b\r\n" % bytes(1_000))
@@ -329,7 +329,7 @@ def test_a_handshake_has_a_deadline_and_counts_as_a_connection(start, quotas, tm
     assert_nothing_is_left(quotas[-1])
 
 
-def test_who_is_not_done_asking_when_the_server_stops_is_told_so_at_once(start, quotas):
+def test_an_incomplete_request_is_answered_503_at_once_when_the_server_stops(start, quotas):
     server = start(graceful_seconds=GRACE)
     with server:
         talks = [Talk(server.url) for _ in range(4)]

@@ -6,7 +6,7 @@ import pytest
 
 from tests import bad_inputs
 from tests.answers import check
-from tests.test_bad_inputs import OTHERS_AGENT, cases
+from tests.dialect.test_bad_inputs import OTHERS_AGENT, cases
 from tests.world import ADMIN
 
 pytestmark = pytest.mark.any_engine

@@ -103,7 +103,7 @@ def test_an_id_that_nobody_has_or_could_have_is_404(quiet_desk, path, id):
     assert 404 == quiet_desk.servicego.put("/", json={}, extensions={"target": target}).status_code
 
 
-def test_id_1_is_an_id(quiet_desk):
+def test_id_1_finds_an_agent(quiet_desk):
     assert 1 == quiet_desk.servicego.get("/v1/user/1").json()["data"]["id"]
 
 

@@ -293,7 +293,7 @@ def test_each_kind_of_thing_has_a_newest_form_of_its_own(tmp_path, monkeypatch, 
 
 
 @pytest.mark.once
-def test_control_of_a_form_that_is_taken_for_another_nothing_is_right(tmp_path, next_form, monkeypatch):
+def test_control_data_read_in_a_wrong_form_is_noticed(tmp_path, next_form, monkeypatch):
     async def run():
         async with opened(tmp_path) as (_, ledger):
             await _write(ledger, "g")
@@ -365,7 +365,7 @@ def test_nonces_of_a_later_form_are_not_forgotten(tmp_path):
 
 
 @pytest.mark.once
-def test_a_flipped_bit_makes_no_other_form_of_one():
+def test_a_flipped_bit_never_turns_one_form_into_another():
     for form in range(1, 16):
         (byte,) = forms.mark(form)
         assert form == forms.marked(byte)

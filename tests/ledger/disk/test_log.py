@@ -46,7 +46,7 @@ class _CountedCursor:
         return rows
 
 
-def test_so_many_changes_are_read_for_as_many_rows_and_a_page(tmp_path):
+def test_verifying_part_of_the_log_reads_only_the_rows_of_that_part(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
             await write_much(ledger)

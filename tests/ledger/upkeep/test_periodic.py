@@ -92,7 +92,7 @@ def test_an_answer_that_cannot_be_opened_stops_writing_and_nothing_else_is_left_
 
 
 @pytest.mark.once
-def test_what_was_observed_and_altered_since_stops_writing(processes):
+def test_an_altered_observation_stops_writing(processes):
     async def run():
         async with processes(1) as ([(store, ledger)], _):
             ledger.key_used(1, "A", NOW)
@@ -131,7 +131,7 @@ def test_a_company_that_is_loaded_during_the_upkeep_does_not_end_it(processes, m
 
 
 @pytest.mark.once
-def test_it_is_saved_and_learned_in_short_jobs(processes, monkeypatch):
+def test_observations_are_saved_and_read_in_short_jobs(processes, monkeypatch):
     monkeypatch.setattr(upkeep, "SAVE_BATCH", 2)
     monkeypatch.setattr(upkeep, "LOAD_BATCH", 2)
     rows, companies = [], []

@@ -290,7 +290,7 @@ def let_in(desk, way: str, scope) -> bool:
     return status == 200 and json.loads(body).get("code") == success
 
 
-def test_nobody_is_the_stand_in(desk):
+def test_no_credentials_match_the_dummy_secret(desk):
     for way in WAYS:
         for account in (STRANGER, *HERE):
             assert not let_in(desk, way, read(way, account, "0" * 36, desk.clock)), (way, account)

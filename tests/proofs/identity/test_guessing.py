@@ -289,7 +289,7 @@ def slowed_after_a_flood(desk) -> bool:
     return guess(desk, "kf5").status_code == 429
 
 
-def test_a_long_name_is_not_kept(desk):
+def test_a_long_account_name_is_truncated_in_the_failure_counts(desk):
     long = "a" * 500_000
 
     refused("udesk", guess(desk, "udesk", ADMIN.__class__(id=0, email=long, password="", token="")))

@@ -122,7 +122,7 @@ def left_of_two(desk, first, second) -> set[int]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_control_a_rule_that_looks_at_what_was_is_noticed(desk, path, monkeypatch):
+def test_control_a_rule_that_checks_the_old_roster_is_noticed(desk, path, monkeypatch):
     was = {1, 6}
 
     def keep(roster, before, after, gone=frozenset()):

@@ -71,7 +71,7 @@ def not_let_in(desk):
 @pytest.mark.parametrize("addresses", [TWO, MANY], ids=["two addresses", "many"])
 @pytest.mark.parametrize("tried", TRIES)
 @pytest.mark.parametrize("minutes", MINUTES)
-def test_who_has_signed_in_from_an_address_keeps_a_way_in_from_there(desk, tried, addresses, minutes):
+def test_an_account_can_still_log_in_from_a_known_address_during_an_attack(desk, tried, addresses, minutes):
     check("kf5", kf5(desk, HOME), "ok")
 
     assert [] == besieged(desk, tried, addresses, minutes)
@@ -79,7 +79,7 @@ def test_who_has_signed_in_from_an_address_keeps_a_way_in_from_there(desk, tried
 
 @pytest.mark.parametrize("tried", WRONG_TOKENS)
 @pytest.mark.parametrize("minutes", MINUTES)
-def test_wrong_tokens_lock_no_password_out_not_even_where_it_comes_for_the_first_time(desk, tried, minutes):
+def test_wrong_tokens_do_not_delay_a_password_even_from_a_new_address(desk, tried, minutes):
     assert [] == besieged(desk, tried, TWO, minutes)
 
 
@@ -100,7 +100,7 @@ def test_control_tokens_that_are_counted_with_passwords_are_noticed(desk, monkey
 
 
 @pytest.mark.parametrize("tried", WRONG_PASSWORDS)
-def test_control_a_way_in_that_is_kept_for_five_minutes_only_is_noticed(desk, tried, monkeypatch):
+def test_control_a_known_address_that_expires_after_five_minutes_is_noticed(desk, tried, monkeypatch):
     monkeypatch.setattr("deskroster.passwords.KNOWN_FOR", REMEMBERED_FOR)
     check("kf5", kf5(desk, HOME), "ok")
 
@@ -110,7 +110,7 @@ def test_control_a_way_in_that_is_kept_for_five_minutes_only_is_noticed(desk, tr
 
 
 @pytest.mark.parametrize("way", guarded.LOG_INS)
-def test_a_right_password_from_where_it_never_came_waits_while_others_guess(desk, way):
+def test_the_right_password_from_a_new_address_waits_during_an_attack(desk, way):
     check("kf5", kf5(desk, HOME), "ok")
     for address in MANY[:MAX_FAILURES]:
         kf5(desk, address, WRONG)
@@ -128,7 +128,7 @@ def test_guesses_are_slowed_though_the_right_password_is_remembered_from_elsewhe
     assert {429} == {kf5(desk, address).status_code for address in MANY[100:120]}
 
 
-def test_who_guesses_at_the_very_address_gets_so_many_guesses_and_others_their_way_in(desk):
+def test_an_attacker_at_a_known_address_is_limited_to_a_number_of_guesses(desk):
     check("kf5", kf5(desk, HOME), "ok")
     for _ in range(MAX_FAILURES):
         check("kf5", kf5(desk, HOME, WRONG), "unauth")
@@ -153,7 +153,7 @@ def test_a_changed_password_and_a_disabled_agent_keep_no_way_in(desk):
     check("kf5", kf5(desk, HOME, "another one"), "toomany")
 
 
-def test_a_way_in_is_kept_for_a_week_and_no_longer(desk):
+def test_a_known_address_expires_after_eight_days(desk):
     check("kf5", kf5(desk, HOME), "ok")
     for later, outcome in ((KNOWN_FOR - 120, "ok"), (KNOWN_FOR, "toomany")):
         desk.clock.now += later

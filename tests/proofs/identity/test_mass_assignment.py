@@ -94,7 +94,7 @@ def fresh(prepared, tmp_path):
 
 
 @pytest.mark.parametrize(("dialect", "route"), WRITING)
-def test_what_a_call_is_not_for_is_not_written(fresh, dialect, route):
+def test_a_call_writes_only_its_own_fields(fresh, dialect, route):
     plain, planted = fresh(), fresh()
 
     asked = ask(plain, dialect, route, {}), ask(planted, dialect, route, extras())

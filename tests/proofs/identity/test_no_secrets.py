@@ -187,7 +187,7 @@ def test_no_hash_of_a_password_is_where_it_can_be_tried(run):
 
 
 @pytest.mark.proof
-def test_the_day_was_a_full_one(run):
+def test_control_the_run_uses_every_kind_of_secret_and_answer(run):
     assert {200, 201, 400, 401, 404, 405, 409, 413, 415, 422, 429} <= run.life.statuses
     assert len(run.life.secrets) > 120
     assert {"data/deskroster.db", "data/deskroster.db-wal", "data/nonces", "backup/deskroster.db"} <= set(run.places)
@@ -258,7 +258,7 @@ def test_no_secret_is_told_of_credentials_that_cannot_be_judged(living, dialect)
 
 @pytest.mark.proof
 @pytest.mark.parametrize(("where", "name"), BROKEN, ids=lambda one: getattr(one, "__name__", one))
-def test_no_secret_is_told_of_what_fails(living, where, name, monkeypatch):
+def test_an_internal_error_reveals_no_secret(living, where, name, monkeypatch):
     monkeypatch.setattr(where, name, failing)
 
     life = day(living)

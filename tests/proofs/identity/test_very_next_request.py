@@ -68,7 +68,7 @@ def is_refused(response, way, cls) -> bool:
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_is_lost_counts_at_the_very_next_request(desk, loss):
+def test_a_revoked_right_takes_effect_at_the_next_request(desk, loss):
     assert set() == let_in_wrongly(desk, loss)
 
 
@@ -126,7 +126,7 @@ def with_expiring_key(desk):
 @pytest.mark.once  # it looks into the queue, where on PostgreSQL a request comes after a question
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_what_is_lost_counts_for_what_is_queued_already(desk, loss, way):
+def test_a_revoked_right_takes_effect_for_queued_verbs(desk, loss, way):
     dialect, (*_, closes, cls) = LOSSES[loss]
     closed = CLOSES[closes]
     check(WAYS[way][0], ask(desk, way), "ok")

@@ -66,7 +66,7 @@ CHANGES = pytest.mark.parametrize("change", [rotated, moved])
 
 
 @CHANGES
-def test_a_process_of_the_past_writes_nothing_reads_nothing_and_says_why(
+def test_an_outdated_process_neither_reads_nor_writes_and_gives_the_reason(
     processes, databases, database, alone, change, tmp_path
 ):
     url, told = databases.url(database), []
@@ -97,7 +97,7 @@ def test_a_process_of_the_past_writes_nothing_reads_nothing_and_says_why(
 
 
 @CHANGES
-def test_control_without_the_fence_a_process_of_the_past_is_believed(
+def test_control_without_the_fence_an_outdated_process_still_writes(
     processes, databases, database, alone, unfenced, change, tmp_path
 ):
     url = databases.url(database)
@@ -234,7 +234,7 @@ def test_a_company_that_was_not_loaded_before_the_key_was_changed_is_no_damage(
     asyncio.run(run())
 
 
-def test_who_waits_for_the_right_to_write_sees_the_epoch_of_after_the_wait(processes, databases, database, alone):
+def test_a_writer_compares_the_epoch_after_it_has_waited_for_its_lock(processes, databases, database, alone):
     """A statement that waits for a lock still sees what was there before it waited: so the epoch has one of its own."""
 
     async def run():

@@ -82,7 +82,7 @@ def test_a_new_database_is_never_a_file_of_0_bytes(tmp_path, monkeypatch):
     assert ["deskroster.db"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_what_a_crash_left_of_making_one_is_in_nobody_s_way(tmp_path):
+def test_an_unfinished_database_file_of_a_crash_does_not_prevent_opening(tmp_path):
     (tmp_path / "deskroster.db.new").write_bytes(b"half")
 
     Store.open(tmp_path)._engine.close()

@@ -54,7 +54,7 @@ def test_a_nonce_stays_used_when_the_clock_is_set(tmp_path, clock, seconds):
 
 
 @pytest.mark.parametrize("ahead", [HOURS, 400 * 86_400])
-def test_what_is_forgotten_while_the_clock_is_ahead_was_forgotten_by_time_that_went_by(tmp_path, clock, ahead):
+def test_setting_the_clock_ahead_and_back_makes_no_nonce_valid_again(tmp_path, clock, ahead):
     """The replay that a clock set ahead and back again would allow: within ten minutes the nonce is still used."""
     assert not replayed(tmp_path, clock, ahead)
 
@@ -83,7 +83,7 @@ def replayed(folder, clock, ahead) -> bool:
     return spent.spend(1, "captured")
 
 
-def test_a_restart_goes_on_by_the_time_that_went_by(tmp_path, clock):
+def test_after_a_restart_a_nonce_expires_by_the_monotonic_clock(tmp_path, clock):
     Nonces(tmp_path / "nonces", clock).spend(1, "n")
     clock.set_by(-HOURS)
     clock.now += LIFETIME - 1
@@ -93,7 +93,7 @@ def test_a_restart_goes_on_by_the_time_that_went_by(tmp_path, clock):
     assert Nonces(tmp_path / "nonces", clock).spend(1, "n")
 
 
-def test_another_boot_goes_on_by_the_time_of_day(tmp_path, clock):
+def test_after_a_reboot_a_nonce_expires_by_the_time_of_day(tmp_path, clock):
     spent = Nonces(tmp_path / "nonces", clock)
     spent.spend(1, "early")
     clock.set_by(HOURS)  # a machine that got the right time from the network

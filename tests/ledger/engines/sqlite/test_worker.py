@@ -158,7 +158,7 @@ def test_a_worker_that_is_forgotten_leaves_no_thread():
     assert not thread.is_alive()
 
 
-def test_what_a_job_returned_is_let_go_while_the_next_one_is_waited_for(worker):
+def test_the_worker_keeps_no_reference_to_the_result_of_its_last_job(worker):
     class Large:
         pass
 

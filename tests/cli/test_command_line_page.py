@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 pytestmark = pytest.mark.once
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
 WRITE = ["deskroster.cli", "utils", "docs", "--name", "deskroster", "--title", "Command line", "--output"]
 
 

@@ -10,7 +10,7 @@ from tests.contracts import readme_of
 
 pytestmark = pytest.mark.once
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).parents[2]
 READMES = [pytest.param(readme_of(dialect), id=dialect.name) for dialect in DIALECTS]
 TESTS = {
     name

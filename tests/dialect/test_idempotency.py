@@ -123,7 +123,7 @@ def test_the_order_of_the_keys_of_a_body_does_not_count(desk):
     assert first == desk.udesk.post("/departments", content='{"parent_id": 1, "name": "a"}', headers=headers).json()
 
 
-def test_a_key_says_nothing_where_nothing_is_created(desk):
+def test_an_idempotency_key_is_ignored_by_calls_that_create_nothing(desk):
     headers = {"Idempotency-Key": ""}
 
     check("udesk", desk.udesk.put("/user_groups/1", json={"name": "a"}, headers=headers), "ok")

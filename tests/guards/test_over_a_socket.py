@@ -11,8 +11,7 @@ from deskroster.testing import Signature
 from tests import bad_inputs, places
 from tests.answers import check
 from tests.contracts import BY_NAME, CONTRACTS, lists
-from tests.served import Served
-from tests.test_bad_credentials import (
+from tests.dialect.test_bad_credentials import (
     BY_BASIC,
     BY_QUERY,
     CHANGES,
@@ -21,7 +20,8 @@ from tests.test_bad_credentials import (
     get,
     parameters,
 )
-from tests.test_bad_inputs import by_id, cases, check_value, judged, send
+from tests.dialect.test_bad_inputs import by_id, cases, check_value, judged, send
+from tests.served import Served
 from tests.world import ADMIN
 
 pytestmark = pytest.mark.any_engine
