@@ -18,7 +18,6 @@ from deskroster.core.problems import (
     Invalid,
     NotFound,
     Problem,
-    Stale,
     Unauthenticated,
     Unknown,
 )
@@ -143,7 +142,7 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
             status, headers = 405, (("Allow", allow),)
         case TooSlow():
             status = 408
-        case Conflict() | Stale():
+        case Conflict():
             status = 409
         case TooLarge(status=status):
             pass
