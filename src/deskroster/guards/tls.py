@@ -2,11 +2,11 @@
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Generator
 from typing import Any
 
 from uvicorn.protocols.utils import get_remote_addr
 
+from deskroster.eager import Begun, begin
 from deskroster.guards.http import Guarded
 from deskroster.guards.room import Room, plain
 
@@ -28,9 +28,10 @@ class Handshake(asyncio.Protocol):
             transport.abort()
             return
         loop, seconds = asyncio.get_running_loop(), self._room.limits.head_seconds
-        secure = _Begun(
+        secure = begin(
             loop.start_tls(transport, self, self._tls, server_side=True, ssl_handshake_timeout=seconds)
         )  # at once: what is read next is part of it
+        assert secure is not None  # the client has said nothing yet
         self._shaking = loop.create_task(self._shake(secure, address))
 
     def data_received(self, data: bytes) -> None:
@@ -39,7 +40,7 @@ class Handshake(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
 
-    async def _shake(self, secure: "_Begun", address: str) -> None:
+    async def _shake(self, secure: Begun[Any], address: str) -> None:
         try:
             transport = await secure
         except (OSError, asyncio.CancelledError):
@@ -52,19 +53,3 @@ class Handshake(asyncio.Protocol):
         self._guarded.connection_made(transport)
         if self._early:
             self._guarded.data_received(self._early)
-
-
-class _Begun:
-    """A coroutine whose first step is taken before it is awaited."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        self._coroutine = coroutine
-        self._first = coroutine.send(None)
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        step = self._first
-        try:
-            while True:
-                step = self._coroutine.send((yield step))
-        except StopIteration as end:
-            return end.value
