@@ -21,9 +21,9 @@ class NoDatabase(Exception):
 
 
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
-    """Return the address of the database of a folder: `wanted`, else from the environment, else from the file there.
+    """Return the address of the database of a folder: `wanted`, else the one in its file `database`, else None.
 
-    None stands for the folder itself. If `wanted` is empty, the environment is ignored.
+    None stands for the folder itself. `wanted` None: the value of `DESKROSTER_DATABASE`; empty: that file only.
 
     Raises NoDatabase if the folder itself has data and an address is wanted, or if the file holds no address.
     """

@@ -14,7 +14,7 @@ class Queue:
     """A verb that is still queued at its deadline is refused with Busy."""
 
     def __init__(self) -> None:
-        self.recent_batch_size = 1  # largest batch of late; it halves with each smaller batch
+        self.recent_batch_size = 1  # the largest recent batch; halved with each smaller one
         self._entries: deque[Entry] = deque()
         self._expiry: asyncio.TimerHandle | None = None
 
