@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from deskroster.core import company
 from deskroster.core.problems import Busy
 from deskroster.desk import MAX_HOST, MAX_HOSTS, Desks
-from deskroster.ledger.companies import Companies, listed
+from deskroster.ledger.companies import Companies, read_list
 from deskroster.ledger.engines import ERRORS
 from deskroster.ledger.engines.postgresql.connection import Session
 from deskroster.passwords import Passwords
@@ -184,7 +184,7 @@ def test_an_unknown_host_reads_one_row_and_no_list(shared, monkeypatch):
 
 def test_control_a_list_that_is_read_for_each_unknown_host_is_noticed(shared, monkeypatch):
     async def as_it_was(companies):
-        companies.take(await companies._engine.read(listed))
+        companies.take(await companies._engine.read(read_list))
         return True
 
     monkeypatch.setattr(Companies, "refresh", as_it_was)

@@ -91,7 +91,7 @@ def before_the_mark(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) 
 
 def expect_many(ledger: Ledger) -> Ledger:
     """Have what is submitted in the next turn of the loop share a batch, as where verbs have come together before."""
-    ledger._queue.crowd = 2
+    ledger._queue.recent_batch_size = 2
     return ledger
 
 

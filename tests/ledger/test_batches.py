@@ -127,13 +127,13 @@ def test_a_roster_that_cannot_follow_its_log_ends_the_process_whoever_catches_wh
 def test_a_fault_while_a_verb_is_decided_does_not_keep_later_ones_from_being_decided(tmp_path, monkeypatch):
     async def scenario():
         async with counted(tmp_path, monkeypatch) as (ledger, _):
-            settle = ledger._settle
+            settle = ledger._process
 
             async def broken(batch, held):
-                monkeypatch.setattr(ledger, "_settle", settle)
+                monkeypatch.setattr(ledger, "_process", settle)
                 raise RuntimeError("broken")
 
-            monkeypatch.setattr(ledger, "_settle", broken)
+            monkeypatch.setattr(ledger, "_process", broken)
             lost = asyncio.ensure_future(ledger.submit(work(new_group("lost"))))
             await asyncio.sleep(0)
             await asyncio.sleep(0)

@@ -113,14 +113,14 @@ def test_a_first_answer_that_is_given_again_is_busy_in_time(tmp_path, monkeypatc
         async with opened(tmp_path) as (store, ledger):
             assert b"1" == await ledger.submit(work(new_group("a"), once(ledger, "key")))
             ledger._timeout = SHORT
-            real = ledger._answered_before
+            real = ledger._find_replies
 
             async def then_busy(batch, held):
                 found = await real(batch, held)
                 await stack.enter_async_context(kept_busy(store._engine))
                 return found
 
-            monkeypatch.setattr(ledger, "_answered_before", then_busy)
+            monkeypatch.setattr(ledger, "_find_replies", then_busy)
             async with AsyncExitStack() as stack:
                 with pytest.raises(Busy):
                     await asyncio.wait_for(ledger.submit(work(new_group("a"), once(ledger, "key"))), LONG / 2)
@@ -185,7 +185,7 @@ def test_who_founds_a_company_while_another_is_founded_waits_no_longer_than_the_
     async def run():
         async with opened(tmp_path) as (store, _):
             monkeypatch.setattr(stores, "REQUEST_TIMEOUT", SHORT)
-            async with store._founding:
+            async with store._creating:
                 with pytest.raises(Busy):
                     await store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
 
@@ -229,7 +229,7 @@ def test_creating_a_large_company_has_a_timeout(tmp_path, monkeypatch, impatient
     async def run():
         async with opened(tmp_path) as (store, _):
             impatient_once_written(store)
-            monkeypatch.setattr(stores, "FOUNDING_SECONDS", longest)
+            monkeypatch.setattr(stores, "CREATE_TIMEOUT", longest)
             load, large = store._load, asyncio.Event()
 
             async def slow(company_id):

@@ -1,4 +1,4 @@
-"""The ledger: makes the changes of companies durable, in a data folder that holds all of them."""
+"""The ledger: durability for the changes of companies, in a data folder or in a shared database."""
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import location

@@ -1,4 +1,4 @@
-"""Opening an installation: the version of its tables, and the key of its data folder."""
+"""Open an installation: check and migrate its tables, and find its key."""
 
 import os
 import time
@@ -18,13 +18,13 @@ from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import HEAD, OLDEST, migrate
 
 NEXT_KEY = vault.FILE + ".next"
-_LOCK_SECONDS, _PAUSE = 5.0, 0.05  # to wait for the lock of a folder, and between two tries
+_LOCK_TIMEOUT, _RETRY_SECONDS = 5.0, 0.05  # seconds to wait for the lock of a folder, and between two tries
 
 
 def open_vault(folder: Path, engine: Engine) -> Vault:
-    """Bring the tables up to date, check them quickly, and return the vault of their key, made with them.
+    """Migrate and quickly check the tables, and return the vault of their key. A new installation gets a new key.
 
-    Raises WrongKey, NewerData, Damaged, or NoDatabase for what was moved elsewhere.
+    Raises WrongKey, NewerData, Damaged, or NoDatabase for data that was moved elsewhere.
     """
     try:
         return _open_vault(folder, engine)
@@ -33,36 +33,36 @@ def open_vault(folder: Path, engine: Engine) -> Vault:
 
 
 def _open_vault(folder: Path, engine: Engine) -> Vault:
-    at = _usable_version(engine)
-    if at is None:
+    version = _usable_version(engine)
+    if version is None:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
     check_in_charge(engine)
-    known = engine.read_now(notes.fingerprint)
-    if known is None and engine.read_now(schema.has_companies):
+    fingerprint = engine.read_now(notes.fingerprint)
+    if fingerprint is None and engine.read_now(schema.has_companies):
         raise Damaged(f"{engine.where}: it does not tell which key sealed it")
     if any(path.exists() for path in (folder / NEXT_KEY, *_unfinished(folder))):
-        with locked(folder, engine):  # nobody changes the key meanwhile
-            known = engine.read_now(notes.fingerprint)
-            finish_key_change(folder, known)
+        with locked(folder, engine):  # so that no process changes the key
+            fingerprint = engine.read_now(notes.fingerprint)
+            finish_key_change(folder, fingerprint)
     key = vault.read_key(folder)
-    if key is None and known is not None:
+    if key is None and fingerprint is not None:
         raise WrongKey(f"the key of this data is missing: {shown(folder / vault.FILE)}, or {vault.VARIABLE}")
-    opened = Vault(key or _first_key(folder, engine))
-    if known is None:
-        known = engine.write_now(lambda db: notes.fingerprint(db) or schema.sign(db, opened))
-    if known != opened.fingerprint:
-        raise WrongKey(f"this data was sealed with the key {known}, not with {opened.fingerprint}")
-    if at is not None and at < HEAD:
-        _migrate(engine, lambda db: schema.sign_unless_rotated(db, opened))
-    elif not engine.read_now(lambda db: schema.is_signed(db, opened)):
+    key_vault = Vault(key or _first_key(folder, engine))
+    if fingerprint is None:
+        fingerprint = engine.write_now(lambda db: notes.fingerprint(db) or schema.sign(db, key_vault))
+    if fingerprint != key_vault.fingerprint:
+        raise WrongKey(f"this data was sealed with the key {fingerprint}, not with {key_vault.fingerprint}")
+    if version is not None and version < HEAD:
+        _migrate(engine, lambda db: schema.sign_unless_rotated(db, key_vault))
+    elif not engine.read_now(lambda db: schema.is_signed(db, key_vault)):
         raise Damaged(f"{engine.where}: the tables are not declared as they were")
-    return opened
+    return key_vault
 
 
 def _first_key(folder: Path, engine: Engine) -> bytes:
     with locked(folder, engine):
-        key = vault.read_key(folder)  # another process may have written it meanwhile
+        key = vault.read_key(folder)  # another process may have written it
         if key is None:
             key = vault.new_key()
             vault.write_key(folder, key)
@@ -71,55 +71,55 @@ def _first_key(folder: Path, engine: Engine) -> bytes:
 
 @contextmanager
 def locked(folder: Path, engine: Engine) -> Iterator[None]:
-    """Hold the lock of a folder, as every process does that writes or removes a key in it. Raises FolderInUse.
+    """Hold the lock of a folder, which every process takes to write or delete a key in it. Raises FolderInUse.
 
-    An engine with its data in the folder holds it already.
+    An engine that has its data in the folder holds the lock already.
     """
     if engine.folder is not None:
         yield
         return
-    until = time.monotonic() + _LOCK_SECONDS
+    deadline = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             descriptor = lock(folder)
             break
         except FolderInUse:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_SECONDS)
     try:
         yield
     finally:
         os.close(descriptor)
 
 
-def fence_in(engine: Engine, opened: Vault) -> None:
-    """Refuse all reads and writes from now on as soon as the key, the place or the tables have changed."""
-    engine.fence.set_epoch(opened.fingerprint, HEAD)
+def fence_in(engine: Engine, key_vault: Vault) -> None:
+    """Refuse all reads and writes from now on once the key, the location or the schema has changed."""
+    engine.fence.set_epoch(key_vault.fingerprint, HEAD)
 
 
 def prepare(engine: Engine) -> None:
-    """Bring the tables to this version, in a database that is about to be filled. Raises NewerData, Damaged."""
-    at = _usable_version(engine)
-    if at is None or at < HEAD:
+    """Migrate and quickly check the tables of a database that will be filled. Raises NewerData, Damaged."""
+    version = _usable_version(engine)
+    if version is None or version < HEAD:
         _migrate(engine, lambda db: None)
     _check_quickly(engine)
 
 
 def _usable_version(engine: Engine) -> str | None:
-    """Return the version of the tables, None for an empty database. Raises NewerData, Damaged if it cannot be used."""
-    at = engine.read_now(schema.version)
-    if at is None and engine.read_now(lambda db: db.declared()):
+    """Return the version of the tables; None for an empty database. Raises NewerData, Damaged if it cannot be used."""
+    version = engine.read_now(schema.version)
+    if version is None and engine.read_now(lambda db: db.declared()):
         raise Damaged("the database does not tell its version")
-    if at is not None and at < OLDEST:
-        raise Damaged(f"the database is of version {at}, which never was")
-    if at is not None and not (at < HEAD or engine.read_now(schema.serves_us)):
-        raise NewerData(f"the data is of version {at}, this program of {HEAD}")
-    return at
+    if version is not None and version < OLDEST:
+        raise Damaged(f"the database is of version {version}, which never was")
+    if version is not None and not (version < HEAD or engine.read_now(schema.serves_us)):
+        raise NewerData(f"the data is of version {version}, this program of {HEAD}")
+    return version
 
 
 def _migrate(engine: Engine, sign: Job[object]) -> None:
-    """Bring the tables to this version and sign them in one transaction."""
+    """Migrate the tables to this version and sign them, in one transaction."""
 
     def note_and_sign(db: Db) -> None:
         schema.note_serves(db)
@@ -129,7 +129,7 @@ def _migrate(engine: Engine, sign: Job[object]) -> None:
 
 
 def check_in_charge(engine: Engine) -> None:
-    """Raise NoDatabase where a move has begun or ended: only one of two places may take writes."""
+    """Raise NoDatabase during and after a move from here: only one of two locations may take writes."""
     moved = engine.read_now(lambda db: notes.get_if_any(db, fence.MOVED))
     under_way = engine.read_now(lambda db: notes.get_if_any(db, fence.UNDER_WAY))
     again = "If the move was interrupted, give it again: deskroster move"
@@ -140,18 +140,18 @@ def check_in_charge(engine: Engine) -> None:
 
 
 def _check_quickly(engine: Engine) -> None:
-    for text in engine.read_now(lambda db: list(db.faults(1, quickly=True))):
-        raise Damaged(f"the database is broken: {text}")
+    for error in engine.read_now(lambda db: list(db.faults(1, quickly=True))):
+        raise Damaged(f"the database is broken: {error}")
 
 
-def finish_key_change(folder: Path, known: str | None) -> None:
-    """Put the next key in its place if the data is sealed with it already; remove it if not. Raises WrongKey."""
+def finish_key_change(folder: Path, fingerprint: str | None) -> None:
+    """Install the next key if the data is sealed with it; delete it if not. Raises WrongKey."""
     for path in _unfinished(folder):
         path.unlink(missing_ok=True)
     if not (folder / NEXT_KEY).exists():
         return
-    key = _next_key(folder, known)
-    if key is not None and Vault(key).fingerprint == known:
+    key = _next_key(folder, fingerprint)
+    if key is not None and Vault(key).fingerprint == fingerprint:
         os.replace(folder / NEXT_KEY, folder / vault.FILE)
     else:
         os.remove(folder / NEXT_KEY)
@@ -159,16 +159,16 @@ def finish_key_change(folder: Path, known: str | None) -> None:
 
 
 def _unfinished(folder: Path) -> list[Path]:
-    """Return the paths at which a killed process may have left a key file that is not complete."""
+    """Return the paths of key files that a killed process may have left incomplete."""
     return [atomic.aside(folder / name) for name in (vault.FILE, NEXT_KEY)]
 
 
-def _next_key(folder: Path, known: str | None) -> bytes | None:
-    """Return the next key; None if it cannot be read and is not needed. Raises WrongKey."""
+def _next_key(folder: Path, fingerprint: str | None) -> bytes | None:
+    """Return the next key; None if it is unreadable and not needed. Raises WrongKey."""
     try:
         return vault.read_key(folder, NEXT_KEY)
     except WrongKey:
         key = vault.read_key(folder)
-        if key is None or Vault(key).fingerprint != known:
+        if key is None or Vault(key).fingerprint != fingerprint:
             raise
         return None

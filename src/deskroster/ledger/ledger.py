@@ -1,4 +1,4 @@
-"""Ledger: makes a company's changes durable. Verbs queue; a batch is rehearsed, written, and only then shown."""
+"""Ledger: durability for one company. Verbs queue; a batch is rehearsed, committed, and only then shown."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -31,11 +31,11 @@ from deskroster.ledger.engines import (
 )
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.queue import Queue
-from deskroster.ledger.rehearsal import Entry, Trial, Work, attempt, rehearse, surely
+from deskroster.ledger.rehearsal import Entry, Trial, Work, apply_or_exit, rehearse, run_verb
 
-_FEW = 8  # commits of others that are read at once
-_PAUSE = 0.1  # seconds between attempts to get the right to write
-_LOST_AFTER = 10.0  # seconds that a database may be behind: a primary that was cut off is, until it knows
+_MAX_SHORT_CATCH_UP = 8  # missing commits up to which catching up is a short read
+_RETRY_SECONDS = 0.1  # between retries to take the write lock
+_LOST_TIMEOUT = 10.0  # seconds that a database may lack commits: a primary that was cut off does, until it knows
 
 
 class Ledger:
@@ -46,29 +46,29 @@ class Ledger:
     ) -> None:
         self.roster = loaded.roster
         self.observed = observed
-        self.settings_changed: Callable[[], None] = lambda: None  # called when the company's own settings have
+        self.settings_changed: Callable[[], None] = lambda: None  # called when they have
         self._closed = False
-        self._head = loaded.head  # of the commit `roster.number`, but between a commit and its showing
+        self._head = loaded.head  # hash of the last commit, which `roster` may not show yet
         self._engine, self._vault, self._timeout = engine, vault, engine.queue_timeout
-        self._clock, self._forward = clock, forward  # by the second, which only goes forward, first answers are kept
+        self._clock, self._forward = clock, forward  # stored replies are dated by `_forward`, which is monotonic
         self._queue = Queue()
-        self._alone = True  # no verb has begun in this turn of the loop
+        self._first_in_iteration = True  # no verb has started in this iteration of the event loop
         self._runner: asyncio.Task[None] | None = None
-        self._following: asyncio.Task[None] | None = None  # catches up, for all who wait for that
-        self._lost_since: float | None = None  # since when the database has less than it had
+        self._catching_up: asyncio.Task[None] | None = None  # catches up, for all requests that wait for it
+        self._lost_since: float | None = None  # since when the database lacks commits
 
     @property
     def damage(self) -> str:
-        """What was found broken in the data. Nothing is written any more then."""
+        """The damage that was found in the data, if any. Writes are refused then."""
         return self._engine.damage
 
     @property
     def writable(self) -> bool:
-        """Whether verbs are taken: not while it cannot be said what is durable, nor once damage was found."""
+        """Whether verbs are accepted: not while the outcome of a commit is unknown, nor once damage was found."""
         return not (self._engine.doubts(self.roster.company.id) or self._closed or self.damage)
 
     async def submit(self, work: Work) -> bytes:
-        """Run a verb and return its reply once it is durable. Raises its Problem, Busy (surely not done) or Unknown."""
+        """Run a verb; return its reply once it is durable. Raises its Problem, Busy (certainly not done) or Unknown."""
         if self.damage:
             raise Damaged(self.damage)
         if not self.writable or self._queue.full:
@@ -77,46 +77,46 @@ class Ledger:
         entry = Entry(work, loop.create_future(), loop.time() + self._timeout)
         self._queue.add(entry)
         if self._runner is None or self._runner.done():
-            self._runner = self._begin(loop)
-        return await entry.answer
+            self._runner = self._start_runner(loop)
+        return await entry.future
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
-        """Decide what is queued: at once if verbs have come one by one, else with what still comes in this turn."""
-        if not self._alone or self._queue.crowd > 1:
+    def _start_runner(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[None] | None:
+        """Start to process the queue: at once after a lone verb, else with all verbs of this event loop iteration."""
+        if not self._first_in_iteration or self._queue.recent_batch_size > 1:
             return loop.create_task(self._run())
-        self._alone = False
-        loop.call_soon(self._end_turn)
+        self._first_in_iteration = False
+        loop.call_soon(self._end_iteration)
         return begun(loop, self._run())
 
-    def _end_turn(self) -> None:
-        self._alone = True
+    def _end_iteration(self) -> None:
+        self._first_in_iteration = True
 
     def fresh(self, nonce: str | None = None) -> Durable | Coroutine[Any, Any, Durable]:
-        """Have all that was durable when this was called, and spend a nonce.
+        """Catch up with all commits that are durable now, and spend a nonce.
 
-        At once where nobody else writes, else a coroutine. Raises Busy where it cannot be known, Damaged.
+        Returns a coroutine if other processes may write. Raises Busy if the database cannot be asked, Damaged.
         """
-        told = self._engine.fresh(self.roster.company.id, nonce, int(self._clock()))
-        return told if isinstance(told, Durable) else self._caught_up(told)
+        durable = self._engine.fresh(self.roster.company.id, nonce, int(self._clock()))
+        return durable if isinstance(durable, Durable) else self._caught_up(durable)
 
-    async def _caught_up(self, asking: Awaitable[Durable]) -> Durable:
-        known = self.roster.number
-        answer = await asking
-        if answer.number is None or answer.head is None:
-            return answer
-        if answer.number < known:
-            raise Busy  # a primary that has lost what was durable, and does not know it yet
-        if answer.number > self.roster.number:
-            await self._follow(answer.number, answer.head)
-        return answer
+    async def _caught_up(self, query: Awaitable[Durable]) -> Durable:
+        number_before = self.roster.number
+        durable = await query
+        if durable.number is None or durable.head is None:
+            return durable
+        if durable.number < number_before:
+            raise Busy  # a primary that was cut off lacks durable commits, and does not know it yet
+        if durable.number > self.roster.number:
+            await self._catch_up_to(durable.number, durable.head)
+        return durable
 
     async def preview(self, work: Work) -> bytes:
         """Return what `submit` would, and write nothing. Raises the verb's Problem."""
         with self.roster.rehearsal() as perform:
-            return attempt(self.roster, work, perform, {}, int(self._clock()))[0]
+            return run_verb(self.roster, work, perform, {}, int(self._clock()))[0]
 
     def once(self, caller: str, key: str, request: bytes) -> Once:
-        """Return the name under which the first answer to an idempotency key is kept."""
+        """Return the HMACs under which the first reply to an idempotency key is stored."""
         return Once(self._vault.digest("once", caller, key), self._vault.digest("request", request))
 
     def key_used(self, key_id: int, form: str, at: int) -> None:
@@ -126,34 +126,34 @@ class Ledger:
         self.observed.record("agent", agent_id, at, "")
         self.roster.answers.touch("agent", (agent_id,))  # a dialect may show it
 
-    def learn(self, seen: Seen, now: float) -> None:
-        """Take over what other processes have observed until now."""
+    def merge_observations(self, seen: Seen, now: float) -> None:
+        """Merge the observations that other processes have saved."""
         agents = [id for kind, id in self.observed.merge(seen, now) if kind == "agent"]
         self.roster.answers.touch("agent", agents)
 
     async def close(self) -> None:
-        """Take nothing more and finish what is queued, as far as it can be within the patience."""
+        """Refuse new verbs, and finish what is queued, within the timeout."""
         self._closed = True
-        for task in (self._runner, self._following):
+        for task in (self._runner, self._catching_up):
             if task is not None:
                 await asyncio.wait([task], timeout=2 * self._timeout)
                 task.cancel()
 
     async def _run(self) -> None:
         while self._queue:
-            lock = await self._hold()
+            lock = await self._take_lock()
             if lock is None:
                 break
             try:
                 if self._queue:
-                    await self._settle(self._queue.take(), lock)
+                    await self._process(self._queue.take(), lock)
             finally:
                 await lock.release()
             if self._queue:
-                await asyncio.sleep(0)  # for others, where nothing had to be written
+                await asyncio.sleep(0)  # lets other tasks run, where nothing had to be written
 
-    async def _hold(self) -> WriteLock | None:
-        """Wait for the right to write, and have all that others wrote; None when all that was queued has expired."""
+    async def _take_lock(self) -> WriteLock | None:
+        """Take the write lock and catch up; None if all verbs in the queue have timed out. Retries."""
         while self._queue:
             try:
                 lock = await self._engine.lock(self.roster.company.id)
@@ -162,11 +162,11 @@ class Ledger:
                 self._queue.refuse(error)
             except Outdated:
                 self._queue.refuse(Busy())
-            except Exception:  # noqa: BLE001 - nothing was sent yet, so nothing is lost by trying again
-                await asyncio.sleep(_PAUSE)
+            except Exception:  # noqa: BLE001 - nothing was sent yet, so a retry is safe
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
                 try:
-                    if await self._is_up_to(lock):
+                    if await self._has_caught_up(lock):
                         return lock
                     await lock.reject()
                 except ERRORS:
@@ -174,11 +174,11 @@ class Ledger:
                 except BaseException:
                     await lock.release()
                     raise
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_RETRY_SECONDS)
         return None
 
-    async def _is_up_to(self, lock: WriteLock) -> bool:
-        """Have all that others wrote; False where that cannot be: it is not the database that it was."""
+    async def _has_caught_up(self, lock: WriteLock) -> bool:
+        """Catch up under the write lock. Return False if the database lacks commits that were durable."""
         number = self.roster.number if lock.number is None else lock.number
         if number >= self.roster.number:
             self._lost_since = None
@@ -187,13 +187,13 @@ class Ledger:
         if number < self.roster.number:
             now = asyncio.get_running_loop().time()
             self._lost_since = self._lost_since or now
-            if now - self._lost_since > _LOST_AFTER:
+            if now - self._lost_since > _LOST_TIMEOUT:
                 raise SystemExit(f"the database has lost commits: it is at {number}, and was at {self.roster.number}")
             return False
         return True
 
-    async def _follow(self, number: int, head: bytes) -> None:
-        """Catch up to a commit that others have written, within the patience. Raises Busy, Damaged."""
+    async def _catch_up_to(self, number: int, head: bytes) -> None:
+        """Catch up to a commit of another process, within the timeout. Raises Busy, Damaged."""
         company_id = self.roster.company.id
 
         async def read(job: Job[catchup.Unseen]) -> catchup.Unseen:
@@ -202,36 +202,36 @@ class Ledger:
                     raise Failed("another database answered than was asked before: one that was cut off from it")
                 return job(db)
 
-            few = number - self.roster.number <= _FEW
-            return await (self._engine.read if few else self._engine.read_long)(checked, company_id)
+            is_short = number - self.roster.number <= _MAX_SHORT_CATCH_UP
+            return await (self._engine.read if is_short else self._engine.read_long)(checked, company_id)
 
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._timeout
+        deadline = loop.time() + self._timeout
         while number > self.roster.number:
-            following = self._following
-            if following is None:
-                # In a task of its own: who serves a request catches all, and what ends the process must not be.
-                following = self._following = loop.create_task(self._catch_up(read))
-                following.add_done_callback(self._have_followed)
-            await asyncio.wait([following], timeout=until - loop.time())
-            if not following.done():
-                raise Busy  # it goes on, for whoever asks next
+            task = self._catching_up
+            if task is None:
+                # In a task of its own: a request catches all exceptions, and SystemExit must end the process.
+                task = self._catching_up = loop.create_task(self._catch_up(read))
+                task.add_done_callback(self._end_catching_up)
+            await asyncio.wait([task], timeout=deadline - loop.time())
+            if not task.done():
+                raise Busy  # catching up goes on, for the next request
             try:
-                following.result()
+                task.result()
             except ERRORS as error:
                 raise Busy from error
 
-    def _have_followed(self, following: asyncio.Task[None]) -> None:
-        self._following = None
-        if not following.cancelled():
-            following.exception()  # nobody may be waiting for it any more
+    def _end_catching_up(self, task: asyncio.Task[None]) -> None:
+        self._catching_up = None
+        if not task.cancelled():
+            task.exception()  # nobody may be waiting for it
 
     async def _catch_up(self, read: Callable[[Job[catchup.Unseen]], Awaitable[catchup.Unseen]]) -> None:
-        """Advance through the commits that others have written, and let others in between."""
+        """Advance the roster through the commits of other processes; let other tasks run in between."""
         company_id, vault, number, head = self.roster.company.id, self._vault, self.roster.number, self._head
         try:
             unseen = await read(lambda db: catchup.unseen(db, vault, company_id, number, head))
-        except NewerData as error:  # what follows cannot be shown, so nothing can
+        except NewerData as error:  # the commits behind it cannot be shown either
             raise SystemExit(str(error)) from error
         except log.Broken as error:
             if error.number == number:
@@ -244,19 +244,19 @@ class Ledger:
                 await asyncio.sleep(0)
         self.roster.count_ids(unseen.next_ids)
 
-    async def _settle(self, batch: list[Entry], lock: WriteLock) -> None:
-        """Decide a batch: answer each of it, or put it back into the queue."""
+    async def _process(self, batch: list[Entry], lock: WriteLock) -> None:
+        """Process a batch: answer each verb, or put it back into the queue."""
         try:
-            kept, now = await self._answered_before(batch, lock)
+            stored_replies, now = await self._find_replies(batch, lock)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been written
             self._note_damage(error)
             _answer_all(batch, Busy)
             return
-        trial = rehearse(self.roster, batch, kept, int(self._clock()))
-        self._queue.put_back(trial.left)
+        trial = rehearse(self.roster, batch, stored_replies, int(self._clock()))
+        self._queue.put_back(trial.deferred)
         if trial.commits:
             entries = [entry for entry, _ in trial.answers]
-            doubt = asyncio.get_running_loop().call_later(self._left(entries), _give_up, entries, lock)
+            deadline = asyncio.get_running_loop().call_later(self._remaining_seconds(entries), _time_out, entries, lock)
             try:
                 failure = await self._write(trial, lock, now)
             except (Damaged, InDoubt, Outdated) as error:
@@ -264,23 +264,23 @@ class Ledger:
                 _answer_all(entries, Unknown)
                 return
             finally:
-                doubt.cancel()
+                deadline.cancel()
             if failure is not None:
-                self._fail(entries, failure)
+                self._retry_or_refuse(entries, failure)
                 return
             self._publish(trial)
-        elif kept and not await self._as_durable_as_said(lock, self._left(batch)):
+        elif stored_replies and not await self._prove_durable(lock, self._remaining_seconds(batch)):
             _answer_all(batch, Busy)
         for entry, answer in trial.answers:
-            entry.settle(answer)
+            entry.finish(answer)
 
-    def _left(self, entries: list[Entry]) -> float:
-        """Return for how many seconds the outcome of these may stay open: whoever has waited long waits little more."""
-        oldest = min(entry.until for entry in entries)
+    def _remaining_seconds(self, entries: list[Entry]) -> float:
+        """Return the timeout for the outcome of these verbs: less for those that have waited long."""
+        oldest = min(entry.deadline for entry in entries)
         return max(self._timeout / 5, oldest - asyncio.get_running_loop().time())
 
-    async def _as_durable_as_said(self, lock: WriteLock, timeout: float) -> bool:
-        """Commit nothing: that waits for the replica of all before it, so an answer that is given again is true."""
+    async def _prove_durable(self, lock: WriteLock, timeout: float) -> bool:
+        """Commit nothing. An empty commit proves that the standby has everything before it, stored replies included."""
         try:
             await lock.commit(lambda db: None, timeout)
         except Exception as error:  # noqa: BLE001 - whatever it was, nothing was written
@@ -288,41 +288,43 @@ class Ledger:
             return False
         return True
 
-    def _fail(self, entries: list[Entry], failure: Exception) -> None:
-        """Let each verb of a batch that is surely not written try alone; one that was alone is answered.
+    def _retry_or_refuse(self, entries: list[Entry], failure: Exception) -> None:
+        """Retry each verb of a failed batch in a batch of its own; refuse a verb that was alone.
 
-        Where it was the database that went away, it may try for as long as it may wait.
+        If the connection was lost, a lone verb is retried until its deadline. Nothing of the batch was written.
         """
-        gone = isinstance(failure, Gone)
-        if len(entries) == 1 and not (gone and asyncio.get_running_loop().time() < entries[0].until):
-            entries[0].settle(unique_violation(failure) or Busy())
+        lost = isinstance(failure, Gone)
+        if len(entries) == 1 and not (lost and asyncio.get_running_loop().time() < entries[0].deadline):
+            entries[0].finish(unique_violation(failure) or Busy())
             return
         for entry in entries:
-            entry.alone = True
-        self._queue.put_back([entry for entry in entries if not entry.answer.done()])
+            entry.own_batch = True
+        self._queue.put_back([entry for entry in entries if not entry.future.done()])
 
     def _note_damage(self, error: Exception) -> None:
         if isinstance(error, Damaged):
             self._engine.mark_damaged(str(error))
 
-    async def _answered_before(self, batch: list[Entry], lock: WriteLock) -> tuple[dict[bytes, StoredReply], int]:
-        """Return the first answers that are kept, and the time that those to come are of."""
+    async def _find_replies(self, batch: list[Entry], lock: WriteLock) -> tuple[dict[bytes, StoredReply], int]:
+        """Return the stored replies to the idempotency keys of a batch, and the date for new ones."""
         keys = [entry.work.once.key for entry in batch if entry.work.once is not None]
         if self.damage:
             raise Busy
         if not keys:
             return {}, 0
         company_id, now = self.roster.company.id, self._forward()
-        return await lock.read(lambda db: idempotency.find(db, self._vault, company_id, keys, now), self._left(batch))
+        return await lock.read(
+            lambda db: idempotency.find(db, self._vault, company_id, keys, now), self._remaining_seconds(batch)
+        )
 
     async def _write(self, trial: Trial, lock: WriteLock, now: int) -> Exception | None:
-        """Write the commits of a rehearsal; return the error if they are surely not in the log. Raises InDoubt."""
+        """Commit a rehearsal; return the error if it is certainly not in the log. Raises InDoubt."""
         company_id, vault, head = self.roster.company.id, self._vault, self._head
         commits, attempt = trial.commits, log.new_attempt()
 
         def job(db: Db) -> bytes:
             rows_of(vault, company_id, (change for commit in commits for change in commit.changes)).execute(db)
-            idempotency.store(db, vault, company_id, trial.kept, now)
+            idempotency.store(db, vault, company_id, trial.new_replies, now)
             if any(change.kind == "company" for commit in commits for change in commit.changes):
                 notes.count_company_change(db)
             return log.append(db, vault, company_id, commits, head, trial.next_ids, attempt)
@@ -335,11 +337,11 @@ class Ledger:
             return error
         except Exception as error:  # noqa: BLE001 - whatever it was, only the log knows the outcome
             self._note_damage(error)
-            return await self._ask(commits[-1].number, attempt, error)
+            return await self._resolve(commits[-1].number, attempt, error)
         return None
 
-    async def _ask(self, number: int, attempt: str, error: Exception) -> Exception | None:
-        """Ask the log whether this attempt wrote the commit with this number; if not, return the error."""
+    async def _resolve(self, number: int, attempt: str, error: Exception) -> Exception | None:
+        """Ask the log whether this attempt wrote this commit; if not, return the error. Retries until it is known."""
         company_id = self.roster.company.id
         head = await self._engine.resolve(lambda db: log.find(db, company_id, number, attempt), company_id)
         if head is None:
@@ -348,7 +350,7 @@ class Ledger:
         return None
 
     def _note_head(self, number: int, head: bytes) -> None:
-        if number > self.roster.number:  # else it was read already, and perhaps more
+        if number > self.roster.number:  # else catching up has read this commit already, and perhaps more
             self._head = head
 
     def _publish(self, trial: Trial) -> None:
@@ -358,16 +360,16 @@ class Ledger:
 
     def _advance(self, commit: Commit) -> None:
         before = self.roster.company
-        surely(self.roster.advance, commit)
+        apply_or_exit(self.roster.advance, commit)
         if self.roster.company is not before:
             self.settings_changed()
 
 
-def _give_up(entries: list[Entry], lock: WriteLock) -> None:
-    """Answer verbs whose commit takes too long: Unknown only where it was begun."""
+def _time_out(entries: list[Entry], lock: WriteLock) -> None:
+    """Time out the verbs of a commit: Unknown if it has started, else Busy."""
     _answer_all(entries, Busy if lock.withdraw() else Unknown)
 
 
 def _answer_all(entries: list[Entry], problem: type[Busy] | type[Unknown]) -> None:
     for entry in entries:
-        entry.settle(problem())
+        entry.finish(problem())

@@ -1,4 +1,4 @@
-"""Location: which database has the data of a folder: the one that a file in it names, else the folder itself."""
+"""Which database has the data of a folder: the one that a file in the folder names, else the folder itself."""
 
 import os
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
 
 ELSEWHERE = "database"
-MOVE = "moving"  # while a move is under way: its name, and the address that it takes the data to
-IN_FOLDER = "sqlite"  # stands for the folder itself where an address is expected
+MOVE = "moving"  # a file, during a move: its name and its target
+IN_FOLDER = "sqlite"  # stands for the folder itself in place of an address
 IGNORED = ".gitignore"
 VARIABLE = "DESKROSTER_DATABASE"
 
@@ -21,11 +21,11 @@ class NoDatabase(Exception):
 
 
 def url_of(folder: Path, wanted: str | None = None) -> str | None:
-    """Return the address of the database of a folder, as wanted or as the environment has it, else as noted there.
+    """Return the address of the database of a folder: `wanted`, else the one in its file `database`, else None.
 
-    None stands for the folder itself. `wanted` is empty where the environment does not count.
+    None stands for the folder itself. `wanted` None: the value of `DESKROSTER_DATABASE`; empty: that file only.
 
-    Raises NoDatabase where the folder has its data already, and not there, or what is noted is no address.
+    Raises NoDatabase if the folder itself has data and an address is wanted, or if the file holds no address.
     """
     wanted, noted = os.environ.get(VARIABLE) if wanted is None else wanted, noted_in(folder)
     if not wanted or wanted == noted:
@@ -38,7 +38,7 @@ def url_of(folder: Path, wanted: str | None = None) -> str | None:
 
 
 def noted_in(folder: Path) -> str | None:
-    """Return the address that is noted in a folder. Raises NoDatabase for a note that is empty."""
+    """Return the address in the file of a folder; None without a file. Raises NoDatabase if it is empty."""
     file = folder / ELSEWHERE
     try:
         noted = os.fsdecode(file.read_bytes()).strip()
@@ -50,16 +50,19 @@ def noted_in(folder: Path) -> str | None:
 
 
 def engine_at(url: str | None) -> Callable[[Path], Engine]:
-    """Return a function that opens a database. It raises NoDatabase, FolderInUse, Damaged or Failed."""
+    """Return a function that opens the database at an address, given a folder.
+
+    It raises NoDatabase, FolderInUse, Damaged or Failed.
+    """
     opened = known.at(url)
 
-    def connected(folder: Path) -> Engine:
+    def opener(folder: Path) -> Engine:
         try:
             return opened(folder)
         except ValueError as error:
             raise NoDatabase(f"that is no address of a PostgreSQL database: {error}") from None
 
-    return connected
+    return opener
 
 
 def open_engine(folder: Path) -> Engine:
@@ -68,7 +71,7 @@ def open_engine(folder: Path) -> Engine:
 
 
 def is_installation(folder: Path) -> bool:
-    """Tell whether a folder says where its data is."""
+    """Tell whether a folder, or the environment, says where its data is."""
     return VARIABLE in os.environ or known.in_folder().has_data(folder) or (folder / ELSEWHERE).exists()
 
 
@@ -78,10 +81,9 @@ def has_lost_its_database(folder: Path) -> bool:
 
 
 def hide_from_git(folder: Path) -> None:
-    """Have git ignore a data folder: `git add .` above it would add the installation key.
+    """Make git ignore a data folder: else `git add .` above it would add the installation key.
 
-    A `.gitignore` that says anything is left as it is; an empty one is written. If it cannot be written, nothing else
-    is affected.
+    An empty `.gitignore` is overwritten, any other is left as it is. An OSError is ignored.
     """
     file = folder / IGNORED
     with suppress(OSError):
@@ -90,7 +92,7 @@ def hide_from_git(folder: Path) -> None:
 
 
 def note(folder: Path, url: str | None) -> None:
-    """Note where the data of a folder is, durably: from the next start on it is looked for there."""
+    """Write the file that says where the data of a folder is, atomically. The next start uses it."""
     path = folder / ELSEWHERE
     if url is None:
         path.unlink(missing_ok=True)
@@ -100,12 +102,12 @@ def note(folder: Path, url: str | None) -> None:
 
 
 def note_move(folder: Path, name: str, url: str | None) -> None:
-    """Note where a move takes the data of a folder, durably, before the old place is marked."""
+    """Write the file that says where a move takes the data, atomically, before the old location is marked."""
     atomic.put(folder / MOVE, name.encode() + b" " + os.fsencode(url or IN_FOLDER) + b"\n")
 
 
 def move_goes_to(folder: Path, name: str) -> str | None:
-    """Return the address that the move of this name takes the data to, or `IN_FOLDER`; None if it is not noted here."""
+    """Return the target of the move of this name, an address or `IN_FOLDER`; None if no file here names it."""
     try:
         noted, _, url = os.fsdecode((folder / MOVE).read_bytes()).strip().partition(" ")
     except FileNotFoundError:
@@ -114,5 +116,5 @@ def move_goes_to(folder: Path, name: str) -> str | None:
 
 
 def forget_move(folder: Path) -> None:
-    """Remove the note of where a move goes. One that stays is of no consequence: no other move has its name."""
+    """Delete the file with the target of a move. One that stays does no harm: no other move has its name."""
     (folder / MOVE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Queue: verbs that wait to be decided, in their order, none of them for longer than its patience."""
+"""The queue of verbs, in their order, each with a deadline."""
 
 import asyncio
 from collections import deque
@@ -7,14 +7,14 @@ from deskroster.core.problems import Busy, Damaged
 from deskroster.ledger.rehearsal import Entry
 
 MAX_VERBS = 256  # of one batch
-MAX_QUEUE = 4_096  # waiting verbs; above it, Busy
+MAX_QUEUE = 4_096  # verbs; above it, Busy
 
 
 class Queue:
-    """What waits is answered with Busy when its time is over."""
+    """A verb that is still queued at its deadline is refused with Busy."""
 
     def __init__(self) -> None:
-        self.crowd = 1  # how many came together of late; a crowd that is gone is halved with each batch
+        self.recent_batch_size = 1  # the largest recent batch; halved with each smaller one
         self._entries: deque[Entry] = deque()
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -27,33 +27,33 @@ class Queue:
 
     def add(self, entry: Entry) -> None:
         self._entries.append(entry)
-        self._watch()
+        self._schedule_expiry()
 
     def take(self) -> list[Entry]:
-        """Return the next batch. There must be one."""
+        """Remove and return the next batch. The queue must not be empty."""
         entries = self._entries
         batch = [entries.popleft()]
-        while entries and len(batch) < MAX_VERBS and not (batch[0].alone or entries[0].alone):
+        while entries and len(batch) < MAX_VERBS and not (batch[0].own_batch or entries[0].own_batch):
             batch.append(entries.popleft())
-        self.crowd = max(len(batch), self.crowd // 2)
+        self.recent_batch_size = max(len(batch), self.recent_batch_size // 2)
         return batch
 
     def put_back(self, batch: list[Entry]) -> None:
-        """Have entries decided before all others."""
+        """Put entries back, before all others."""
         self._entries.extendleft(reversed(batch))
-        self._watch()
+        self._schedule_expiry()
 
     def refuse(self, problem: Damaged | Busy) -> None:
-        """Answer all."""
+        """Refuse all entries."""
         while self._entries:
-            self._entries.popleft().settle(problem)
+            self._entries.popleft().finish(problem)
 
-    def _watch(self) -> None:
+    def _schedule_expiry(self) -> None:
         if self._expiry is None and self._entries:
-            self._expiry = asyncio.get_running_loop().call_at(self._entries[0].until, self._expire)
+            self._expiry = asyncio.get_running_loop().call_at(self._entries[0].deadline, self._expire)
 
     def _expire(self) -> None:
         self._expiry = None
-        while self._entries and self._entries[0].until <= asyncio.get_running_loop().time():
-            self._entries.popleft().settle(Busy())
-        self._watch()
+        while self._entries and self._entries[0].deadline <= asyncio.get_running_loop().time():
+            self._entries.popleft().finish(Busy())
+        self._schedule_expiry()

@@ -1,4 +1,4 @@
-"""Store: the data folder of an installation, and the ledgers of its companies."""
+"""Store: an open installation, with the ledgers of its companies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -18,7 +18,7 @@ from deskroster.core.roster import Roster
 from deskroster.ledger import installation, location
 from deskroster.ledger.beside import last_seen
 from deskroster.ledger.beside.last_seen import Observations
-from deskroster.ledger.companies import Companies, listed
+from deskroster.ledger.companies import Companies, read_list
 from deskroster.ledger.disk import log, notes, reading, tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import ZERO_HASH, rows_of, sql
@@ -43,12 +43,12 @@ from deskroster.ledger.upkeep import backup, check, check_process
 from deskroster.ledger.upkeep.check import Finding
 from deskroster.ledger.upkeep.periodic import VERIFY_BATCH, Upkeep, Verified
 
-FOUNDING_SECONDS = 120.0  # to write a company that is founded with many records, and to load it
-CHECKED = "check"  # a copy that is looked over, while that goes on; it has `.partial` behind its name
+CREATE_TIMEOUT = 120.0  # seconds to write a new company with many records, and to load it
+CHECKED = "check"  # the name of a copy while it is checked, with `.partial` behind it
 
 T = TypeVar("T")
 Alarm = Callable[[str], None]
-"""Called with what was found broken."""
+"""Called with the damage that was found, or why the process is outdated."""
 
 
 _IN_FOLDER = location.engine_at(None)
@@ -59,23 +59,23 @@ def _ignore(damage: str) -> None:
 
 
 class Store:
-    """An open installation: its key in a folder, its data in that folder too or in a database that others may use.
+    """An open installation: its key in a folder, its data in that folder or in a database that other processes may use.
 
-    What is in the folder belongs to this process until `close`.
+    If the data is in the folder, this process holds the lock of the folder until `close`.
     """
 
     def __init__(self, folder: Path, engine: Engine, vault: Vault, clock: Clock) -> None:
         self.vault = vault
         self._folder = folder
         self._engine = engine
-        backup.abandon(folder / CHECKED)  # of a process that was killed
+        backup.abandon(folder / CHECKED)  # left by a killed process
         engine.serve(clock)
         self._clock = clock
         self._forward = ForwardTime(clock)
         self._ledgers: dict[int, Ledger] = {}
         self.upkeep = Upkeep(engine, vault, clock, self._forward, self._ledgers)
         self.listed = Companies(engine, self._ledgers)
-        self._founding, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
+        self._creating, self._loading, self._copying = asyncio.Lock(), asyncio.Lock(), asyncio.Lock()
         self._closed = False
 
     @classmethod
@@ -83,37 +83,37 @@ class Store:
         cls, folder: Path, clock: Clock | Wall = SYSTEM, engine: Callable[[Path], Engine] = _IN_FOLDER,
         alarm: Alarm = _ignore, outdated: Alarm = _ignore,
     ) -> "Store":  # fmt: skip
-        """Open an installation, made if it is absent, its tables brought up to date and quickly checked.
+        """Open an installation, or create it: migrate its tables, and check them quickly.
 
-        `alarm` is called, once and perhaps in another thread, when damage is found later on: writing has stopped then.
-        So is `outdated` when key, place or tables were changed beside this process: it answers nothing but Busy.
-        Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
+        `alarm` is called once, perhaps in another thread, when damage is found later: writes are refused then.
+        `outdated` is called when another process has changed the key, the location or the schema: all requests get Busy
+        then. Raises what the engine raises, WrongKey, Damaged, or NewerData for data that a later version has written.
         """
         atomic.make_folder(folder)
         location.hide_from_git(folder)
-        held = engine(folder)
+        opened = engine(folder)
         try:
-            held.make_durable_now()
-            vault = installation.open_vault(folder, held)
-            installation.fence_in(held, vault)
-            held.alarm, held.fence.alarm = alarm, outdated
-            return cls(folder, held, vault, clock_of(clock))
+            opened.make_durable_now()
+            vault = installation.open_vault(folder, opened)
+            installation.fence_in(opened, vault)
+            opened.alarm, opened.fence.alarm = alarm, outdated
+            return cls(folder, opened, vault, clock_of(clock))
         except BaseException:
-            held.close()
+            opened.close()
             raise
 
     @property
     def writable(self) -> bool:
-        """Whether every company that is loaded can be written to."""
+        """Whether every loaded company accepts writes."""
         return not (self._engine.damage or self._engine.in_doubt or self._closed)
 
     @property
     def outdated(self) -> str:
-        """Why nothing can be read or written by this process any more, and what to do; empty if it can."""
+        """Why this process may not read or write any more, and what to do; empty if it may."""
         return self._engine.fence.outdated
 
     async def ready(self) -> bool:
-        """Tell whether writes can be taken, and what is durable can be known."""
+        """Tell whether writes are accepted, and a freshness query succeeds."""
         try:
             for ledger in islice(self._ledgers.values(), 1):
                 await self.refresh(ledger)
@@ -122,35 +122,35 @@ class Store:
         return self.writable and not self.outdated
 
     def count_call(self, company_id: int, limit: int) -> int | Coroutine[Any, Any, int]:
-        """Count a call to a company against a limit a minute; return the seconds until there is room, 0 if there is.
+        """Count a call against the company's limit per minute; return 0, or the seconds until a call may be counted.
 
-        At once where no other process serves the company, else a coroutine. Raises Busy.
+        Returns a coroutine if other processes serve the company. Raises Busy.
         """
         wait = self._engine.count_call(company_id, limit)
-        return wait if isinstance(wait, int) else self._counted(wait)
+        return wait if isinstance(wait, int) else self._busy_if_failed(wait)
 
-    async def _counted(self, counting: Awaitable[int]) -> int:
+    async def _busy_if_failed(self, coroutine: Awaitable[int]) -> int:
         try:
-            return await counting
+            return await coroutine
         except ERRORS as error:
             raise Busy from error
 
     def fresh(self, ledger: Ledger, nonce: str | None = None) -> bool | Coroutine[Any, Any, bool]:
-        """Have all that was durable of a company when this was called; spend a nonce: False if it was used before.
+        """Catch up with all commits of a company that are durable now; spend a nonce, and return False if it was used.
 
-        At once where no other process writes, else a coroutine. Raises Busy where it cannot be known.
+        Returns a coroutine if other processes may write. Raises Busy if the database cannot be asked.
         """
         durable = ledger.fresh(nonce)
-        return durable.unused if isinstance(durable, Durable) else self._refreshed(durable)
+        return durable.unused if isinstance(durable, Durable) else self._refresh_list(durable)
 
     async def refresh(self, ledger: Ledger) -> None:
-        """Have all that was durable of a company when this was called. Raises Busy where it cannot be known."""
-        asking = self.fresh(ledger)
-        if not isinstance(asking, bool):
-            await asking
+        """Catch up with all commits of a company that are durable now. Raises Busy."""
+        result = self.fresh(ledger)
+        if not isinstance(result, bool):
+            await result
 
-    async def _refreshed(self, asking: Awaitable[Durable]) -> bool:
-        durable = await asking
+    async def _refresh_list(self, coroutine: Awaitable[Durable]) -> bool:
+        durable = await coroutine
         if durable.companies != self.listed.counted:
             await self.listed.refresh()
         return durable.unused
@@ -158,39 +158,39 @@ class Store:
     async def companies_with_email(self, email: str) -> list[int]:
         """Return the ids of the companies that have an agent with this address (in lower case), ascending. Raises Busy.
 
-        The database is asked where other processes write, or not all companies are loaded.
+        Reads the database if other processes may write, or not all companies are loaded.
         """
         if self._engine.shared or len(self._ledgers) < len(self.listed):
             return sorted(await self._read(lambda db: [id for (id,) in db.execute(_WITH_EMAIL, (email,))]))
         return sorted(id for id, ledger in self._ledgers.items() if email in ledger.roster.by_email)
 
     async def create_company(self, company: Company, records: Iterable[AnyRecord], origin: Origin) -> Ledger:
-        """Write the first commit of a new company: its settings, under an id of their own, and its first records.
+        """Create a company by its first commit: its settings, with a new id, and its first records.
 
         Raises Conflict if its label is taken, Busy or Unknown as `Ledger.submit` does.
         """
-        async with within(REQUEST_TIMEOUT, self._founding):
-            self.listed.take(await self._read(listed))  # one may have been in doubt
+        async with within(REQUEST_TIMEOUT, self._creating):
+            self.listed.take(await self._read(read_list))  # the outcome of an earlier one may have been unknown
             if self.listed.labelled(company.label) is not None:
                 raise Conflict(Reason.NAME_TAKEN, "label")
             company = replace(company, id=self.listed.next_id())
             await self._write_first(company, [created(company), *map(created, records)], origin)
             self.listed.add(company)
         try:
-            return await in_time(self._load_in_time(company.id), FOUNDING_SECONDS, lambda ledger: None)
+            return await in_time(self._load_within_timeout(company.id), CREATE_TIMEOUT, lambda ledger: None)
         except (Busy, NotBegun):
-            raise Unknown from None  # it is founded, and cannot be shown yet
+            raise Unknown from None  # it is created, but cannot be shown yet
 
     async def load(self, company_id: int) -> Ledger:
         """Return the ledger of a company, always the same one. Raises KeyError if there is no such company, Busy.
 
-        It takes as long as the company is large.
+        Loading has no timeout: it takes as long as the company is large.
         """
         async with self._loading:
-            return await self._loaded(company_id)
+            return await self._load_once(company_id)
 
     async def backup(self, folder: Path) -> backup.Manifest:
-        """Write a verified backup to `folder`, which must not exist, or nothing.
+        """Write a verified backup to `folder`, which must not exist; after an error nothing is left of it.
 
         Raises BadBackup, NoRoom, OSError, Busy.
         """
@@ -198,17 +198,17 @@ class Store:
             with backup.begun(folder) as partial:
                 file = partial / FILE
                 await self._engine.copy(file, lambda db: backup.fill(db, file, self.vault))
-                found = await check_process.findings(file, self.vault)
-                manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), found)
-        with suppress(OSError):  # the backup counts, even if there is no room to note where it is
+                findings = await check_process.findings(file, self.vault)
+                manifest = await asyncio.to_thread(backup.seal, partial, folder, int(self._clock()), findings)
+        with suppress(OSError):  # the backup counts, even if it cannot be noted where it is
             await asyncio.to_thread(backup.remember, self._folder, folder, manifest)
         return manifest
 
     async def check(self) -> list[Finding]:
-        """Return what is not as it must be; if that is in the data, writing stops.
+        """Run all checks and return the findings. Damage to the data stops writes.
 
-        Others read and write meanwhile: what is looked over is a copy in the folder, or where the database is shared
-        one snapshot. Raises NoRoom, Busy, Failed.
+        Reads and writes go on: what is checked is a copy in the folder, or one snapshot of a shared database. Raises
+        NoRoom, Busy, Failed.
         """
         if not self._engine.blocks:
             return await self.check_in_place()
@@ -216,40 +216,40 @@ class Store:
             with backup.begun(self._folder / CHECKED) as partial:
                 try:
                     await self._engine.copy(partial / FILE, lambda db: None)
-                    found = await check_process.findings(partial / FILE, self.vault)
+                    findings = await check_process.findings(partial / FILE, self.vault)
                 except Damaged as error:
-                    found = [Finding("integrity", 0, str(error))]
+                    findings = [Finding("integrity", 0, str(error))]
                 finally:
                     await asyncio.to_thread(backup.abandon, self._folder / CHECKED)
-        return self._judged(found)
+        return self._stop_on_damage(findings)
 
     async def check_in_place(self) -> list[Finding]:
-        """Return the same where nobody is served: all others wait, and no copy needs room."""
-        return self._judged(
+        """Run the same checks without a copy, while nobody is served: all other jobs wait."""
+        return self._stop_on_damage(
             await self._engine.read_long(lambda db: check.everything(db, self.vault), read_timeout=SCAN_TIMEOUT)
         )
 
-    def _judged(self, found: list[Finding]) -> list[Finding]:
-        damage = [f"{what}: {where}" for what, _, where in found if what not in check.NO_DAMAGE]
+    def _stop_on_damage(self, findings: list[Finding]) -> list[Finding]:
+        damage = [f"{what}: {where}" for what, _, where in findings if what not in check.NO_DAMAGE]
         if damage:
             self._engine.mark_damaged("; ".join(damage))
-        return found
+        return findings
 
     async def product(self) -> str:
-        """Return which database it is, with its version."""
+        """Return the name of the database, with its version."""
         return await self._read(lambda db: db.product())
 
     async def close(self) -> None:
-        """Finish what is queued, save what was observed, and leave the folder to others."""
+        """Process what is queued, save the observations, and release the folder."""
         self._closed = True
         try:
             for ledger in list(self._ledgers.values()):
                 await ledger.close()
             await self.upkeep.close()
         finally:
-            await self._let_go()
+            await self._close_engine()
 
-    async def _let_go(self) -> None:
+    async def _close_engine(self) -> None:
         try:
             await self._engine.aclose()
         finally:
@@ -261,12 +261,12 @@ class Store:
         except ERRORS as error:
             raise Busy from error
 
-    async def _load_in_time(self, company_id: int) -> Ledger:
-        """Do as `load`, and wait no longer for others that are loaded than the patience."""
+    async def _load_within_timeout(self, company_id: int) -> Ledger:
+        """Load a company; wait at most `REQUEST_TIMEOUT` for others that are being loaded."""
         async with within(REQUEST_TIMEOUT, self._loading):
-            return await self._loaded(company_id)
+            return await self._load_once(company_id)
 
-    async def _loaded(self, company_id: int) -> Ledger:
+    async def _load_once(self, company_id: int) -> Ledger:
         if company_id not in self._ledgers:
             self._ledgers[company_id] = await self._load(company_id)
             self.listed.loaded(self._ledgers[company_id])
@@ -277,20 +277,21 @@ class Store:
 
         def job(db: Db) -> tuple[reading.Loaded, tuple[last_seen.Seen, float], Verified]:
             loaded = reading.load(db, self.vault, company_id)
-            noted = log.verified(db, self.vault, company_id)
-            reach = Verified(noted, log.verify(db, company_id, noted, VERIFY_BATCH))  # the upkeep reads the rest
+            stored = log.verified(db, self.vault, company_id)
+            current = log.verify(db, company_id, stored, VERIFY_BATCH)  # the upkeep verifies the rest
+            verified = Verified(stored, current)
             seen = last_seen.load(db, self.vault, company_id), db.moment(now)
-            return loaded, seen, reach
+            return loaded, seen, verified
 
         try:
-            loaded, seen, reach = await self._engine.read_long(job, company_id)
+            loaded, seen, verified = await self._engine.read_long(job, company_id)
         except ERRORS as error:
             raise Busy from error
         except Damaged as error:
             self._engine.mark_damaged(str(error))
             raise
-        self.upkeep.verified[company_id] = reach
-        if self._engine.shared or reach.current < loaded.roster.number:
+        self.upkeep.verified[company_id] = verified
+        if self._engine.shared or verified.current < loaded.roster.number:
             self.upkeep.schedule()
         observed = Observations(*seen, self.upkeep.schedule)
         return Ledger(self._engine, self.vault, loaded, observed, self._clock, self._forward)
@@ -307,16 +308,16 @@ class Store:
             log.append(db, self.vault, company.id, [commit], ZERO_HASH, roster.next_ids, attempt)
 
         try:
-            await self._engine.write(job, timeout=FOUNDING_SECONDS)
+            await self._engine.write(job, timeout=CREATE_TIMEOUT)
         except (NotBegun, Outdated) as error:
             raise Busy from error
         except Exception as error:
             find = self._engine.resolve(lambda db: log.find(db, company.id, 1, attempt), EVERY_COMPANY)
-            settling = asyncio.get_running_loop().create_task(find)
-            await asyncio.wait([settling], timeout=REQUEST_TIMEOUT)
-            if settling.cancel() or isinstance(settling.exception(), (Damaged, Outdated)):
+            resolving = asyncio.get_running_loop().create_task(find)
+            await asyncio.wait([resolving], timeout=REQUEST_TIMEOUT)
+            if resolving.cancel() or isinstance(resolving.exception(), (Damaged, Outdated)):
                 raise Unknown from error
-            if settling.result() is None:
+            if resolving.result() is None:
                 raise unique_violation(error) or Busy() from error
 
 

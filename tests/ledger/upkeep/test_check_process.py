@@ -43,7 +43,7 @@ def test_a_whole_copy_is_found_whole(tmp_path, children, monkeypatch):
 )
 def test_a_check_that_ends_without_a_result_has_failed(tmp_path, children, monkeypatch, code):
     monkeypatch.setattr(apart, "SMALL_COPY", 0)
-    monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
+    monkeypatch.setattr(apart, "_COMMAND", (sys.executable, "-c", code))
     (tmp_path / "copy").write_bytes(os.urandom(64))
 
     with pytest.raises(Failed, match="without a result"):
@@ -101,7 +101,7 @@ def test_an_error_of_the_disk_in_a_process_of_its_own_is_told_in_a_sentence(tmp_
     imports = "from deskroster.ledger.upkeep import check_process as apart, check"
     harm = f"{imports}; from tests.ledger.upkeep.test_check_process import FULL, failing"
     code = f"{harm}; check.everything = failing(FULL); apart.main()"
-    monkeypatch.setattr(apart, "_START", (sys.executable, "-c", code))
+    monkeypatch.setattr(apart, "_COMMAND", (sys.executable, "-c", code))
 
     async def run():
         async with opened(tmp_path) as (store, ledger):

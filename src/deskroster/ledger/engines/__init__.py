@@ -127,7 +127,7 @@ class NoRoom(Exception):
 
 
 class InDoubt(Exception):
-    """The commit is on the primary only: a failover may lose it, so the log cannot decide its outcome."""
+    """Synchronous replication of a commit failed: only the primary has it, so a failover may lose it."""
 
 
 ERRORS = (OSError, Failed)

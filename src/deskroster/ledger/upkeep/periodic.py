@@ -179,6 +179,6 @@ class Upkeep:
         while ids:
             loaded, now = await self._engine.read(job, timeout=LOAD_TIMEOUT)
             for id, seen in loaded.items():
-                self._ledgers[id].learn(seen, now)
+                self._ledgers[id].merge_observations(seen, now)
                 await asyncio.sleep(0)
             del ids[: len(loaded)]

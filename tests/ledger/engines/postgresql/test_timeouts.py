@@ -175,7 +175,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def kept(databases, database):
-    """Give a keeper, and end what it is at."""
+    """Give a holder of the advisory lock, and end what it runs."""
     made = LockHolder(Primary(databases.url(database)))
     yield made
     made.close()
@@ -207,7 +207,7 @@ def test_a_job_beside_on_a_silent_server_is_given_up(kept, impatient):
 
 
 def test_a_server_that_falls_silent_while_the_lock_is_taken_is_given_up(databases, database, impatient, monkeypatch):
-    monkeypatch.setattr(LockHolder, "_take_lock", lambda advisory_lock, session: session.connection.execute(FOR_EVER))
+    monkeypatch.setattr(LockHolder, "_take_lock", lambda holder, session: session.connection.execute(FOR_EVER))
 
     assert isinstance(in_time(lambda: LockHolder(Primary(databases.url(database)))), Failed)
 

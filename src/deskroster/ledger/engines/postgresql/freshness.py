@@ -31,7 +31,7 @@ _STATEMENTS = {
     b"plain": _SELECT_STATE + "NULL",
     b"proving": _SELECT_STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
 }
-"""By the names under which a connection prepares them. The last column is for the nonces, and ignored in the others."""
+"""Prepared statements, by name. The last column is used by "spending" only: the digests of nonces that were unused."""
 _SUCCESS = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 

@@ -24,7 +24,7 @@ class JobFuture(Generic[T]):
         self._cancelled = False
         self._result: T | None = None
         self._error: BaseException | None = None
-        self._claimed = Lock()  # acquired by whoever starts the job, or cancels it
+        self._claimed = Lock()  # acquired to start the job, or to cancel it
         self._running = Lock()  # released when the job is done
         self._running.acquire()
         self._wake: Callable[[], object] | None = None
