@@ -120,12 +120,12 @@ class Ledger:
 
     def logged_in(self, agent_id: int, at: int) -> None:
         self.observed.note("agent", agent_id, at, "")
-        self.roster.answers.touch("agent", (agent_id,))  # in KF5 they show it
+        self.roster.answers.invalidate("agent", (agent_id,))  # in KF5 they show it
 
     def learn(self, seen: Seen, now: float) -> None:
         """Take over what other processes have observed until now."""
         agents = [id for kind, id in self.observed.learn(seen, now) if kind == "agent"]
-        self.roster.answers.touch("agent", agents)
+        self.roster.answers.invalidate("agent", agents)
 
     async def close(self) -> None:
         """Take nothing more and finish what is queued, as far as it can be within the patience."""
