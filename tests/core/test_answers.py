@@ -1,4 +1,4 @@
-"""What kept answers take in memory: their bodies, their names, and all around them."""
+"""How much memory the cache of answers takes: bodies, keys and the objects around them."""
 
 import itertools
 import tracemalloc
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deskroster.core import answers as core
-from deskroster.core.answers import MAX_ANSWERS, MAX_BYTES, MAX_NAME, Answers
+from deskroster.core.answers import MAX_ANSWERS, MAX_BYTES, MAX_KEY, Answers
 from deskroster.core.changes import created, deleted
 from deskroster.core.records import Agent, ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
@@ -36,30 +36,30 @@ def taken() -> Iterator[list[int]]:
         tracemalloc.stop()
 
 
-def _long_name(answers: Answers, at: int) -> None:
-    answers.keep(("http", "demo.example.com", "/apiv2/groups.json", b"x=%01500d" % at), b"{}", 2, (("group", (1,)),))
+def _long_key(answers: Answers, at: int) -> None:
+    answers.put(("http", "demo.example.com", "/apiv2/groups.json", b"x=%01500d" % at), b"{}", 2, (("group", (1,)),))
 
 
-def _wide_name(answers: Answers, at: int) -> None:
-    answers.keep(("/agents", "😀" * 400 + str(at), None), b"{}", 2, (("group", (1,)),))
+def _wide_key(answers: Answers, at: int) -> None:
+    answers.put(("/agents", "😀" * 400 + str(at), None), b"{}", 2, (("group", (1,)),))
 
 
-def _short_name(answers: Answers, at: int) -> None:
-    answers.keep(("/agents", str(at), None), b"%d" % at, 8, (("group", (1,)),))
+def _short_key(answers: Answers, at: int) -> None:
+    answers.put(("/agents", str(at), None), b"%d" % at, 8, (("group", (1,)),))
 
 
 def _many_stamps(answers: Answers, at: int) -> None:
     shown = range(5_000, 1_605_000, 16_000)
-    answers.keep(("/agents", str(at), None), b"%d" % at, 8, (("agent", shown),))
-    answers.touch("agent", shown)  # so that what was seen is held by this answer alone
+    answers.put(("/agents", str(at), None), b"%d" % at, 8, (("agent", shown),))
+    answers.invalidate("agent", shown)  # so that no other answer shares its stamps
 
 
 def _bodies(answers: Answers, at: int) -> None:
-    answers.keep(("/agents", str(at), None), b"%08d" % at * 1_000, 8_000, (("agent", range(1, 100)),))
+    answers.put(("/agents", str(at), None), b"%08d" % at * 1_000, 8_000, (("agent", range(1, 100)),))
 
 
-@pytest.mark.parametrize("keep", [_long_name, _wide_name, _short_name, _many_stamps, _bodies])
-def test_kept_answers_take_no_more_memory_than_their_limit_says(keep, monkeypatch):
+@pytest.mark.parametrize("keep", [_long_key, _wide_key, _short_key, _many_stamps, _bodies])
+def test_cached_answers_take_no_more_memory_than_the_limit(keep, monkeypatch):
     monkeypatch.setattr(core, "MAX_BYTES", FEW)
     answers = Answers()
 
@@ -67,14 +67,14 @@ def test_kept_answers_take_no_more_memory_than_their_limit_says(keep, monkeypatc
         for at in range(TIMES // 6 if keep is _many_stamps else TIMES):
             keep(answers, at + 1_000_000)
 
-    assert answers._held > FEW * 0.9  # it was full
-    assert answers._held <= FEW
+    assert answers._bytes > FEW * 0.9  # it was full
+    assert answers._bytes <= FEW
     assert FEW / 3 < grown[0] < FEW * 1.1
 
 
 @pytest.mark.parametrize(
     ("keep", "uncounted"),
-    [(_long_name, {"_size": lambda name: 0}), (_many_stamps, {"_STAMP": 0})],
+    [(_long_key, {"_size": lambda key: 0}), (_many_stamps, {"_STAMP_BYTES": 0})],
 )
 def test_control_uncounted_memory_of_the_answer_cache_is_noticed(keep: Keep, uncounted: dict[str, Any], monkeypatch):
     monkeypatch.setattr(core, "MAX_BYTES", FEW)
@@ -93,35 +93,35 @@ def test_the_number_of_cached_answers_is_limited():
     answers = Answers()
 
     for at in range(MAX_ANSWERS + 100):
-        answers.keep(at, "", 0, (("group", (1,)),))
+        answers.put(at, "", 0, (("group", (1,)),))
 
-    assert MAX_ANSWERS == len(answers._kept)
-    assert answers._held < MAX_BYTES
+    assert MAX_ANSWERS == len(answers._entries)
+    assert answers._bytes < MAX_BYTES
     assert [None, ""] == [answers.get(at) for at in (99, 100)]  # the oldest went
 
 
-def test_an_answer_with_a_very_long_name_is_given_and_not_kept():
+def test_an_answer_with_a_very_long_key_is_not_cached():
     answers = Answers()
 
-    answers.keep(("a", "b" * MAX_NAME), "", 0, (("group", (1,)),))
+    answers.put(("a", "b" * MAX_KEY), "", 0, (("group", (1,)),))
 
-    assert ({}, 0) == (answers._kept, answers._held)
+    assert ({}, 0) == (answers._entries, answers._bytes)
 
 
-def test_an_answer_that_is_kept_again_counts_once():
+def test_an_answer_that_is_put_again_counts_once():
     answers = Answers()
 
     for size in (5, 500, 50):
-        answers.keep("a", "", size, (("group", (1,)),))
+        answers.put("a", "", size, (("group", (1,)),))
     alone = Answers()
-    alone.keep("a", "", 50, (("group", (1,)),))
+    alone.put("a", "", 50, (("group", (1,)),))
 
-    assert alone._held == answers._held
+    assert alone._bytes == answers._bytes
 
 
 @pytest.mark.parametrize("dialect", CONTRACTS)
 def test_the_answer_cache_stays_within_its_limit_for_ever_new_queries(quiet_desk, dialect):
-    """Of a query that may have 8 KiB of anything, what a name may hold is counted, and more than that is not kept."""
+    """A query may have 8 KiB of anything. What a key may hold of it is counted, and a longer one is not cached."""
     path = CONTRACTS[dialect].named.lists
     answers = quiet_desk.roster().answers
     numbers = itertools.count()
@@ -130,10 +130,10 @@ def test_the_answer_cache_stays_within_its_limit_for_ever_new_queries(quiet_desk
             asked = {name: f"{next(numbers):0{length}d}"}
             assert 200 == getattr(quiet_desk.of(world.ADMIN), dialect).get(path, params=asked).status_code
 
-    assert answers._held == sum(kept.size for kept in answers._kept.values())
-    for name, kept in answers._kept.items():
-        assert core._size(name) <= MAX_NAME
-        assert kept.size > core._size(name) + len(kept.answer.body)
+    assert answers._bytes == sum(entry.size for entry in answers._entries.values())
+    for key, entry in answers._entries.items():
+        assert core._size(key) <= MAX_KEY
+        assert entry.size > core._size(key) + len(entry.answer.body)
 
 
 def test_a_reference_in_profiles_is_dropped_from_the_index_with_the_last_profile():

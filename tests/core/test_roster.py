@@ -72,7 +72,7 @@ def test_a_rehearsal_leaves_no_trace(random):
 
 @settings(max_examples=60, deadline=None)
 @given(RANDOM)
-def test_a_held_piece_equals_a_fresh_encoding(random):
+def test_a_cached_piece_equals_a_fresh_encoding(random):
     roster = filled()
     for _ in range(STEPS):
         for kind, shape in SHAPES.items():
@@ -87,13 +87,13 @@ def test_a_held_piece_equals_a_fresh_encoding(random):
 
 @settings(max_examples=60, deadline=None)
 @given(RANDOM)
-def test_a_kept_answer_is_true_or_gone(random):
+def test_a_cached_answer_is_valid_or_gone(random):
     roster = filled()
     answers = roster.answers
     for _ in range(STEPS):
         for kind, shape in SHAPES.items():
             ids = list(roster.table(kind).ids)
-            answers.keep(kind, roster.pieces.join(kind, shape, ids), 100, ((kind, ids),))
+            answers.put(kind, roster.pieces.join(kind, shape, ids), 100, ((kind, ids),))
         for change in attempt(random, roster):
             roster.apply(change)
 
@@ -106,7 +106,7 @@ def test_a_change_leaves_the_answers_that_show_nothing_of_it():
     roster = Roster(filled().company)
     roster.fill("group", [Group(id=id, name=f"g{id}") for id in range(1, 1_000)])
     for at in (1, 500):
-        roster.answers.keep(at, f"from {at}", 10, (("group", range(at, at + 20)),))
+        roster.answers.put(at, f"from {at}", 10, (("group", range(at, at + 20)),))
     third = roster.groups[3]
 
     roster.apply(Change("group", 3, third, replace(third, name="甲")))
@@ -119,7 +119,7 @@ def test_answers_outlive_a_rehearsal_and_not_what_follows_it():
     answers = roster.answers
     group = next(iter(roster.groups))
     renamed = Change("group", group.id, group, replace(group, name="甲"))
-    answers.keep("kept", "before", 10, (("group", (group.id,)),))
+    answers.put("kept", "before", 10, (("group", (group.id,)),))
 
     with roster.rehearsal() as perform:
         perform([renamed])
@@ -134,7 +134,7 @@ def test_answers_are_bounded_whoever_asks_for_what():
     answers = roster.answers
 
     for at in range(100):
-        answers.keep(at, at, MAX_BYTES // 10, (("group", (1,)),))
+        answers.put(at, at, MAX_BYTES // 10, (("group", (1,)),))
 
     assert 99 == answers.get(99)
     assert sum(answers.get(at) is not None for at in range(100)) < 10

@@ -102,8 +102,8 @@ def paths(dialect: Dialect, route: Route) -> Iterator[str]:
     if "{id}" in route.path:
         yield from (route.path.replace("{id}", str(id)) for id in (1, 2, 3))
     for field in msgspec.structs.fields(route.query) if route.query is not None else ():
-        kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != field.encode_name]
-        yield from (f"{path}?{'&'.join([*kept, f'{field.encode_name}={value}'])}" for value in values(field.type))
+        others = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != field.encode_name]
+        yield from (f"{path}?{'&'.join([*others, f'{field.encode_name}={value}'])}" for value in values(field.type))
 
 
 def values(of: Any) -> list[Any]:
@@ -193,7 +193,7 @@ def no_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget which records of a kind there are."""
-    monkeypatch.setattr(Answers, "touch_lists", lambda answers, kind: None)
+    monkeypatch.setattr(Answers, "invalidate_lists", lambda answers, kind: None)
 
 
 def no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,13 +204,13 @@ def no_owner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget that an agent's answer shows the profile record that it holds."""
-    whole = Answers.touch
+    whole = Answers.invalidate
 
-    def touch(answers, kind, ids):
+    def invalidate(answers, kind, ids):
         if isinstance(ids, tuple | set) or kind != "agent":
             whole(answers, kind, ids)
 
-    monkeypatch.setattr(Answers, "touch", touch)
+    monkeypatch.setattr(Answers, "invalidate", invalidate)
 
 
 def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,12 +255,12 @@ def test_control_a_new_route_that_is_cached_and_should_not_be_is_noticed(prepare
 def test_a_list_that_is_signed_anew_each_time_is_answered_from_the_cache(desk):
     asked = Asked(desk)
     asked.answers(ADMIN, "en")
-    made = dict(desk.roster().answers._kept)
+    made = dict(desk.roster().answers._entries)
     desk.clock.now += 1
 
     asked.answers(SECOND_ADMIN, "zh")
 
-    again = desk.roster().answers._kept
+    again = desk.roster().answers._entries
     assert list(made) == list(again)
     assert all(made[key] is again[key] for key in made)
     cached = {key[0] for key in made}

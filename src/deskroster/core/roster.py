@@ -198,7 +198,7 @@ class Roster:
             return
         self._drop(kind, (id,))
         if kind != "group" or before is None or after is None:  # a group is listed by nothing but its id
-            self.answers.touch_lists(kind)
+            self.answers.invalidate_lists(kind)
         for other, ids in self._neighbours(change):
             if ids is None or ids:
                 self._drop(other, ids)
@@ -207,15 +207,15 @@ class Roster:
         """Drop pieces and the answers that show them; an agent's answer shows the profile record that it holds."""
         self.pieces.drop(kind, ids)
         if ids is None:
-            self.answers.touch_lists(kind)
+            self.answers.invalidate_lists(kind)
         else:
-            self.answers.touch(kind, ids)
+            self.answers.invalidate(kind, ids)
         if kind == "profile_record":
             if ids is None:
-                self.answers.touch_lists("agent")
+                self.answers.invalidate_lists("agent")
             else:
                 holders = self.agents_with["profile_record"]
-                self.answers.touch("agent", chain.from_iterable(holders.get(id, ()) for id in ids))
+                self.answers.invalidate("agent", chain.from_iterable(holders.get(id, ()) for id in ids))
 
     def _neighbours(self, change: Change) -> Iterable[tuple[Kind, Collection[int] | Ids | None]]:
         """Return the records one step along the indexes from a changed one, by kind; None: all of the kind."""

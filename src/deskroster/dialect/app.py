@@ -168,7 +168,7 @@ class DialectApp:
         reply = handler(request, desk)
         if isinstance(reply, PageReply):
             self._paged.add(handler)
-            answers.keep(request.cache_key(self._dialect.signature), reply.plain, reply.size, reply.sources)
+            answers.put(request.cache_key(self._dialect.signature), reply.plain, reply.size, reply.sources)
         return reply
 
     async def _receive_body(self, request: Request, route: Route, receive: Receive) -> None:

@@ -124,12 +124,12 @@ class Ledger:
 
     def logged_in(self, agent_id: int, at: int) -> None:
         self.observed.record("agent", agent_id, at, "")
-        self.roster.answers.touch("agent", (agent_id,))  # a dialect may show it
+        self.roster.answers.invalidate("agent", (agent_id,))  # a dialect may show it
 
     def merge_observations(self, seen: Seen, now: float) -> None:
         """Merge the observations that other processes have saved."""
         agents = [id for kind, id in self.observed.merge(seen, now) if kind == "agent"]
-        self.roster.answers.touch("agent", agents)
+        self.roster.answers.invalidate("agent", agents)
 
     async def close(self) -> None:
         """Refuse new verbs, and finish what is queued, within the timeout."""
