@@ -48,16 +48,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def named_in(item: pytest.Item) -> set[str]:
     """Return the dialects that a case is about: by its id, and by what it is given."""
     call = getattr(item, "callspec", None)
-    if call is None:
-        return set()
-    return set(re.findall(r"\w+", call.id)) & _NAMES | {name for value in call.params.values() for name in of(value)}
+    return set() if call is None else _in(call.id) | {name for value in call.params.values() for name in _of(value)}
 
 
-def of(value: Any) -> set[str]:
+def _of(value: Any) -> set[str]:
     if isinstance(value, Dialect):
         return {value.name}
     if isinstance(value, str):
-        return set(re.findall(r"\w+", value)) & _NAMES | {
-            name for prefix, name in _PREFIXES.items() if value.startswith(prefix)
-        }
+        return _in(value) | {name for prefix, name in _PREFIXES.items() if value.startswith(prefix)}
     return {value.dialect} & _NAMES if isinstance(getattr(value, "dialect", None), str) else set()
+
+
+def _in(text: str) -> set[str]:
+    """Return the dialects that a part of an id begins with, or ends with as in `wrong tokens in kf5`."""
+    return {name for name in _NAMES if re.search(rf"(?:^|-| in ){name}(?:$|[- /])", text)}
