@@ -1,12 +1,12 @@
-"""For the tests of programs that talk to Deskroster: the real server for as long as a test lasts, and signing clients.
+"""For the tests of programs that call Deskroster: the real server for the duration of a test, and signing clients.
 
     with Emulator() as deskroster:
         assert 1000 == deskroster.udesk.get("/user_groups").json()["code"]
 
 In pytest, `pytest_plugins = ["deskroster.testing"]` gives the fixture `deskroster`: an emulator with an empty company.
 
-It runs in the process of somebody's tests: their frozen or moved time is its time as well, their mocks of httpx2 do not
-reach its clients, and it leaves nothing behind, neither when a start fails nor when it ends.
+The server runs in a thread of the test process. Time that a test freezes or moves is also its time. Mocks of httpx2 do
+not affect its clients. It cleans up after itself, also when its start fails.
 """
 
 import asyncio
@@ -39,34 +39,34 @@ from deskroster.clocks import Clock, PlainClock, Wall, clock_of
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
-START_SECONDS = 60  # that a start may take
+START_SECONDS = 60
 STOP_SECONDS = 60
-_LOGGERS = ("uvicorn", "asyncio")  # of the process, which a server takes over
-_FRAMES = 6  # more than freezegun looks at
+_LOGGERS = ("uvicorn", "asyncio")  # loggers of the process that a server reconfigures
+_FRAMES = 6  # more stack frames than freezegun examines
 
 Form = Literal["A", "B", "C"]
 
 
 def time_of_test(frames: int = _FRAMES) -> float:
-    """Return Unix time as the test that runs has it: frozen by freezegun, moved by time-machine, or real.
+    """Return Unix time as the running test sees it: frozen by freezegun, moved by time-machine, or real.
 
-    freezegun gives real time to what `threading` has called at most five frames before, as all in a thread of a server
-    may be. So there are more of them here.
+    freezegun returns real time where one of the last five stack frames is in `threading`, and in the thread of a server
+    one may be. So this function adds frames by recursion.
     """
     return time.time() if frames == 0 else time_of_test(frames - 1)
 
 
 class DirectTransport(httpx2.HTTPTransport):
-    """Sends requests over the network, also where a test mocks `httpx2.HTTPTransport`."""
+    """Sends requests over the network, also while a test mocks `httpx2.HTTPTransport`."""
 
-    handle_request = httpx2.HTTPTransport.handle_request  # as it is now
+    handle_request = httpx2.HTTPTransport.handle_request  # the method at import, before any mock
 
 
 class ShiftedClock(PlainClock):
-    """A clock that runs `ahead` of the test's: `emulator.clock.ahead += 901`. Seconds.
+    """A clock that is `ahead` of the test's time, in seconds: `emulator.clock.ahead += 901`.
 
-    When it moves forward, by this or by the test's own time, that is time that has gone by, also for limits; when it
-    moves back, the time of day was set back.
+    A step forward, by `ahead` or by the test's own time, counts as elapsed time, also for limits. A step back counts as
+    Unix time that was set back.
     """
 
     def __init__(self, ahead: float = 0) -> None:
@@ -75,10 +75,10 @@ class ShiftedClock(PlainClock):
 
 
 class StillClock:
-    """A clock that moves only when it is told to: `clock.now += 301`. Unix seconds.
+    """A clock that moves only when `now`, in Unix seconds, is set: `clock.now += 301`.
 
-    A higher `now` is time that has gone by, a lower one the time of day set back. `set_by` sets the time of day alone,
-    as an administrator does, or what a machine without a battery gets from the network; `reboot` begins another boot.
+    A higher `now` counts as elapsed time, a lower one as Unix time that was set back. With `set_by` no time elapses: it
+    changes Unix time alone, as an administrator or NTP does. `reboot` starts another boot.
     """
 
     def __init__(self, now: float | None = None) -> None:
@@ -106,11 +106,11 @@ class StillClock:
         return self._steady
 
     def set_by(self, seconds: float) -> None:
-        """Set the time of day forward, or back where negative; no time goes by."""
+        """Set Unix time forward, or back if negative. No time elapses."""
         self._now += seconds
 
     def reboot(self) -> None:
-        """Begin another boot of the machine, whose steady clock begins again."""
+        """Start another boot of the machine: its monotonic clock starts at zero."""
         self._boots += 1
         self._steady = 0.0
 
@@ -125,7 +125,7 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class UdeskSignature(httpx2.Auth):
-    """Signs in one of the three forms of the Udesk Open API, with a fresh nonce where the form has one."""
+    """Signs in one of the three forms of the Udesk Open API, with a new nonce per request where the form has one."""
 
     requires_request_body = False
 
@@ -145,13 +145,13 @@ class UdeskSignature(httpx2.Auth):
         return {"email": email, "timestamp": at, "nonce": nonce, "sign_version": "v2", "sign": sign}
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Put the signature into the query."""
+        """Add the signature to the query."""
         add_to_query(request, self.parameters())
         yield request
 
 
 class ServiceGoSignature(httpx2.Auth):
-    """Signs as ServiceGo wants it; tenants older than June 2021 with SHA-1."""
+    """Signs as ServiceGo requires. `old`: with SHA-1, for tenants from before June 2021."""
 
     def __init__(self, account: Account, clock: Wall = time_of_test, *, old: bool = False) -> None:
         self._account = account
@@ -165,7 +165,7 @@ class ServiceGoSignature(httpx2.Auth):
         return {"email": email, "timestamp": at, "sign": sign}
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Put the signature into the query."""
+        """Add the signature to the query."""
         add_to_query(request, self.parameters())
         yield request
 
@@ -185,7 +185,7 @@ class KF5Password(httpx2.BasicAuth):
 
 
 class _Running(NamedTuple):
-    """A server in its thread."""
+    """The server that runs in the thread."""
 
     url: str
     accounts: demo.Accounts
@@ -193,10 +193,10 @@ class _Running(NamedTuple):
 
 
 class Emulator:
-    """The real server on 127.0.0.1 with the company of `deskroster demo`, from `with` to the end of its block.
+    """A context manager that runs the real server on 127.0.0.1, with the company of `deskroster demo`.
 
-    `empty` is a company with one administrator, one position and one role (id 1 each). `data` is a folder that is kept,
-    as text or as a path; without it a temporary one is removed at the end. `clock` is the server's and the clients'.
+    `empty`: a company with one administrator, one position and one role (id 1 each). `data`: the path of a data folder,
+    which is not removed at the end; without it a temporary one is. `clock`: for the server and the clients.
     """
 
     def __init__(
@@ -207,57 +207,57 @@ class Emulator:
         self.admin: Account
         self.agent: Account | None = None
         self._empty = empty
-        self._kept = None if data is None else Path(data).absolute()
+        self._own_folder = None if data is None else Path(data).absolute()
         self._clients: dict[Account, Clients] = {}
         self._thread: threading.Thread
         self._running: _Running
-        self._end: Callable[[], object] = lambda: None  # tells the server to stop
+        self._request_stop: Callable[[], object] = lambda: None
 
     def __enter__(self) -> "Emulator":
-        known = self._kept is not None and self._kept.exists()
-        self._data = self._kept or Path(tempfile.mkdtemp(prefix="deskroster-"))
+        existed = self._own_folder is not None and self._own_folder.exists()
+        self._data = self._own_folder or Path(tempfile.mkdtemp(prefix="deskroster-"))
         try:
             self._start()
         except BaseException:
-            self._leave(keep=known)
+            self._clean_up(keep=existed)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave(keep=self._kept is not None)
+        self._clean_up(keep=self._own_folder is not None)
 
-    def _leave(self, keep: bool) -> None:
-        """End all that was begun. Raises RuntimeError if the server does not end; its data is then left."""
+    def _clean_up(self, keep: bool) -> None:
+        """Close the clients, stop the server and remove its folder. Raises RuntimeError if it does not stop in time."""
         for clients in self._clients.values():
             clients.close()
         self._clients.clear()
         try:
             self._stop()
         finally:
-            gc.unfreeze()  # a server keeps what it has loaded, and all else there was, from the collector
+            gc.unfreeze()  # a server freezes what it has loaded, and with it all objects of the process
         if not keep:
             shutil.rmtree(self._data, ignore_errors=True)
 
     @property
     def udesk(self) -> httpx2.Client:
-        """The Udesk Open API, signed by the administrator."""
+        """A client of the Udesk Open API, signing as the administrator."""
         return self.of(self.admin).udesk
 
     @property
     def kf5(self) -> httpx2.Client:
-        """KF5, with the administrator's token."""
+        """A client of KF5, with the administrator's token."""
         return self.of(self.admin).kf5
 
     @property
     def servicego(self) -> httpx2.Client:
-        """ServiceGo, signed by the administrator."""
+        """A client of ServiceGo, signing as the administrator."""
         return self.of(self.admin).servicego
 
     @property
     def own(self) -> httpx2.Client:
-        """Our own API, with the administrator's key."""
+        """A client of Deskroster's own API, with the administrator's key."""
         return self.of(self.admin).own
 
     def of(self, account: Account) -> "Clients":
@@ -269,12 +269,12 @@ class Emulator:
         return clients
 
     def restart(self) -> None:
-        """Stop the server in good order and start it again, on the same data and port."""
+        """Stop the server gracefully and start it again, on the same data and port."""
         self._stop()
         self._start()
 
     def _settings(self, port: int) -> Settings:
-        return Settings(data=self._data, database="", port=port)  # never the database that the environment names
+        return Settings(data=self._data, database="", port=port)  # "": never the database in `DESKROSTER_DATABASE`
 
     async def _prepare(self, installation: Installation) -> demo.Accounts:
         return await demo.prepared(installation, self._empty, uuid4().hex)
@@ -290,8 +290,8 @@ class Emulator:
         self.agent = _account(accounts.agent) if accounts.agent else None
 
     def _stop(self) -> None:
-        with suppress(RuntimeError):  # its loop is closed: it has ended by itself
-            self._end()
+        with suppress(RuntimeError):  # its event loop is closed: it has stopped already
+            self._request_stop()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
             if self._thread.is_alive():
@@ -300,7 +300,7 @@ class Emulator:
     def _run(self, started: Future[_Running]) -> None:
         try:
             with (
-                _loggers_kept(),
+                _restored_loggers(),
                 asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
                 suppress(asyncio.CancelledError),
             ):
@@ -314,7 +314,7 @@ class Emulator:
         settings = self._settings(urlsplit(self.url).port or 0)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        self._end = lambda: loop.call_soon_threadsafe(task.cancel)
+        self._request_stop = lambda: loop.call_soon_threadsafe(task.cancel)
         with closing(Telemetry()) as telemetry:
             await self._serve_logged(started, settings, telemetry)
 
@@ -334,7 +334,7 @@ class Emulator:
 
 
 class Clients:
-    """One account's clients, one for each dialect: `clients.kf5.get("/groups.json")`. Each signs what it sends."""
+    """Clients of one account, one for each dialect, that sign their requests: `clients.kf5.get("/groups.json")`."""
 
     def __init__(
         self,
@@ -358,7 +358,7 @@ class Clients:
 
 
 def add_to_query(request: httpx2.Request, parameters: dict[str, str]) -> None:
-    """Add parameters after those that a request has, and leave the bytes of these as they are."""
+    """Append parameters to the query of a request, without encoding the existing ones again."""
     added = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items()).encode()
     query = request.url.query
     request.url = request.url.copy_with(query=query + b"&" + added if query else added)
@@ -368,8 +368,8 @@ def add_to_query(request: httpx2.Request, parameters: dict[str, str]) -> None:
 
 
 @contextmanager
-def _loggers_kept() -> Iterator[None]:
-    """Have the loggers of the process afterwards as they were before."""
+def _restored_loggers() -> Iterator[None]:
+    """Restore the loggers of the process at the end."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.handlers, logger.propagate, logger.level, logger.disabled) for logger in loggers]
     try:
@@ -381,7 +381,7 @@ def _loggers_kept() -> Iterator[None]:
 
 
 def _account(known: demo.Account) -> Account:
-    """Return an account of the demo; what was changed since in a folder that is kept is empty."""
+    """Return an account of the demo. Password and token are empty where they were changed in a folder that existed."""
     return Account(id=known.id, email=known.email, password=known.password or "", token=known.token or "")
 
 
@@ -393,6 +393,6 @@ else:
 
     @pytest.fixture
     def deskroster() -> Iterator[Emulator]:
-        """Give the server with a company of one administrator."""
+        """Yield an emulator with an empty company."""
         with Emulator(empty=True) as emulator:
             yield emulator

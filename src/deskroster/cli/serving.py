@@ -28,7 +28,7 @@ from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, place
 from deskroster.ledger.engines.embedded import lock
 from deskroster.settings import Settings
-from deskroster.telemetry import STDERR, Shared, Telemetry
+from deskroster.telemetry import STDERR, SharedCounts, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor
 from deskroster.telemetry.stderr import logged
 
@@ -82,7 +82,7 @@ def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show)
         return
     with _folder(settings) as admin, _reserved(settings) as reserved:
         shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # of an earlier version
-        shared = Shared(settings.workers)
+        shared = SharedCounts(settings.workers)
 
         def start(number: int, tell: Tell) -> None:
             def ready(at: Addresses, labels: list[str]) -> str:
@@ -138,7 +138,7 @@ def _serve_here(
     prepare: Prepare[T],
     ready: Ready[T],
     admin: socket.socket | None,
-    shared: Shared | None = None,
+    shared: SharedCounts | None = None,
 ) -> None:
     """Serve by this process. Its threads, its log and its loop are made here: it may have been forked just now."""
     gc.set_threshold(_COLLECTED_AFTER)

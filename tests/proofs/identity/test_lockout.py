@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from deskroster.core.problems import Unauthenticated
 from deskroster.desk import Desk
-from deskroster.passwords import KNOWN_FOR, MAX_FAILURES, MAX_MISSES, MAX_PLACES, REMEMBERED_FOR, network
+from deskroster.passwords import CACHE_SECONDS, KNOWN_SECONDS, MAX_ADDRESSES, MAX_FAILURES, MAX_MISSES, network
 from deskroster.testing import KF5Token
 from tests.answers import check
 from tests.proofs.identity import guarded
@@ -109,7 +109,7 @@ def test_control_tokens_that_are_counted_with_passwords_are_noticed(desk, monkey
 
 @pytest.mark.parametrize("tried", ["wrong passwords in KF5", "wrong passwords at log_in"])
 def test_control_a_way_in_that_is_kept_for_five_minutes_only_is_noticed(desk, tried, monkeypatch):
-    monkeypatch.setattr("deskroster.passwords.KNOWN_FOR", REMEMBERED_FOR)
+    monkeypatch.setattr("deskroster.passwords.KNOWN_SECONDS", CACHE_SECONDS)
     check("kf5", kf5(desk, HOME), "ok")
 
     refused = besieged(desk, tried, TWO, 7)
@@ -163,7 +163,7 @@ def test_a_changed_password_and_a_disabled_agent_keep_no_way_in(desk):
 
 def test_a_way_in_is_kept_for_a_week_and_no_longer(desk):
     check("kf5", kf5(desk, HOME), "ok")
-    for later, outcome in ((KNOWN_FOR - 120, "ok"), (KNOWN_FOR, "toomany")):
+    for later, outcome in ((KNOWN_SECONDS - 120, "ok"), (KNOWN_SECONDS, "toomany")):
         desk.clock.now += later
         for address in MANY[:MAX_FAILURES]:
             kf5(desk, address, WRONG)
@@ -172,12 +172,12 @@ def test_a_way_in_is_kept_for_a_week_and_no_longer(desk):
 
 def test_an_account_keeps_a_way_in_from_so_many_addresses_and_takes_none_from_others(desk):
     check("kf5", kf5(desk, HOME), "ok")
-    for address in MANY[: 2 * MAX_PLACES]:
+    for address in MANY[: 2 * MAX_ADDRESSES]:
         check("kf5", kf5(desk, address), "ok")
 
-    (places,) = desk.app.passwords._remembered.values()
+    (sign_ins,) = desk.app.passwords._cache.values()
 
-    assert MAX_PLACES == len(places)
+    assert MAX_ADDRESSES == len(sign_ins)
 
 
 @pytest.mark.parametrize(
