@@ -421,7 +421,7 @@ def test_a_server_that_does_not_end_is_told_and_keeps_its_data(temporary, monkey
     emulator = Emulator(empty=True).__enter__()
     with monkeypatch.context() as patch:
         patch.setattr(testing, "STOP_SECONDS", 0)
-        patch.setattr(emulator, "_end", lambda: None)
+        patch.setattr(emulator, "_request_stop", lambda: None)
         with pytest.raises(RuntimeError, match="has not ended"):
             emulator.__exit__(None, None, None)
 

@@ -12,8 +12,8 @@ import warnings
 import pytest
 
 from deskroster.cli import folder
-from deskroster.telemetry import Shared, Telemetry, lines
-from deskroster.telemetry.counts import PLACE_BYTES
+from deskroster.telemetry import SharedCounts, Telemetry, lines
+from deskroster.telemetry.counts import SLOT_BYTES
 from deskroster.telemetry.lines import Lines, to_descriptor, write_within
 from deskroster.telemetry.stderr import logged
 
@@ -299,7 +299,7 @@ def answers(telemetry):
 
 
 def test_each_worker_shows_what_all_have_told_and_goes_on_where_one_has_ended():
-    shared = Shared(3)
+    shared = SharedCounts(3)
     first, second = counting(shared, 0), counting(shared, 1)
     for telemetry, times in ((first, 3), (second, 4)):
         for _ in range(times):
@@ -312,7 +312,7 @@ def test_each_worker_shows_what_all_have_told_and_goes_on_where_one_has_ended():
 
 
 def test_no_count_that_was_shown_goes_back_whoever_is_asked_next():
-    shared = Shared(2)
+    shared = SharedCounts(2)
     first, second = counting(shared, 0), counting(shared, 1)
     first.answered("kf5", "GET", "/apiv2/groups.json", 200, 0.001)
 
@@ -322,12 +322,12 @@ def test_no_count_that_was_shown_goes_back_whoever_is_asked_next():
 
 
 def test_a_worker_that_was_killed_while_it_told_leaves_what_it_told_before():
-    shared = Shared(1)
+    shared = SharedCounts(1)
     telemetry = counting(shared, 0)
     for _ in range(2):
         telemetry.answered("kf5", "GET", "/apiv2/groups.json", 200, 0.001)
         telemetry.save()
-    newest = 2 % 2 * PLACE_BYTES
+    newest = 2 % 2 * SLOT_BYTES
     shared._memory[newest + 20] ^= 0xFF
 
     assert 1 == answers(counting(shared, 0))
@@ -337,7 +337,7 @@ def test_dropped_lines_are_among_the_metrics_of_all_workers():
     def fail(content):
         raise BrokenPipeError
 
-    shared = Shared(2)
+    shared = SharedCounts(2)
     both = [counting(shared, 0), counting(shared, 1)]
     for telemetry in both:
         telemetry._lines._write = fail

@@ -1,4 +1,4 @@
-"""Clocks: the time of day, which somebody may set; and a clock that only goes forward, for intervals."""
+"""Clocks: Unix time, which an administrator may set, and a monotonic clock for intervals."""
 
 import os
 import time
@@ -10,27 +10,27 @@ from typing import Protocol, cast
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TIME_NAMESPACE = Path("/proc/self/ns/time")
 _STEADY: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""On Linux it goes on while the machine is suspended, as CLOCK_MONOTONIC does not; on macOS CLOCK_MONOTONIC does."""
+"""Counts while the machine is suspended: CLOCK_BOOTTIME does on Linux, CLOCK_MONOTONIC on macOS."""
 
 Wall = Callable[[], float]
 """Unix time in seconds."""
 
 
 class Clock(Protocol):
-    """Unix time in seconds when it is called: what people, signatures and expiry dates mean. It can be set back."""
+    """Returns Unix time in seconds when it is called: for signatures and expiry dates. It can be set back."""
 
     @property
     def boot(self) -> str:
-        """Which run of the machine `steady` counts in, so that another process can compare; "" if unknown."""
+        """The boot that `steady` counts in, to compare with another process; "" if unknown."""
 
     def __call__(self) -> float: ...
 
     def steady(self) -> float:
-        """Return seconds that only go forward, whatever the time of day is set to. For intervals in one process."""
+        """Return monotonic seconds, whatever Unix time is set to. For intervals in one process."""
 
 
 class SystemClock:
-    """The clocks of the machine."""
+    """The clocks of the operating system."""
 
     def __call__(self) -> float:
         return time.time()
@@ -51,7 +51,7 @@ SYSTEM = SystemClock()
 
 
 class PlainClock:
-    """A function that gives Unix time, as a clock: its steady side moves when it moves forward, never when back."""
+    """A clock made of a function that returns Unix time. `steady` follows it forward and ignores steps back."""
 
     boot = ""
 
@@ -71,9 +71,9 @@ class PlainClock:
 
 
 class ForwardTime:
-    """Unix time as it was when this was made, and from then on by the steady clock.
+    """Unix time when this was made, plus the monotonic seconds since.
 
-    For what is stored with a lifetime: setting the clock while the process runs neither ends nor extends it.
+    For stored data with an expiry: setting the clock while the process runs neither shortens nor extends it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -85,7 +85,7 @@ class ForwardTime:
 
 
 def clock_of(given: Clock | Wall) -> Clock:
-    """Return a clock with both sides, also of a plain function that gives Unix time."""
+    """Return a clock as it is; make one of a plain function that returns Unix time."""
     if given is time.time:
         return SYSTEM
     return cast("Clock", given) if hasattr(given, "steady") else PlainClock(given)

@@ -1,6 +1,6 @@
-"""Login passwords: hashed with Argon2id off the event loop, remembered while their hash stands, guessed only slowly.
+"""Login passwords: hashed with Argon2id in a thread pool, cached once they are verified, and rate-limited.
 
-All times are those of a clock that only goes forward, in seconds. All counts are those of this process.
+All times are seconds of a monotonic clock. All counts are of this process.
 """
 
 import asyncio
@@ -20,156 +20,158 @@ from deskroster.core.records import Secret
 
 T = TypeVar("T")
 
-MAX_FAILURES = 20  # in a window, for one account or one address
-MAX_MISSES = 100  # in a window, for one account from an address where it has signed in lately
+MAX_FAILURES = 20  # per window, for one account or one address
+MAX_MISSES = 100  # per window, for one account from an address where it has signed in lately
 WINDOW = 60  # seconds
-REMEMBERED_FOR = 300  # seconds in which a password that was verified is not hashed again
-KNOWN_FOR = 8 * 86_400  # seconds since the last sign-in from an address; a weekly job keeps its way in
-MAX_REMEMBERED = 10_000  # accounts
-MAX_PLACES = 16  # addresses of one account
-MAX_COUNTED = 50_000  # accounts and addresses
+CACHE_SECONDS = 300  # in which a verified password is not hashed again
+KNOWN_SECONDS = 8 * 86_400  # since the last sign-in from an address: others cannot lock it out; covers a weekly job
+MAX_CACHED_ACCOUNTS = 10_000
+MAX_ADDRESSES = 16  # in the cache, per account
+MAX_COUNTERS = 50_000  # of failures, for accounts and addresses
 MAX_ADDRESS = 64  # characters of an address that is no IP address
-AT_ONCE = 2  # hashes; each takes 64 MiB and up to four threads for some tens of milliseconds
+MAX_HASHES = 2  # at the same time; each takes 64 MiB and up to four threads for some tens of milliseconds
 
 
 class TooManyGuesses(Exception):
-    """An account or an address has failed too often; the next guess is heard in `seconds`."""
+    """An account or an address has failed too often; the next attempt is allowed in `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
         self.seconds = seconds
 
 
-class _Place(NamedTuple):
-    """Where an account has signed in: a digest of the password and its hash, and how long that counts for what."""
+class _SignIn(NamedTuple):
+    """The last sign-in of an account from an address."""
 
-    digest: bytes
-    fresh_until: float  # served without hashing
-    known_until: float  # heard although others are guessing
+    digest: bytes  # of the password and its hash
+    fresh_until: float  # until then the password is not hashed again
+    known_until: float  # until then the password is accepted although others guess
 
 
-_NOWHERE = _Place(bytes(32), 0.0, 0.0)
-_NOTHING: Mapping[str, _Place] = {}
-_NO_MISSES = ("misses", None, "")  # counted where nobody has signed in, so that it costs the same
+_NO_SIGN_IN = _SignIn(bytes(32), 0.0, 0.0)
+_NO_SIGN_INS: Mapping[str, _SignIn] = {}
+_NO_MISSES = ("misses", None, "")  # counted where nobody has signed in, so that it takes as long
 
 
 class Passwords:
-    """The one place where passwords are hashed and compared."""
+    """Hashes and verifies passwords. Nothing else does."""
 
     def __init__(self) -> None:
         self._hasher = Argon2Hasher()
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._thread_pool = ThreadPoolExecutor(MAX_HASHES, thread_name_prefix="argon2")
+        self._semaphore = asyncio.Semaphore(MAX_HASHES)
         self._process_key = secrets.token_bytes(32)
-        self._remembered: OrderedDict[Hashable, OrderedDict[str, _Place]] = OrderedDict()
+        self._cache: OrderedDict[Hashable, OrderedDict[str, _SignIn]] = OrderedDict()  # by account and address
         self._failures: OrderedDict[Hashable, deque[float]] = OrderedDict()
-        self._nobody: str | None = None  # a hash that no password has, compared with where there is no account
+        self._decoy: str | None = None  # a hash of a random password, verified where there is no account
 
     async def hash(self, password: str) -> Secret:
         """Return the Argon2id hash of a password."""
-        return Secret(await self._off_loop(self._hasher.hash, password))
+        return Secret(await self._in_thread(self._hasher.hash, password))
 
     async def verify(self, account: Hashable, password: str, stored: Secret | None, address: str, now: float) -> bool:
-        """Tell whether `stored` is the hash of the password; a stranger (None) costs as much as a wrong one.
+        """Return whether `stored` is the hash of the password. None, for no account, takes as long as a wrong password.
 
         Raises TooManyGuesses, unless this account has signed in from this address lately, with this password.
         """
         address = network(address)
-        if self._recognizes(account, password, stored, address, now):
+        if self._is_cached(account, password, stored, address, now):
             return True
-        async with self._turns:  # many at once are judged by what those before them turned out to be
-            if self._recognizes(account, password, stored, address, now):
+        async with self._semaphore:
+            # The calls before this one may have cached the password, or reached a limit.
+            if self._is_cached(account, password, stored, address, now):
                 return True
-            return await self._verified(account, password, stored, address, now)
+            return await self._verify_hash(account, password, stored, address, now)
 
     def failed(self, account: Hashable, address: str, now: float) -> None:
-        """Count a wrong guess: against its address, and, until that is slowed down, against the account.
+        """Count a failure for its address and, as long as the address is below its limit, for the account.
 
-        So one address cannot make the counts of others be forgotten by guessing at account after account.
+        So one address cannot evict the counters of others by guessing at account after account.
         """
-        if not self._waits(("address", address), now):
+        if not self._seconds_to_wait(("address", address), now):
             self._count(account, now)
         self._count(("address", address), now)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._thread_pool.shutdown(wait=False, cancel_futures=True)
 
-    def _recognizes(self, account: Hashable, password: str, stored: Secret | None, address: str, now: float) -> bool:
-        """Tell whether a password was verified so lately that it need not be hashed.
+    def _is_cached(self, account: Hashable, password: str, stored: Secret | None, address: str, now: float) -> bool:
+        """Return whether a password was verified less than CACHE_SECONDS ago.
 
-        Raises TooManyGuesses where guesses wait, for every password but the one that signed in from there. So a wrong
-        one is answered alike, and at the same cost, whether the account exists and has signed in from there or not.
+        Raises TooManyGuesses where a limit is reached, for every password but the one that signed in from this address.
+        So a wrong one gets the same answer, in the same time, whether the account exists and has signed in from there
+        or not.
         """
-        place = self._remembered.get(account, _NOTHING).get(address, _NOWHERE)
-        same = compare_digest(place.digest, self._digest(password, stored)) and stored is not None
+        sign_in = self._cache.get(account, _NO_SIGN_INS).get(address, _NO_SIGN_IN)
+        same = compare_digest(sign_in.digest, self._digest(password, stored)) and stored is not None
         try:
-            self._slow_down(account, address, now)
+            self._check_rate(account, address, now)
         except TooManyGuesses:
-            known = now < place.known_until
+            known = now < sign_in.known_until
             misses = ("misses", account, address) if known else _NO_MISSES
-            if self._waits(misses, now):
+            if self._seconds_to_wait(misses, now):
                 raise
             if not (same and known):
                 self._count(misses, now, MAX_MISSES)
                 raise
-        return same and now < place.fresh_until
+        return same and now < sign_in.fresh_until
 
-    async def _verified(
+    async def _verify_hash(
         self, account: Hashable, password: str, stored: Secret | None, address: str, now: float
     ) -> bool:
-        if self._nobody is None:
-            self._nobody = await self._off_loop(self._hasher.hash, secrets.token_urlsafe(32))
-        wanted = self._nobody if stored is None else stored.reveal()
-        right = await self._off_loop(self._hasher.verify, password, wanted) and stored is not None
+        if self._decoy is None:
+            self._decoy = await self._in_thread(self._hasher.hash, secrets.token_urlsafe(32))
+        wanted = self._decoy if stored is None else stored.reveal()
+        right = await self._in_thread(self._hasher.verify, password, wanted) and stored is not None
         if right and stored is not None:
-            self._remember(account, password, stored, address, now)
+            self._store(account, password, stored, address, now)
         else:
             self.failed(account, address, now)
         return right
 
-    def _count(self, key: Hashable, now: float, most: int = MAX_FAILURES) -> None:
-        self._failures.setdefault(key, deque(maxlen=most)).append(now)
+    def _count(self, key: Hashable, now: float, limit: int = MAX_FAILURES) -> None:
+        self._failures.setdefault(key, deque(maxlen=limit)).append(now)
         self._failures.move_to_end(key)
-        while len(self._failures) > MAX_COUNTED:
+        while len(self._failures) > MAX_COUNTERS:
             self._failures.popitem(last=False)
 
-    def _slow_down(self, account: Hashable, address: str, now: float) -> None:
+    def _check_rate(self, account: Hashable, address: str, now: float) -> None:
         for key in (account, ("address", address)):
-            if seconds := self._waits(key, now):
+            if seconds := self._seconds_to_wait(key, now):
                 raise TooManyGuesses(seconds)
 
-    def _waits(self, key: Hashable, now: float) -> int:
-        """Return the seconds until the next guess is heard, 0 if it is now."""
+    def _seconds_to_wait(self, key: Hashable, now: float) -> int:
+        """Return the seconds until the next attempt is allowed; 0 if it is now."""
         times = self._failures.get(key)
         if times is None or len(times) != times.maxlen or now - times[0] >= WINDOW:
             return 0
         return max(1, math.ceil(times[0] + WINDOW - now))
 
-    def _remember(self, account: Hashable, password: str, stored: Secret, address: str, now: float) -> None:
-        places = self._remembered.setdefault(account, OrderedDict())
-        places[address] = _Place(self._digest(password, stored), now + REMEMBERED_FOR, now + KNOWN_FOR)
-        places.move_to_end(address)
-        self._remembered.move_to_end(account)
-        while len(places) > MAX_PLACES:
-            places.popitem(last=False)
-        while len(self._remembered) > MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+    def _store(self, account: Hashable, password: str, stored: Secret, address: str, now: float) -> None:
+        sign_ins = self._cache.setdefault(account, OrderedDict())
+        sign_ins[address] = _SignIn(self._digest(password, stored), now + CACHE_SECONDS, now + KNOWN_SECONDS)
+        sign_ins.move_to_end(address)
+        self._cache.move_to_end(account)
+        while len(sign_ins) > MAX_ADDRESSES:
+            sign_ins.popitem(last=False)
+        while len(self._cache) > MAX_CACHED_ACCOUNTS:
+            self._cache.popitem(last=False)
 
     def _digest(self, password: str, stored: Secret | None) -> bytes:
         hashed = "" if stored is None else stored.reveal()
         secret = f"{hashed}\0{password}".encode("utf-8", "surrogatepass")
         return blake2b(secret, key=self._process_key, digest_size=32).digest()
 
-    async def _off_loop(self, work: Callable[..., T], *arguments: str) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    async def _in_thread(self, function: Callable[..., T], *arguments: str) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread_pool, function, *arguments)
 
 
 def network(address: str) -> str:
-    """Return what is counted as one address: of IPv6 the first 64 bits, as a subscriber has at least so many."""
+    """Return what counts as one address: for IPv6 the /64 network, as a subscriber has at least that many addresses."""
     try:
-        found = ip_address(address.partition("%")[0])
+        parsed = ip_address(address.partition("%")[0])
     except ValueError:
         return address[:MAX_ADDRESS]
-    if isinstance(found, IPv6Address):
-        return f"{IPv6Address(int(found) >> 64 << 64)}/64" if found.ipv4_mapped is None else str(found.ipv4_mapped)
-    return str(found)
+    if isinstance(parsed, IPv6Address):
+        return f"{IPv6Address(int(parsed) >> 64 << 64)}/64" if parsed.ipv4_mapped is None else str(parsed.ipv4_mapped)
+    return str(parsed)

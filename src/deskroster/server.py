@@ -1,4 +1,4 @@
-"""The server: uvicorn around the app on TCP, and around the admin app on its socket, until it is told to stop."""
+"""The server: uvicorn runs the app on TCP, and the admin app on its Unix socket, until a signal stops it."""
 
 import asyncio
 import ipaddress
@@ -21,11 +21,12 @@ from deskroster.app import App
 from deskroster.guards import Guard
 from deskroster.settings import Limits, Settings
 
-_SCRAPERS = 32  # connections to the metrics' own address
-_OTHER_FILES = 128  # kept free for everything but connections
+_METRICS_CONNECTIONS = 32  # at an address for metrics only
+_OTHER_DESCRIPTORS = 128  # file descriptors for everything but connections
+_BACKLOG = 2_048  # connections that wait to be accepted
 
 Ready = Callable[[str], None]
-"""Called with the address of the server when it answers."""
+"""Called with the URL of the server when it accepts connections."""
 
 
 async def run(
@@ -36,53 +37,53 @@ async def run(
     ready: Ready,
     metrics_socket: socket.socket | None = None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or cancellation; what is in flight is finished, within `settings.graceful_seconds`.
+    """Serve until SIGTERM, SIGINT or cancellation. Open requests are finished, within `settings.graceful_seconds`.
 
-    The admin socket is bound by the caller, and so is that of the metrics, if they have an address of their own.
+    The caller binds the admin socket, and the socket for metrics if they have an address of their own.
     Raises CannotListen or BadCertificate.
     """
     for library in ("uvicorn", "asyncio"):
-        app.telemetry.adopt(library)
+        app.telemetry.capture(library)
     tls = _tls(settings)
-    beside = [(_Server(_config(cast("ASGI3Application", admin), settings)), admin_socket)]
+    others = [(_Server(_config(cast("ASGI3Application", admin), settings)), admin_socket)]
     if metrics_socket is not None:
-        beside.append((_metrics_server(app, settings), metrics_socket))
+        others.append((_metrics_server(app, settings), metrics_socket))
     proxies = _Proxies(settings.trusted_proxies)
-    at_once = None if settings.trusted_proxies else app.at_once  # what a proxy forwards is read on the app's way
-    guard = Guard(_within_files(settings.limits), app.refusal, proxies.trust, tls, at_once)
+    at_once = None if settings.trusted_proxies else app.at_once  # only the app reads the forwarded headers of proxies
+    guard = Guard(_within_descriptors(settings.limits), app.refusal, proxies.trust, tls, at_once)
     asgi = cast("ASGI3Application", app)
     public = _Public(
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
         started=lambda: ready(address_of(public_socket, tls is not None)),
-        ending=lambda: _end(beside),
+        stopping=lambda: _stop(others),
     )
-    public_socket = listen(settings.host, settings.port, settings.workers > 1)  # last: from here on it is closed
-    serving = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in beside]
-    answering = asyncio.create_task(public.serve(sockets=[public_socket]))
+    public_socket = listen(settings.host, settings.port, settings.workers > 1)  # last: `public` closes it
+    other_tasks = [asyncio.create_task(server.serve(sockets=[listening])) for server, listening in others]
+    public_task = asyncio.create_task(public.serve(sockets=[public_socket]))
     try:
-        await asyncio.shield(answering)
+        await asyncio.shield(public_task)
     except asyncio.CancelledError:
         public.should_exit = True
-        await answering
+        await public_task
         raise
     finally:
-        _end(beside)
-        await asyncio.gather(*serving)
+        _stop(others)
+        await asyncio.gather(*other_tasks)
 
 
-def _end(servers: "list[tuple[_Server, socket.socket]]") -> None:
+def _stop(servers: "list[tuple[_Server, socket.socket]]") -> None:
     for server, _ in servers:
         server.should_exit = True
 
 
 def _metrics_server(app: App, settings: Settings) -> "_Server":
-    few = replace(settings.limits, connections=_SCRAPERS, connections_per_address=_SCRAPERS)
-    guard = Guard(few, app.refusal, lambda address: False)
+    limits = replace(settings.limits, connections=_METRICS_CONNECTIONS, connections_per_address=_METRICS_CONNECTIONS)
+    guard = Guard(limits, app.refusal, lambda address: False)
     return _Server(_config(cast("ASGI3Application", app.metrics_alone()), settings, http=guard.protocol))
 
 
 class CannotListen(OSError):
-    """The address is in use, or none that this process may listen on."""
+    """The address is in use, is not of this machine, or must not be used by this process."""
 
     def __init__(self, number: int | None, why: str, host: str, port: int) -> None:
         super().__init__(number, why)
@@ -91,11 +92,11 @@ class CannotListen(OSError):
 
 
 class BadCertificate(Exception):
-    """The certificate or its key cannot be read, or is none."""
+    """The certificate or its key cannot be read, or is not valid PEM."""
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to the one beside it."""
+    """A server that handles no signals: the public one does."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -103,17 +104,17 @@ class _Server(uvicorn.Server):
 
 
 class _Public(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None], ending: Callable[[], None]) -> None:
-        """Call `started` when it answers, and `ending` when it takes no further request."""
+    def __init__(self, config: uvicorn.Config, started: Callable[[], None], stopping: Callable[[], None]) -> None:
+        """Call `started` when it accepts connections, and `stopping` when it begins to stop."""
         super().__init__(config)
-        self._tell = started
-        self._ending = ending
+        self._started = started
+        self._stopping = stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave SIGINT ignored where it was: a shell keeps Ctrl-C from what it runs in the background.
+        """Keep SIGINT ignored where it is: a shell does that for what it runs in the background.
 
-        uvicorn would raise the signals that have stopped it once more when it has ended; they are answered by then.
+        At its end uvicorn raises again the signals that stopped it. They are handled by then, so they are cleared.
         """
         ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
         with super().capture_signals():
@@ -124,15 +125,15 @@ class _Public(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._tell()
+        self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()  # of those beside, at the same time: each may take as long
+        self._stopping()  # the others stop at the same time: each may take `graceful_seconds`
         await super().shutdown(sockets)
 
 
 class _Proxies:
-    """The proxies whose forwarded headers are believed."""
+    """The proxies whose forwarded headers are used."""
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self.networks = [ipaddress.ip_network(one, strict=False) for one in trusted]
@@ -145,7 +146,7 @@ class _Proxies:
 
 
 class _BehindProxy:
-    """Believes the forwarded headers of the trusted proxies, and of nobody else."""
+    """Applies the forwarded headers of trusted proxies, and ignores those of other clients."""
 
     def __init__(self, app: ASGI3Application, proxies: _Proxies) -> None:
         self._app = ProxyHeadersMiddleware(app, trusted_hosts=[str(network) for network in proxies.networks])
@@ -179,62 +180,62 @@ def _config(app: ASGI3Application, settings: Settings, http: Any = "httptools", 
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """Return how TLS is spoken. Raises BadCertificate."""
+    """Return the context for TLS; None without a certificate. Raises BadCertificate."""
     if settings.tls_certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as error:  # SSLError is one
+    except OSError as error:  # SSLError is a subclass
         raise BadCertificate(error.strerror or str(error)) from None
     return context
 
 
-def _within_files(limits: Limits) -> Limits:
-    """Allow this process as many files as there may be connections, or no more connections than it may have files."""
-    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = limits.connections + _OTHER_FILES
+def _within_descriptors(limits: Limits) -> Limits:
+    """Raise RLIMIT_NOFILE to what all connections need; where it cannot be that high, lower the limits instead."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.connections + _OTHER_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, most))
-    room = limits.connections if soft == resource.RLIM_INFINITY else max(1, soft - _OTHER_FILES)
-    if room >= limits.connections:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    possible = limits.connections if soft == resource.RLIM_INFINITY else max(1, soft - _OTHER_DESCRIPTORS)
+    if possible >= limits.connections:
         return limits
     share = limits.connections_per_address / limits.connections
-    return replace(limits, connections=room, connections_per_address=max(1, int(room * share)))
+    return replace(limits, connections=possible, connections_per_address=max(1, int(possible * share)))
 
 
 @contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
-    """Keep an address for servers that share it; give its port. Nothing listens on it here. Raises CannotListen."""
-    with _refused(host, port), _bound(host, port, reuse_port=False) as free:
-        port = free.getsockname()[1]  # it is nobody's
-    with socket.socket(_family(host)) as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if taken.family == socket.AF_INET6:
-            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not _takes_both(host))
+    """Bind an address for servers that will share it, and yield its port; do not listen. Raises CannotListen."""
+    with _refused(host, port), _listening(host, port, reuse_port=False) as free:
+        port = free.getsockname()[1]  # no other process listens there
+    with socket.socket(_family(host)) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if bound.family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not _is_dual_stack(host))
         with _refused(host, port):
-            taken.bind((host, port))
+            bound.bind((host, port))
         yield port
 
 
 def listen(host: str, port: int, with_others: bool) -> socket.socket:
-    """Listen on an address, which other processes may share. Raises CannotListen."""
+    """Listen on an address, which other processes may share (SO_REUSEPORT). Raises CannotListen."""
     with _refused(host, port):
-        listening = _bound(host, port, reuse_port=with_others)
+        listening = _listening(host, port, reuse_port=with_others)
     listening.setblocking(False)
     return listening
 
 
-def _bound(host: str, port: int, reuse_port: bool) -> socket.socket:
+def _listening(host: str, port: int, reuse_port: bool) -> socket.socket:
     return socket.create_server(
-        (host, port), family=_family(host), backlog=2_048, reuse_port=reuse_port, dualstack_ipv6=_takes_both(host)
+        (host, port), family=_family(host), backlog=_BACKLOG, reuse_port=reuse_port, dualstack_ipv6=_is_dual_stack(host)
     )
 
 
-def _takes_both(host: str) -> bool:
-    """Tell whether IPv4 is to be served by the same socket: it is where every address of IPv6 is."""
+def _is_dual_stack(host: str) -> bool:
+    """Return whether one socket serves IPv6 and IPv4: it does for `::`, where the system can."""
     if ":" not in host or not socket.has_dualstack_ipv6():
         return False
     try:
@@ -257,7 +258,7 @@ def _refused(host: str, port: int) -> Iterator[None]:
 
 
 def address_of(listening: socket.socket, secure: bool = False) -> str:
-    """Return the URL that a socket listens at."""
+    """Return the URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     return f"{'https' if secure else 'http'}://{shown}:{port}"

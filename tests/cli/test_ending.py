@@ -14,7 +14,7 @@ from deskroster.app import opened
 from deskroster.cli import serving
 from deskroster.cli.opening import installation_of
 from deskroster.settings import Settings
-from deskroster.telemetry import Shared, Telemetry
+from deskroster.telemetry import SharedCounts, Telemetry
 from tests.cli.program import PATIENCE, environment
 
 pytestmark = pytest.mark.once
@@ -123,7 +123,7 @@ def tasks_while_saving(settings, telemetry):
 
 def test_only_a_server_of_several_workers_saves_its_counts_for_others(tmp_path):
     shared = Telemetry()
-    shared.share(Shared(2), 0)
+    shared.share(SharedCounts(2), 0)
 
     assert 0 == tasks_while_saving(Settings(data=tmp_path), Telemetry())
     assert 1 == tasks_while_saving(Settings(data=tmp_path, worker=0), shared)

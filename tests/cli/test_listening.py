@@ -89,7 +89,7 @@ def test_an_address_is_kept_for_several_processes_that_take_both(host):
 
 @needs_ipv6
 def test_control_a_socket_for_ipv6_alone_is_noticed(monkeypatch):
-    monkeypatch.setattr(server, "_takes_both", lambda host: False)
+    monkeypatch.setattr(server, "_is_dual_stack", lambda host: False)
     with server.listen("::", 0, False) as listening, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", listening.getsockname()[1]))
 

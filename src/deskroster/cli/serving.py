@@ -28,7 +28,7 @@ from deskroster.core.problems import Refusal
 from deskroster.ledger import FolderInUse, location
 from deskroster.ledger.files.folder_lock import lock
 from deskroster.settings import Settings
-from deskroster.telemetry import STDERR, Shared, Telemetry
+from deskroster.telemetry import STDERR, SharedCounts, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor
 from deskroster.telemetry.stderr import logged
 
@@ -83,7 +83,7 @@ def serve_companies(settings: Settings, prepare: Prepare[list[str]], show: Show)
         return
     with _locked_folder(settings) as admin, _reserved_ports(settings) as reserved:
         shutil.rmtree(settings.data / METRICS, ignore_errors=True)  # of an earlier version
-        shared = Shared(settings.workers)
+        shared = SharedCounts(settings.workers)
 
         def start(number: int, on_ready: OnReady) -> None:
             def ready(at: Addresses, labels: list[str]) -> str:
@@ -139,7 +139,7 @@ def _serve_in_process(
     prepare: Prepare[T],
     ready: Ready[T],
     admin: socket.socket | None,
-    shared: Shared | None = None,
+    shared: SharedCounts | None = None,
 ) -> None:
     """Serve in this process. It may just have been forked, so its threads, log and event loop are created here."""
     gc.set_threshold(_GC_THRESHOLD)

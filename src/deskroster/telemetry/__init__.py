@@ -1,4 +1,4 @@
-"""Logs without secrets, and metrics. Neither can delay, change or end an answer."""
+"""Logs without secrets, and metrics. Neither can delay or change an answer, or make it fail."""
 
 import logging
 import re
@@ -11,22 +11,22 @@ import msgspec
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from deskroster.telemetry.counts import Counts, Shared
+from deskroster.telemetry.counts import Counts, SharedCounts
 from deskroster.telemetry.lines import FLUSH_SECONDS, Lines, to_descriptor, to_stream
 
-__all__ = ["METRICS_MEDIA", "STDERR", "Shared", "Telemetry"]
+__all__ = ["METRICS_MEDIA", "STDERR", "SharedCounts", "Telemetry"]
 
-STDERR = 2  # the descriptor
+STDERR = 2  # the file descriptor
 METRICS_MEDIA = "text/plain; version=0.0.4; charset=utf-8"
-_PART = re.compile(r"[A-Za-z0-9_.,-]{0,24}")  # of a path; a token or a signature is longer
-_LONGEST_VALUE = 32_768  # characters of a value in a line: an exception may show a statement with all that it writes
+_SEGMENT = re.compile(r"[A-Za-z0-9_.,-]{0,24}")  # of a path; tokens and signatures are longer
+_MAX_VALUE = 32_768  # characters of a value in a line: an exception may contain a statement with all its parameters
 
 
 class Telemetry:
-    """What the server tells its operator. Query strings, headers and bodies never get here: they hold secrets."""
+    """Log and metrics of a process. It takes no query strings, headers or bodies: they contain secrets."""
 
     def __init__(self, *, log_requests: bool = False, stream: TextIO | int | None = None) -> None:
-        """`stream` is where the log goes: a text stream or a descriptor; without, standard error as it is now."""
+        """Log to `stream`: a text stream or a file descriptor; None is the current `sys.stderr`."""
         self._log_requests = log_requests
         if isinstance(stream, int):
             self._lines = Lines(to_descriptor(stream))
@@ -45,48 +45,48 @@ class Telemetry:
         """Count an answer and the time it took, and log it if requests are logged."""
         self._counts.count(dialect, status, seconds)
         if self._log_requests:
-            line = _Answered(dialect, method, _shown(path), status, seconds, timestamp=datetime.now(UTC))
+            line = _Answered(dialect, method, _masked(path), status, seconds, timestamp=datetime.now(UTC))
             self._lines.put(msgspec.json.format(msgspec.json.encode(line), indent=0))
 
-    def adopt(self, logger: str) -> None:
-        """Log what a library tells the logging module from warnings on."""
-        adopted = logging.getLogger(logger)
-        adopted.handlers = [Forwarding(self.log.warning)]
-        adopted.propagate = False
+    def capture(self, logger: str) -> None:
+        """Log what a library logs through the `logging` module, at level WARNING and above."""
+        captured = logging.getLogger(logger)
+        captured.handlers = [Forwarding(self.log.warning)]
+        captured.propagate = False
 
     def incident(self, id: str, error: Exception, dialect: str, method: str, path: str) -> None:
-        """Log what failed that should not, under the id that the caller is told."""
-        self.log.error("incident", exc_info=error, incident=id, dialect=dialect, method=method, path=_shown(path))
+        """Log an unexpected exception, under the id that is in the answer."""
+        self.log.error("incident", exc_info=error, incident=id, dialect=dialect, method=method, path=_masked(path))
 
-    def share(self, shared: Shared, worker: int) -> None:
-        """Have what the other workers count among the metrics, and go on where a worker of this number has ended."""
+    def share(self, shared: SharedCounts, worker: int) -> None:
+        """Add the counts of the other workers to the metrics; go on from those of an earlier worker of this number."""
         self._counts.share(shared, worker)
 
     def save(self) -> None:
-        """Let the other workers know what was counted here."""
+        """Write the counts of this process where the other workers read them."""
         self._counts.save()
 
     def metrics(self) -> bytes:
         """Return all metrics in the Prometheus text format."""
-        self.save()  # what is shown is told: else another worker, or a successor, shows less, which reads as a restart
+        self.save()  # else another worker would show lower counts than this one, and they would look like a restart
         return generate_latest(self.registry)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until what was logged is written or dropped; False if that takes longer."""
+        """Wait until what was logged is written or dropped. Return False on timeout."""
         return self._lines.flush(seconds)
 
     def close(self) -> None:
-        """Write what is yet to be written, for a second at most. What is logged later is dropped."""
+        """Flush, for at most FLUSH_SECONDS. What is logged later is dropped."""
         self._lines.close()
 
 
-def _shown(path: str) -> str:
-    """Return a path without what is no part of any path of ours: a client may have joined its signature to it."""
-    return "/".join(part if _PART.fullmatch(part) else "…" for part in path.split("/"))
+def _masked(path: str) -> str:
+    """Return a path without the segments that none of our paths can have: a client may have put its signature there."""
+    return "/".join(segment if _SEGMENT.fullmatch(segment) else "…" for segment in path.split("/"))
 
 
 class _Answered(msgspec.Struct):
-    """The line of a request, encoded by itself: it is the only one that there are many of."""
+    """The line of a request. It is encoded by msgspec, without structlog, as there are many of them."""
 
     dialect: str
     method: str
@@ -99,7 +99,7 @@ class _Answered(msgspec.Struct):
 
 
 class _Levels:
-    """What structlog hands finished lines to."""
+    """The logger that structlog calls with encoded lines."""
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
         self.info = self.warning = self.error = self.critical = put
@@ -115,30 +115,30 @@ _PROCESSORS: tuple[structlog.types.Processor, ...] = (
 
 
 def _line(logger: Any, method: str, event: structlog.types.EventDict) -> bytes:
-    """Return an event as a line of JSON, whatever is in it."""
+    """Return an event as a line of JSON. Never raises."""
     try:
-        made: Any = event
+        processed: Any = event
         for process in _PROCESSORS:
-            made = process(logger, method, made)
-        return str(made).encode("utf-8", "backslashreplace")  # a path may hold what is no Unicode
-    except Exception:  # noqa: BLE001 - who logs must not fail because of what is logged
+            processed = process(logger, method, processed)
+        return str(processed).encode("utf-8", "backslashreplace")  # a path may contain lone surrogates
+    except Exception:  # noqa: BLE001 - a value that cannot be encoded must not make the caller fail
         return b'{"event": "a line that cannot be written as JSON", "level": "%b"}' % method.encode()
 
 
 def _cut(value: Any) -> Any:
-    return f"{value[:_LONGEST_VALUE]}…" if isinstance(value, str) and len(value) > _LONGEST_VALUE else value
+    return f"{value[:_MAX_VALUE]}…" if isinstance(value, str) and len(value) > _MAX_VALUE else value
 
 
 class Forwarding(logging.Handler):
-    """Hands what the logging module is told on, from warnings on."""
+    """Passes on the records of the `logging` module, at level WARNING and above."""
 
-    def __init__(self, tell: Callable[..., object]) -> None:
+    def __init__(self, log: Callable[..., object]) -> None:
         super().__init__(logging.WARNING)
-        self._tell = tell
+        self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = record.getMessage()
-        except Exception:  # noqa: BLE001 - arguments that do not fit the message are the library's mistake
+        except Exception:  # noqa: BLE001 - the arguments do not fit the format: an error of the library
             text = str(record.msg)
-        self._tell(text, logger=record.name, exc_info=record.exc_info)
+        self._log(text, logger=record.name, exc_info=record.exc_info)

@@ -1,4 +1,4 @@
-"""Standard error of a process that serves: what Python and libraries would write there themselves is logged instead."""
+"""Standard error of a server process: what Python and libraries write there is logged instead."""
 
 import io
 import logging
@@ -9,21 +9,21 @@ from contextlib import contextmanager
 
 from deskroster.telemetry import STDERR, Forwarding, Telemetry
 
-_LONGEST_REST = 65_536  # characters without a line break that are kept
+_MAX_LINE = 65_536  # characters; a longer line is logged in parts
 
 
 @contextmanager
 def logged(telemetry: Telemetry) -> Iterator[None]:
-    """Log warnings, what libraries tell the logging module, what nobody catches, and any other text for `sys.stderr`.
+    """Log warnings, records of the `logging` module, uncaught exceptions, and any other text for `sys.stderr`.
 
-    For a process that is Deskroster's own: all of these belong to the whole process.
+    These are settings of the whole process, so this is not for a process that embeds Deskroster.
     """
     root = logging.getLogger()
     before = root.handlers, sys.stderr, sys.unraisablehook, threading.excepthook
     root.handlers = [Forwarding(telemetry.log.warning)]
     sys.stderr = stderr = _Stderr(telemetry)
-    sys.unraisablehook = lambda lost: _uncaught(telemetry, lost.exc_value, lost.err_msg)
-    threading.excepthook = lambda lost: _uncaught(telemetry, lost.exc_value, "in a thread")
+    sys.unraisablehook = lambda caught: _uncaught(telemetry, caught.exc_value, caught.err_msg)
+    threading.excepthook = lambda caught: _uncaught(telemetry, caught.exc_value, "in a thread")
     logging.captureWarnings(True)
     try:
         yield
@@ -34,24 +34,24 @@ def logged(telemetry: Telemetry) -> Iterator[None]:
 
 
 def _uncaught(telemetry: Telemetry, error: BaseException | None, where: str | None) -> None:
-    if not isinstance(error, SystemExit):  # which ends a thread in good order
+    if not isinstance(error, SystemExit):  # it ends a thread without an error
         telemetry.log.error("uncaught", where=where, exc_info=error)
 
 
 class _Stderr(io.TextIOBase):
-    """In the place of `sys.stderr`: each line becomes an event."""
+    """Replaces `sys.stderr`: each line becomes an event in the log."""
 
     encoding = "utf-8"
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._lock = threading.RLock()  # re-entrant: a signal handler may write in the midst of it
+        self._lock = threading.RLock()  # re-entrant: a signal handler may write during `write`
         self._rest = ""
 
     def write(self, text: str) -> int:
         with self._lock:
             *lines, self._rest = (self._rest + text).split("\n")
-            if len(self._rest) > _LONGEST_REST:
+            if len(self._rest) > _MAX_LINE:
                 lines, self._rest = [*lines, self._rest], ""
         for line in lines:
             if line:
@@ -59,7 +59,7 @@ class _Stderr(io.TextIOBase):
         return len(text)
 
     def finish(self) -> None:
-        """Log what was written without a line break at its end."""
+        """Log the last line, if it has no line break."""
         self.write("\n")
 
     def writable(self) -> bool:

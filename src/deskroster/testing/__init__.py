@@ -1,12 +1,12 @@
-"""For the tests of programs that talk to Deskroster: the real server for as long as a test lasts, and signing clients.
+"""For the tests of programs that call Deskroster: the real server for the duration of a test, and signing clients.
 
     with Emulator() as deskroster:
         assert 1000 == deskroster.udesk.get("/user_groups").json()["code"]
 
 In pytest, `pytest_plugins = ["deskroster.testing"]` gives the fixture `deskroster`: an emulator with an empty company.
 
-It runs in the process of somebody's tests: their frozen or moved time is its time as well, their mocks of httpx2 do not
-reach its clients, and it leaves nothing behind, neither when a start fails nor when it ends.
+The server runs in a thread of the test process. Time that a test freezes or moves is also its time. Mocks of httpx2 do
+not affect its clients. It cleans up after itself, also when its start fails.
 """
 
 import asyncio
@@ -67,13 +67,13 @@ __all__ = [
     "time_of_test",
 ]
 
-START_SECONDS = 60  # that a start may take
+START_SECONDS = 60
 STOP_SECONDS = 60
-_LOGGERS = ("uvicorn", "asyncio")  # of the process, which a server takes over
+_LOGGERS = ("uvicorn", "asyncio")  # loggers of the process that a server reconfigures
 
 
 class _Running(NamedTuple):
-    """A server in its thread."""
+    """The server that runs in the thread."""
 
     url: str
     accounts: demo.Accounts
@@ -81,10 +81,10 @@ class _Running(NamedTuple):
 
 
 class Emulator:
-    """The real server on 127.0.0.1 with the company of `deskroster demo`, from `with` to the end of its block.
+    """A context manager that runs the real server on 127.0.0.1, with the company of `deskroster demo`.
 
-    `empty` is a company with one administrator, one position and one role (id 1 each). `data` is a folder that is kept,
-    as text or as a path; without it a temporary one is removed at the end. `clock` is the server's and the clients'.
+    `empty`: a company with one administrator, one position and one role (id 1 each). `data`: the path of a data folder,
+    which is not removed at the end; without it a temporary one is. `clock`: for the server and the clients.
     """
 
     def __init__(
@@ -95,57 +95,57 @@ class Emulator:
         self.admin: Account
         self.agent: Account | None = None
         self._empty = empty
-        self._kept = None if data is None else Path(data).absolute()
+        self._own_folder = None if data is None else Path(data).absolute()
         self._clients: dict[Account, Clients] = {}
         self._thread: threading.Thread
         self._running: _Running
-        self._end: Callable[[], object] = lambda: None  # tells the server to stop
+        self._request_stop: Callable[[], object] = lambda: None
 
     def __enter__(self) -> "Emulator":
-        known = self._kept is not None and self._kept.exists()
-        self._data = self._kept or Path(tempfile.mkdtemp(prefix="deskroster-"))
+        existed = self._own_folder is not None and self._own_folder.exists()
+        self._data = self._own_folder or Path(tempfile.mkdtemp(prefix="deskroster-"))
         try:
             self._start()
         except BaseException:
-            self._leave(keep=known)
+            self._clean_up(keep=existed)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave(keep=self._kept is not None)
+        self._clean_up(keep=self._own_folder is not None)
 
-    def _leave(self, keep: bool) -> None:
-        """End all that was begun. Raises RuntimeError if the server does not end; its data is then left."""
+    def _clean_up(self, keep: bool) -> None:
+        """Close the clients, stop the server and remove its folder. Raises RuntimeError if it does not stop in time."""
         for clients in self._clients.values():
             clients.close()
         self._clients.clear()
         try:
             self._stop()
         finally:
-            gc.unfreeze()  # a server keeps what it has loaded, and all else there was, from the collector
+            gc.unfreeze()  # a server freezes what it has loaded, and with it all objects of the process
         if not keep:
             shutil.rmtree(self._data, ignore_errors=True)
 
     @property
     def udesk(self) -> httpx2.Client:
-        """The Udesk Open API, signed by the administrator."""
+        """A client of the Udesk Open API, signing as the administrator."""
         return self.of(self.admin).udesk
 
     @property
     def kf5(self) -> httpx2.Client:
-        """KF5, with the administrator's token."""
+        """A client of KF5, with the administrator's token."""
         return self.of(self.admin).kf5
 
     @property
     def servicego(self) -> httpx2.Client:
-        """ServiceGo, signed by the administrator."""
+        """A client of ServiceGo, signing as the administrator."""
         return self.of(self.admin).servicego
 
     @property
     def own(self) -> httpx2.Client:
-        """Our own API, with the administrator's key."""
+        """A client of Deskroster's own API, with the administrator's key."""
         return self.of(self.admin).own
 
     if not TYPE_CHECKING:  # which would take a misspelt name for a dialect
@@ -165,12 +165,12 @@ class Emulator:
         return clients
 
     def restart(self) -> None:
-        """Stop the server in good order and start it again, on the same data and port."""
+        """Stop the server gracefully and start it again, on the same data and port."""
         self._stop()
         self._start()
 
     def _settings(self, port: int) -> Settings:
-        return Settings(data=self._data, database="", port=port)  # never the database that the environment names
+        return Settings(data=self._data, database="", port=port)  # "": never the database in `DESKROSTER_DATABASE`
 
     async def _prepare(self, installation: OpenInstallation) -> demo.Accounts:
         return await demo.prepared(installation, self._empty, uuid4().hex)
@@ -186,8 +186,8 @@ class Emulator:
         self.agent = _account(accounts.agent) if accounts.agent else None
 
     def _stop(self) -> None:
-        with suppress(RuntimeError):  # its loop is closed: it has ended by itself
-            self._end()
+        with suppress(RuntimeError):  # its event loop is closed: it has stopped already
+            self._request_stop()
         if self._thread.ident is not None:
             self._thread.join(STOP_SECONDS)
             if self._thread.is_alive():
@@ -196,7 +196,7 @@ class Emulator:
     def _run(self, started: Future[_Running]) -> None:
         try:
             with (
-                _loggers_kept(),
+                _restored_loggers(),
                 asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
                 suppress(asyncio.CancelledError),
             ):
@@ -210,7 +210,7 @@ class Emulator:
         settings = self._settings(urlsplit(self.url).port or 0)
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        self._end = lambda: loop.call_soon_threadsafe(task.cancel)
+        self._request_stop = lambda: loop.call_soon_threadsafe(task.cancel)
         with closing(Telemetry()) as telemetry:
             await self._serve_logged(started, settings, telemetry)
 
@@ -230,8 +230,8 @@ class Emulator:
 
 
 @contextmanager
-def _loggers_kept() -> Iterator[None]:
-    """Have the loggers of the process afterwards as they were before."""
+def _restored_loggers() -> Iterator[None]:
+    """Restore the loggers of the process at the end."""
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger.handlers, logger.propagate, logger.level, logger.disabled) for logger in loggers]
     try:
@@ -243,7 +243,7 @@ def _loggers_kept() -> Iterator[None]:
 
 
 def _account(known: demo.Account) -> Account:
-    """Return an account of the demo; what was changed since in a folder that is kept is empty."""
+    """Return an account of the demo. Password and token are empty where they were changed in a folder that existed."""
     return Account(id=known.id, email=known.email, password=known.password or "", token=known.token or "")
 
 
@@ -255,6 +255,6 @@ else:
 
     @pytest.fixture
     def deskroster() -> Iterator[Emulator]:
-        """Give the server with a company of one administrator."""
+        """Yield an emulator with an empty company."""
         with Emulator(empty=True) as emulator:
             yield emulator

@@ -228,13 +228,13 @@ def test_a_secret_is_right_when_the_comparison_in_constant_time_says_so(desk, wa
 def test_a_remembered_password_is_right_when_the_comparison_in_constant_time_says_so(desk, monkeypatch):
     right = read("kf5 password", KNOWN, KNOWN.password, desk.clock)
     verified = []
-    whole = desk.app.passwords._verified
+    whole = desk.app.passwords._verify_hash
 
     async def counted(*arguments):
         verified.append(arguments)
         return await whole(*arguments)
 
-    monkeypatch.setattr(desk.app.passwords, "_verified", counted)
+    monkeypatch.setattr(desk.app.passwords, "_verify_hash", counted)
     assert 200 == desk.run(take(desk, right))[1]
     assert 200 == desk.run(take(desk, right))[1]
     assert 1 == len(verified)

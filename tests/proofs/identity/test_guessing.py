@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from deskroster.passwords import AT_ONCE, MAX_FAILURES, WINDOW, Passwords, TooManyGuesses
+from deskroster.passwords import MAX_FAILURES, MAX_HASHES, WINDOW, Passwords, TooManyGuesses
 from deskroster.testing import KF5Password, KF5Token
 from tests.answers import check
 from tests.contracts import CONTRACTS
@@ -64,7 +64,7 @@ def watched_desk(tmp_path, monkeypatch):
 def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk):
     wait = hash_many(watched_desk)
 
-    assert 2 == AT_ONCE == Watched.most
+    assert 2 == MAX_HASHES == Watched.most
     assert threading.get_ident() not in Watched.threads
     assert wait < LONGEST
 
@@ -73,15 +73,15 @@ def test_at_most_two_passwords_are_hashed_at_once_and_off_the_loop(watched_desk)
 def test_control_hashing_in_more_threads_or_on_the_loop_is_noticed(watched_desk, monkeypatch):
     passwords = watched_desk.app.passwords
     with ThreadPoolExecutor(8) as crowd, monkeypatch.context() as patch:
-        patch.setattr(passwords, "_threads", crowd)
-        patch.setattr(passwords, "_turns", asyncio.Semaphore(8))
+        patch.setattr(passwords, "_thread_pool", crowd)
+        patch.setattr(passwords, "_semaphore", asyncio.Semaphore(8))
         hash_many(watched_desk)
         assert Watched.most > 2
 
     async def on_the_loop(work, *arguments):
         return work(*arguments)
 
-    monkeypatch.setattr(passwords, "_off_loop", on_the_loop)
+    monkeypatch.setattr(passwords, "_in_thread", on_the_loop)
     wait = hash_many(watched_desk)
 
     assert threading.get_ident() in Watched.threads
@@ -195,13 +195,13 @@ def test_wrong_tokens_are_counted_apart_from_passwords(desk, dialect, address):
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_guesses_all_at_once_are_slowed_too(desk, dialect):
-    assert judged_of_sixty(desk, dialect) <= MAX_FAILURES + AT_ONCE - 1
+    assert judged_of_sixty(desk, dialect) <= MAX_FAILURES + MAX_HASHES - 1
 
 
 def test_control_a_limit_that_looks_only_before_the_wait_is_noticed(desk, monkeypatch):
-    monkeypatch.setattr(desk.app.passwords, "_turns", asyncio.Semaphore(1_000))
+    monkeypatch.setattr(desk.app.passwords, "_semaphore", asyncio.Semaphore(1_000))
 
-    assert judged_of_sixty(desk, "kf5") > MAX_FAILURES + AT_ONCE - 1
+    assert judged_of_sixty(desk, "kf5") > MAX_FAILURES + MAX_HASHES - 1
 
 
 def judged_of_sixty(desk, dialect) -> int:
@@ -246,7 +246,7 @@ def test_control_a_limit_before_what_is_remembered_is_noticed(desk, monkeypatch)
     whole = Passwords.verify
 
     async def strict(passwords, account, password, stored, address, now):
-        passwords._slow_down(account, address, now)
+        passwords._check_rate(account, address, now)
         return await whole(passwords, account, password, stored, address, now)
 
     monkeypatch.setattr(Passwords, "verify", strict)
@@ -259,23 +259,23 @@ def test_control_a_limit_before_what_is_remembered_is_noticed(desk, monkeypatch)
 
 
 def test_one_address_cannot_make_the_counts_of_others_forgotten(desk, monkeypatch):
-    monkeypatch.setattr("deskroster.passwords.MAX_COUNTED", 100)
+    monkeypatch.setattr("deskroster.passwords.MAX_COUNTERS", 100)
 
     assert slowed_after_a_flood(desk)
 
 
 def test_control_counting_every_account_of_one_address_is_noticed(desk, monkeypatch):
-    monkeypatch.setattr("deskroster.passwords.MAX_COUNTED", 100)
+    monkeypatch.setattr("deskroster.passwords.MAX_COUNTERS", 100)
 
     def slow_down(passwords, account, address, now):
-        if seconds := passwords._waits(account, now):
+        if seconds := passwords._seconds_to_wait(account, now):
             raise TooManyGuesses(seconds)
 
     def failed(passwords, account, address, now):
         for key in (account, ("address", address)):
             passwords._count(key, now)
 
-    monkeypatch.setattr(Passwords, "_slow_down", slow_down)
+    monkeypatch.setattr(Passwords, "_check_rate", slow_down)
     monkeypatch.setattr(Passwords, "failed", failed)
 
     assert not slowed_after_a_flood(desk)

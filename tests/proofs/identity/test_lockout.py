@@ -7,7 +7,7 @@ import pytest
 
 from deskroster.core.problems import Unauthenticated
 from deskroster.desk import Desk
-from deskroster.passwords import KNOWN_FOR, MAX_FAILURES, MAX_MISSES, MAX_PLACES, REMEMBERED_FOR, network
+from deskroster.passwords import CACHE_SECONDS, KNOWN_SECONDS, MAX_ADDRESSES, MAX_FAILURES, MAX_MISSES, network
 from tests.answers import check
 from tests.contracts import CONTRACTS
 from tests.proofs.identity import guarded
@@ -101,7 +101,7 @@ def test_control_tokens_that_are_counted_with_passwords_are_noticed(desk, monkey
 
 @pytest.mark.parametrize("tried", WRONG_PASSWORDS)
 def test_control_a_known_address_that_expires_after_five_minutes_is_noticed(desk, tried, monkeypatch):
-    monkeypatch.setattr("deskroster.passwords.KNOWN_FOR", REMEMBERED_FOR)
+    monkeypatch.setattr("deskroster.passwords.KNOWN_SECONDS", CACHE_SECONDS)
     check("kf5", kf5(desk, HOME), "ok")
 
     refused = besieged(desk, tried, TWO, 7)
@@ -155,7 +155,7 @@ def test_a_changed_password_and_a_disabled_agent_keep_no_way_in(desk):
 
 def test_a_known_address_expires_after_eight_days(desk):
     check("kf5", kf5(desk, HOME), "ok")
-    for later, outcome in ((KNOWN_FOR - 120, "ok"), (KNOWN_FOR, "toomany")):
+    for later, outcome in ((KNOWN_SECONDS - 120, "ok"), (KNOWN_SECONDS, "toomany")):
         desk.clock.now += later
         for address in MANY[:MAX_FAILURES]:
             kf5(desk, address, WRONG)
@@ -164,12 +164,12 @@ def test_a_known_address_expires_after_eight_days(desk):
 
 def test_an_account_keeps_a_way_in_from_so_many_addresses_and_takes_none_from_others(desk):
     check("kf5", kf5(desk, HOME), "ok")
-    for address in MANY[: 2 * MAX_PLACES]:
+    for address in MANY[: 2 * MAX_ADDRESSES]:
         check("kf5", kf5(desk, address), "ok")
 
-    (places,) = desk.app.passwords._remembered.values()
+    (sign_ins,) = desk.app.passwords._cache.values()
 
-    assert MAX_PLACES == len(places)
+    assert MAX_ADDRESSES == len(sign_ins)
 
 
 @pytest.mark.parametrize(
