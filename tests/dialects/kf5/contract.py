@@ -1,6 +1,6 @@
 """What the suites need to know of KF5."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -15,9 +15,6 @@ from tests.dialects.kf5.agreement import AGREEMENT
 from tests.dialects.kf5.durability import LOOKS, writes
 from tests.pages import AT
 from tests.world import AGENT, new_email
-
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
 
 ID = AGENT.id
 NEW_USER = {"user": {"name": "新", "email": "new@test.cn"}}
@@ -110,12 +107,6 @@ PAGE = Page(
 )
 
 
-def worst() -> "dict[str, list[Case]]":
-    from tests.dialects.kf5 import cost  # large, and for one proof
-
-    return cost.WORST
-
-
 CONTRACT = Contract(
     none_of={
         "flat": "what is created stands inside an object in the body",
@@ -154,7 +145,6 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((kf5.auth, "_owner"),),
     day=identity.day,
-    worst=worst,
     pieces=(
         ("group", shapes.group_piece), ("profile_record", shapes.fields_piece), ("agent", shapes.user_piece),
     ),
