@@ -229,7 +229,9 @@ class Contract(Struct, frozen=True, kw_only=True):
     strict_mobiles: tuple[Place, ...]  # where they must look like one
     loose_mobiles: tuple[Place, ...]  # where they are any line of text
     id_lists: tuple[IdList, ...]
-    flat: tuple[tuple[str, Kind], ...]  # creates that read `name` at the top of the body, and what they create
+    top_level_names: tuple[
+        tuple[str, Kind], ...
+    ]  # creates that read `name` at the top of the body, and what they create
     moments: tuple[str, ...] = ()  # fields of bodies that hold a moment
 
     # who asks

@@ -36,7 +36,7 @@ def test_a_printed_curl_is_accepted_in_every_form_and_each_time_that_it_is_run(e
 
 
 @pytest.mark.parametrize(("dialect", "form"), FORMS)
-def test_what_a_form_proves_has_no_token_in_it_but_as_a_password(dialect, form):
+def test_a_proof_never_sends_the_token_as_a_parameter(dialect, form):
     proof = CONTRACTS[dialect].forms[form].prove("a@b.cn", "the-token", 1_700_000_000, "n")
 
     assert "the-token" not in proof.parameters.values()

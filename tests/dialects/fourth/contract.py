@@ -87,7 +87,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=(),
     id_lists=(IdList("POST", "/teams", lambda ids: {"name": "x", "people": ids}),),
-    flat=(("/teams", "group"),),
+    top_level_names=(("/teams", "group"),),
     forms={"token": Basic(suffix=PROGRAM)},
     log_in=LogIn(name="password", by=Basic()),
     page=Page(

@@ -109,7 +109,7 @@ PAGE = Page(
 
 CONTRACT = Contract(
     none_of={
-        "flat": "what is created stands inside an object in the body",
+        "top_level_names": "what is created stands inside an object in the body",
         "strict_mobiles": "a phone is any line of text",
     },
     calls=CALLS,
@@ -129,7 +129,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "phone"),
     id_lists=ID_LISTS,
-    flat=(),
+    top_level_names=(),
     forms={"token": Basic(suffix="/token")},
     log_in=LogIn(name="password", by=Basic()),
     page=PAGE,

@@ -149,7 +149,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "cellphone"),
     id_lists=ID_LISTS,
-    flat=(("/user_groups", "group"), ("/departments", "department")),
+    top_level_names=(("/user_groups", "group"), ("/departments", "department")),
     forms=udesk.FORMS,
     log_in=LogIn(
         name="log_in",
