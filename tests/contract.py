@@ -1,7 +1,8 @@
 """What a dialect brings to the suites that run over all dialects: the types. `tests/contracts.py` finds the values.
 
 A dialect fills them in `tests/dialects/<name>/contract.py` as `CONTRACT`. A field without a default has to be filled;
-what a dialect has none of is empty and stands in `none_of`, with the reason.
+what a dialect has none of is empty and stands in `none_of`, with the reason. Beside it stand `transcripts`, if there is
+a vendor's page, and `cost.py` with `WORST`: for each route the calls that cost most.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +21,6 @@ from deskroster.testing import Account
 if TYPE_CHECKING:
     from tests.proofs.durability.world import Look, Write
     from tests.proofs.identity.life import Life
-    from tests.proofs.load.cases import Case
 
 Level = Literal["anyone", "agent", "reader", "admin"]
 """Who at least: anyone unsigned; an agent; an administrator, if only with a read-only key; or one who may write."""
@@ -229,7 +229,9 @@ class Contract(Struct, frozen=True, kw_only=True):
     strict_mobiles: tuple[Place, ...]  # where they must look like one
     loose_mobiles: tuple[Place, ...]  # where they are any line of text
     id_lists: tuple[IdList, ...]
-    flat: tuple[tuple[str, Kind], ...]  # creates that read `name` at the top of the body, and what they create
+    top_level_names: tuple[
+        tuple[str, Kind], ...
+    ]  # creates that read `name` at the top of the body, and what they create
     moments: tuple[str, ...] = ()  # fields of bodies that hold a moment
 
     # who asks
@@ -255,7 +257,6 @@ class Contract(Struct, frozen=True, kw_only=True):
     day: "Callable[[Life, Account], None] | None"  # its calls that make, change or show secrets
 
     # cost, and durability
-    worst: "Mapping[str, list[Case]]"  # by route: the calls that cost most
     pieces: tuple[tuple[Kind, Shape], ...]  # what it holds encoded
     crowds: Callable[[int], str] | None  # the list of groups with their members: a page of 100, the last of so many
     writer: "Callable[[str, int, int, list[int], list[int]], dict[str, Write]] | None"

@@ -57,6 +57,8 @@ def lacks(dialect: Dialect, contract: Contract) -> Iterator[str]:
         yield "the name that `named` creates, among its `texts`"
     if contract.page and not transcripts_of(dialect):
         yield "transcripts/*.http in the same folder, for the company of its `page`"
+    if not (HERE / dialect.name / "cost.py").exists():
+        yield "cost.py in the same folder, with the calls that cost most"
 
 
 def of_route(route: Route) -> str:

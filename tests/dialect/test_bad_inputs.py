@@ -232,7 +232,7 @@ def test_a_body_is_judged_by_its_form_before_anything_in_it(quiet_desk, dialect,
 TAKES_A_NAME = [
     pytest.param(name, path, kind, id=f"{name}-{path}")
     for name, contract in CONTRACTS.items()
-    for path, kind in contract.flat
+    for path, kind in contract.top_level_names
 ]
 
 

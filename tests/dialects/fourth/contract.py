@@ -1,6 +1,6 @@
 """What the suites need to know of the vendor that there is not."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -27,9 +27,6 @@ from tests.dialects.fourth.dialect import PROGRAM, team_piece
 from tests.proofs.durability import world
 from tests.proofs.durability.world import Look, View, Write, ids
 
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
-
 
 def code_of(response: httpx2.Response, body: Any, expected: Class) -> Any:
     assert {"reason", "text"} == set(body)
@@ -44,20 +41,6 @@ def writes(fresh: str, agent: int, group: int, some: list[int], staff: list[int]
 
 def teams(answer: Any) -> list[Any]:
     return [(one["id"], one["name"], {each["id"]: each["name"] for each in one["people"]}) for one in answer["teams"]]
-
-
-def worst() -> "dict[str, list[Case]]":
-    from tests.proofs.load.cases import MEMBERS, Case, texts
-    from tests.proofs.load.company import CROWDED
-
-    return {
-        "GET /teams": [Case(f"page {number}", f"/teams?size=100&page={number}") for number in (1, 5, 10)],
-        "GET /teams/{id}": [Case("a crowd", f"/teams/{CROWDED}")],
-        "POST /teams": [
-            *texts("/teams", {"name": ""}, "name"),
-            Case("a crowd", "/teams", {"name": "Crowd", "people": MEMBERS}, swept=True),
-        ],
-    }
 
 
 NO_AGENTS = "no call of it writes an agent"
@@ -104,7 +87,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=(),
     id_lists=(IdList("POST", "/teams", lambda ids: {"name": "x", "people": ids}),),
-    flat=(("/teams", "group"),),
+    top_level_names=(("/teams", "group"),),
     forms={"token": Basic(suffix=PROGRAM)},
     log_in=LogIn(name="password", by=Basic()),
     page=Page(
@@ -127,7 +110,6 @@ CONTRACT = Contract(
     ids_in_body={"POST /teams": {"people": lambda id: {"name": "x", "people": [1, id]}}},
     finds=(),
     day=None,
-    worst=worst,
     pieces=(("group", team_piece),),
     crowds=lambda last: f"/teams?size=100&page={last}",
     writer=writes,

@@ -1,6 +1,6 @@
 """What the suites need to know of KF5."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -15,9 +15,6 @@ from tests.dialects.kf5.agreement import AGREEMENT
 from tests.dialects.kf5.durability import LOOKS, writes
 from tests.pages import AT
 from tests.world import AGENT, new_email
-
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
 
 ID = AGENT.id
 NEW_USER = {"user": {"name": "新", "email": "new@test.cn"}}
@@ -110,15 +107,9 @@ PAGE = Page(
 )
 
 
-def worst() -> "dict[str, list[Case]]":
-    from tests.dialects.kf5 import cost  # large, and for one proof
-
-    return cost.WORST
-
-
 CONTRACT = Contract(
     none_of={
-        "flat": "what is created stands inside an object in the body",
+        "top_level_names": "what is created stands inside an object in the body",
         "strict_mobiles": "a phone is any line of text",
     },
     calls=CALLS,
@@ -138,7 +129,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "phone"),
     id_lists=ID_LISTS,
-    flat=(),
+    top_level_names=(),
     forms={"token": Basic(suffix="/token")},
     log_in=LogIn(name="password", by=Basic()),
     page=PAGE,
@@ -154,7 +145,6 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((kf5.auth, "by_key"),),
     day=identity.day,
-    worst=worst,
     pieces=(
         ("group", shapes.group_piece), ("profile_record", shapes.fields_piece), ("agent", shapes.user_piece),
     ),

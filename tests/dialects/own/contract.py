@@ -1,6 +1,6 @@
 """What the suites need to know of our own API."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -25,9 +25,6 @@ from tests.contract import (
 )
 from tests.dialects.own import identity
 from tests.world import SECOND_ADMIN
-
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
 
 WHO = SECOND_ADMIN.id
 KINDS = ("positions", "roles", "permission-sets", "departments")
@@ -94,12 +91,6 @@ AGREEMENT = Agreement(
 )
 
 
-def worst() -> "dict[str, list[Case]]":
-    from tests.dialects.own import cost  # large, and for one proof
-
-    return cost.WORST
-
-
 CONTRACT = Contract(
     none_of={
         "emails": "it creates no agents",
@@ -133,7 +124,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=(),
     id_lists=(),
-    flat=(("/v1/positions", "position"), ("/v1/departments", "department")),
+    top_level_names=(("/v1/positions", "position"), ("/v1/departments", "department")),
     moments=("POST /v1/keys expires_at",),
     forms={"key": Basic()},
     log_in=None,
@@ -157,7 +148,6 @@ CONTRACT = Contract(
     },
     finds=(Find("/v1/agents?email={}", *IN_OTHER),),
     day=identity.day,
-    worst=worst,
     pieces=(("agent", agent_piece),),
     crowds=None,
     writer=None,

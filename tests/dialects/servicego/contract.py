@@ -1,6 +1,6 @@
 """What the suites need to know of ServiceGo."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -15,9 +15,6 @@ from tests.dialects.servicego.durability import LOOKS, writes
 from tests.dialects.servicego.identity import RECORD, STAFF
 from tests.pages import AT
 from tests.world import AGENT, new_email
-
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
 
 ID = AGENT.id
 
@@ -156,12 +153,6 @@ PAGE = Page(
 )
 
 
-def worst() -> "dict[str, list[Case]]":
-    from tests.dialects.servicego import cost  # large, and for one proof
-
-    return cost.WORST
-
-
 CONTRACT = Contract(
     none_of={
         "log_in": "no call takes a login password",
@@ -184,7 +175,7 @@ CONTRACT = Contract(
     strict_mobiles=(created("mobile"), changed("mobile")),
     loose_mobiles=(),
     id_lists=ID_LISTS,
-    flat=(("/v1/userGroup", "group"),),
+    top_level_names=(("/v1/userGroup", "group"),),
     forms={"SHA-256": servicego.SIGNED, "SHA-1": servicego.SIGNED_BEFORE_JUNE_2021},
     log_in=None,
     page=PAGE,
@@ -198,7 +189,6 @@ CONTRACT = Contract(
     found_otherwise=frozenset({"DELETE /v1/userGroup/{id}"}),
     in_hand=((servicego.auth, "signer"),),
     day=identity.day,
-    worst=worst,
     pieces=(
         ("group", shapes.user_group_piece), ("profile_record", profiles.user_info_piece), ("agent", shapes.staff_piece),
     ),

@@ -1,6 +1,6 @@
 """What the suites need to know of Udesk."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 
@@ -15,9 +15,6 @@ from tests.dialects.udesk.durability import LOOKS, writes
 from tests.dialects.udesk.identity import EMAIL
 from tests.pages import AT, AVATAR
 from tests.world import ADMIN, AGENT, new_email
-
-if TYPE_CHECKING:
-    from tests.proofs.load.cases import Case
 
 ID = AGENT.id
 
@@ -133,12 +130,6 @@ PAGE = Page(
 )  # fmt: skip
 
 
-def worst() -> "dict[str, list[Case]]":
-    from tests.dialects.udesk import cost  # large, and for one proof
-
-    return cost.WORST
-
-
 CONTRACT = Contract(
     none_of={"strict_mobiles": "a cellphone is any line of text"},
     calls=CALLS,
@@ -158,7 +149,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "cellphone"),
     id_lists=ID_LISTS,
-    flat=(("/user_groups", "group"), ("/departments", "department")),
+    top_level_names=(("/user_groups", "group"), ("/departments", "department")),
     forms=udesk.FORMS,
     log_in=LogIn(
         name="log_in",
@@ -180,7 +171,6 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((udesk.auth, "signer"),),
     day=identity.day,
-    worst=worst,
     pieces=(("group", shapes.group_piece), ("agent", shapes.agent_piece)),
     crowds=lambda last: f"/user_groups?per_page=100&page={last}",
     writer=writes,
