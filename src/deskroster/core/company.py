@@ -24,12 +24,12 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class CompanyFields(Struct, frozen=True, kw_only=True):
-    """What is wanted of a company; what is `UNSET` stays as it is."""
+    """The settings of a company to change. `UNSET` leaves one unchanged."""
 
     label: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
     language: Language | UnsetType = UNSET
-    time_zone: str | UnsetType = UNSET  # of the IANA database; that it is there, the caller has checked
+    time_zone: str | UnsetType = UNSET  # a name of the IANA database; the caller has checked that it exists
     signature_forms: Iterable[SignatureForm] | UnsetType = UNSET
     calls_per_minute: int | UnsetType = UNSET
 
@@ -46,13 +46,13 @@ class First(Struct, frozen=True, kw_only=True):
 
 
 def update(roster: Roster, caller: Caller, fields: CompanyFields) -> list[Change]:
-    """Change the settings. Raises Forbidden or Invalid; whether a label is taken, only the database knows."""
+    """Change the settings. Raises Forbidden or Invalid; only the database can tell whether a label is taken."""
     caller.must(Permission.WRITE_COMPANY)
     return changed(roster.company, **_checked(fields))
 
 
 def new(fields: CompanyFields, at: int) -> Company:
-    """Return the company that is to be founded; its id is given by who writes it. Raises Invalid."""
+    """Return a new company. The ledger gives it its id. Raises Invalid."""
     for required in ("label", "name"):
         if getattr(fields, required) is UNSET:
             raise Invalid(required, Rule.REQUIRED)

@@ -1,4 +1,4 @@
-"""Turns: long work on the loop is done a little at a time, so that others are answered in between."""
+"""Turns: long work on the event loop, interrupted after some milliseconds so that other requests are answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -13,7 +13,7 @@ from deskroster.dialect.request import Reply
 
 T = TypeVar("T")
 
-TURN = 0.005  # seconds
+TURN = 0.005  # seconds of work, after which the event loop runs others
 
 
 def groups_page(
@@ -23,7 +23,7 @@ def groups_page(
     answer: Callable[[bytes], Reply],
     finish: Callable[[bytes], bytes] = bytes,
 ) -> Reply | Awaitable[Reply]:
-    """Answer with a page of groups, of their finished pieces; in turns if they have very many members."""
+    """Return the answer of a page of groups, made of their finished pieces; in turns if they have very many members."""
     if groups.crowded(roster, page):
         return _crowded_page(roster, shape, page, answer, finish)
     return answer(finish(roster.pieces.join("group", shape, page.ids)))
@@ -36,7 +36,7 @@ async def _crowded_page(
 
 
 async def in_turns(steps: Generator[None, None, T]) -> T:
-    """Take steps until the last, and return what they came to."""
+    """Run a generator to its end, in turns, and return its result."""
     until = perf_counter() + TURN
     while True:
         try:

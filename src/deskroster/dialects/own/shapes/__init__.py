@@ -1,4 +1,4 @@
-"""Both directions of the mapping between the roster and the JSON of our own API, by resource; here what all share."""
+"""Both directions of the mapping between the roster and the JSON of our own API, by resource. Here: what all share."""
 
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ def window(request: Request) -> Window:
 
 
 def listed(roster: Roster, kind: Kind, shape: Shape[Roster], page: Page) -> Reply:
-    """Answer with records that have pieces."""
+    """Return a page of records that have pieces."""
     items = roster.pieces.join(kind, shape, page.ids)
     return PageReply(200, b'{"items":[%b],"total":%d}' % (items, page.total), sources=page.sources)
 
@@ -42,7 +42,7 @@ def one(roster: Roster, kind: Kind, shape: Shape[Roster], id: int) -> Reply:
 
 
 def created(request: Request, id: int, record: bytes) -> Reply:
-    """Answer with a record that is new, and with its address."""
+    """Return a new record with its address."""
     return Reply(201, record, (("Location", f"{request.path}/{id}"),))
 
 
