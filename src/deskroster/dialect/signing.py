@@ -16,7 +16,7 @@ _DIGESTS = {64: sha256, 40: sha1}  # by the hex digits of a signature
 
 
 def check_time(timestamp: str | None, now: int) -> None:
-    """Raise Unauthenticated unless a timestamp (Unix seconds, or milliseconds with 13 digits) is about now: `MAX_SKEW`."""
+    """Raise Unauthenticated unless a timestamp (Unix seconds, or milliseconds of 13 digits) is about now."""
     if timestamp is None or not (1 <= len(timestamp) <= 13 and timestamp.isascii() and timestamp.isdigit()):
         raise Unauthenticated(Doubt.TIMESTAMP)
     seconds = int(timestamp) // 1000 if len(timestamp) == 13 else int(timestamp)

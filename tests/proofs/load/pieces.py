@@ -1,6 +1,6 @@
 """A roster with as many pieces as it ever holds: what a change has to drop at most."""
 
-from deskroster.core.pieces import MAX_BYTES, Shape
+from deskroster.core.pieces import MAX_BYTES, Encoder
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
 from deskroster.dialects.kf5.shapes import fields_piece, group_piece, user_piece
@@ -9,7 +9,7 @@ from deskroster.dialects.servicego.profiles import user_info_piece
 from deskroster.dialects.servicego.shapes import staff_piece, user_group_piece
 from deskroster.dialects.udesk import shapes as udesk
 
-SHAPES: list[tuple[Kind, Shape[Roster]]] = [
+ENCODERS: list[tuple[Kind, Encoder[Roster]]] = [
     ("group", group_piece), ("group", udesk.group_piece), ("group", user_group_piece),
     ("profile_record", fields_piece), ("profile_record", user_info_piece),
     ("agent", staff_piece), ("agent", agent_piece), ("agent", user_piece), ("agent", udesk.agent_piece),
@@ -19,11 +19,11 @@ _LARGEST = 1 << 20  # bytes of one piece, about; with one more than fits, all ar
 
 def sweep(roster: Roster) -> None:
     """Hold the pieces of all groups and profiles, and of as many agents as there is room for."""
-    if roster.pieces._held > MAX_BYTES * 0.8:
+    if roster.pieces._bytes > MAX_BYTES * 0.8:
         return
     roster.forget_encoded()
-    for kind, shape in SHAPES:
+    for kind, encoder in ENCODERS:
         for id in roster.table(kind).ids:
-            if roster.pieces._held > MAX_BYTES - 2 * _LARGEST:
+            if roster.pieces._bytes > MAX_BYTES - 2 * _LARGEST:
                 return
-            roster.pieces.get(kind, shape, id)
+            roster.pieces.get(kind, encoder, id)
