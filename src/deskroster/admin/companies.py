@@ -2,7 +2,7 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.admin.installation import Installation, Start, checked_zone, first_steps
+from deskroster.admin.installation import AdministratorIn, Installation, checked_zone, steps_and_secrets
 from deskroster.core import company
 from deskroster.core.access import Permission
 from deskroster.core.company import CompanyFields
@@ -26,7 +26,7 @@ class CompanyIn(Struct, frozen=True, kw_only=True):
 class CompanyBody(CompanyIn, frozen=True, kw_only=True):
     """A new company, and its first administrator."""
 
-    administrator: Start
+    administrator: AdministratorIn
 
 
 class CompanyOut(Struct, frozen=True, kw_only=True):
@@ -95,11 +95,13 @@ def routes(installation: Installation) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-async def found(installation: Installation, fields: CompanyFields, start: Start, request_id: str) -> NewCompany:
+async def found(
+    installation: Installation, fields: CompanyFields, administrator: AdministratorIn, request_id: str
+) -> NewCompany:
     """Found a company with one administrator, one position and one role. Raises Invalid, Conflict, Busy, Unknown."""
-    steps, secrets = await first_steps(installation, start)
+    steps, secrets = await steps_and_secrets(installation, administrator)
     desk = await installation.found(fields, steps, request_id)
-    return NewCompany(desk.roster.company.label, Administrator(1, start.email, secrets.password, secrets.token))
+    return NewCompany(desk.roster.company.label, Administrator(1, administrator.email, secrets.password, secrets.token))
 
 
 def company_fields(wanted: CompanyIn) -> CompanyFields:

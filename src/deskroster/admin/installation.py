@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from deskroster.clocks import Clock
 from deskroster.core import company, text
 from deskroster.core.changes import Origin
-from deskroster.core.company import CompanyFields, First, Step
+from deskroster.core.company import CompanyFields, FirstAdministrator, Step
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
 from deskroster.desk import Desk, Desks
@@ -55,11 +55,11 @@ class Installation(Struct, frozen=True):
         now = self.now()
         fresh = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
-        ledger = await self.store.create_company(fresh, company.founded(fresh, steps), origin)
+        ledger = await self.store.create_company(fresh, company.founding_records(fresh, steps), origin)
         return await self.desks.of_company(ledger.roster.company, patience=None)  # it is loaded
 
 
-class Start(Struct, frozen=True, kw_only=True):
+class AdministratorIn(Struct, frozen=True, kw_only=True):
     """A company's first administrator, as the operator wants it. Without a password one is made."""
 
     email: str
@@ -69,26 +69,28 @@ class Start(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class Started(Struct, frozen=True):
+class AdministratorSecrets(Struct, frozen=True):
     """The secrets of a first administrator, to be shown this once."""
 
     password: str
     token: str
 
 
-async def first_steps(installation: Installation, start: Start) -> tuple[list[Step], Started]:
-    """Return how a company starts, and its first administrator's secrets. Raises Invalid."""
-    password = new_password() if start.password is None else text.password(start.password)
+async def steps_and_secrets(
+    installation: Installation, wanted: AdministratorIn
+) -> tuple[list[Step], AdministratorSecrets]:
+    """Return the verbs that create the first records of a company, and its administrator's secrets. Raises Invalid."""
+    password = new_password() if wanted.password is None else text.password(wanted.password)
     token = str(uuid.uuid4())
-    first = First(
-        email=start.email,
-        name=start.name,
+    first = FirstAdministrator(
+        email=wanted.email,
+        name=wanted.name,
         password=await installation.passwords.hash(password),
         token=Secret(token),
-        position=start.position,
-        role=start.role,
+        position=wanted.position,
+        role=wanted.role,
     )
-    return company.first_steps(first, installation.now()), Started(password, token)
+    return company.founding_steps(first, installation.now()), AdministratorSecrets(password, token)
 
 
 def new_password(pick: Callable[[int], int] = secrets.randbelow) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deskroster.admin.companies import NewCompany, found
-from deskroster.admin.installation import Start
+from deskroster.admin.installation import AdministratorIn
 from deskroster.app import opened
 from deskroster.cli.console import Exit, Refused, as_json, say, verbatim
 from deskroster.cli.opening import installation_of, refusing
@@ -65,10 +65,12 @@ def init(
     deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
     ```
     """
-    start = Start(email=email, name=admin_name, password=read_secret("Password") if ask_password else None)
+    administrator = AdministratorIn(
+        email=email, name=admin_name, password=read_secret("Password") if ask_password else None
+    )
     fields = CompanyFields(label=label, name=name)
     try:
-        made = asyncio.run(_init(Settings(data=data, database=database), fields, start))
+        made = asyncio.run(_init(Settings(data=data, database=database), fields, administrator))
     except FolderInUse as error:
         raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
     show_new(made, json)
@@ -91,7 +93,7 @@ def show_new(made: NewCompany, json: bool) -> None:
     say("Password and token are not shown again.")
 
 
-async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewCompany:
+async def _init(settings: Settings, fields: CompanyFields, administrator: AdministratorIn) -> NewCompany:
     with refusing(settings.data), closing(Telemetry()) as telemetry:
         if settings.database is not None and place.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"
@@ -105,7 +107,7 @@ async def _init(settings: Settings, fields: CompanyFields, start: Start) -> NewC
             if settings.database is not None:  # before there is anything to be found there
                 place.note(settings.data, settings.database)
             try:
-                made = await found(installation, fields, start, uuid.uuid4().hex)
+                made = await found(installation, fields, administrator, uuid.uuid4().hex)
             except Refusal as problem:
                 raise in_words(problem) from None
         return made

@@ -34,8 +34,8 @@ class CompanyFields(Struct, frozen=True, kw_only=True):
     calls_per_minute: int | UnsetType = UNSET
 
 
-class First(Struct, frozen=True, kw_only=True):
-    """With whom a company starts: its first administrator, the names of a position and a role, and a key."""
+class FirstAdministrator(Struct, frozen=True, kw_only=True):
+    """The first administrator of a company, with a token and the names of a position and a role."""
 
     email: str
     name: str
@@ -59,8 +59,8 @@ def new(fields: CompanyFields, at: int) -> Company:
     return Company(id=1, **{**_checked(fields), "created_at": at})
 
 
-def first_steps(first: First, at: int) -> list[Step]:
-    """Return the verbs by which a company starts: a position, a role, and an administrator with a key, id 1 each."""
+def founding_steps(first: FirstAdministrator, at: int) -> list[Step]:
+    """Return the verbs that create the first records of a company: position, role, administrator and key, id 1 each."""
     administrator = AgentFields(
         name=first.name, email=first.email, password=first.password, level="admin", role_ids=(1,), position_id=1
     )
@@ -72,8 +72,8 @@ def first_steps(first: First, at: int) -> list[Step]:
     ]
 
 
-def founded(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
-    """Return the records that the steps, in their order, make in a company that has none. Raises their Problems."""
+def founding_records(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
+    """Return the records that these verbs create, in their order, in an empty company. Raises their Problems."""
     roster = Roster(company)
     records: list[AnyRecord] = []
     for step in steps:
