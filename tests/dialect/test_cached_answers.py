@@ -49,7 +49,7 @@ CACHED = {
 """What is cached at least. The others are tried as well."""
 
 
-class Asked:
+class EveryGet:
     """Every GET of every dialect, or some of them, each with several ids and parameters."""
 
     def __init__(
@@ -153,7 +153,7 @@ def harmless(change: Change) -> bool:
     return known[0] == known[1]
 
 
-def stale_after_writes(asked: Asked, random: Random, steps: int = STEPS) -> list[str]:
+def stale_after_writes(asked: EveryGet, random: Random, steps: int = STEPS) -> list[str]:
     """Write at random; return the paths at which the first stale answers were given."""
     asked.stale(random)
     for _ in range(steps):
@@ -181,7 +181,7 @@ def test_no_answer_from_the_cache_is_stale(prepared, tmp_path_factory, examples)
     @given(st.integers(0, 2**32 - 1).map(Random))
     def tried(random):
         with opened(prepared, tmp_path_factory.mktemp("cached")) as desk:
-            assert [] == stale_after_writes(Asked(desk), random)
+            assert [] == stale_after_writes(EveryGet(desk), random)
 
     tried()
 
@@ -223,7 +223,7 @@ def test_control_what_is_forgotten_when_something_changes_is_noticed(prepared, t
     forget(monkeypatch)
 
     with opened(prepared, tmp_path) as desk:
-        assert [] != stale_after_writes(Asked(desk, only=CACHED), Random(1), 300)
+        assert [] != stale_after_writes(EveryGet(desk, only=CACHED), Random(1), 300)
 
 
 PLANTED: dict[str, Callable[[Request, Desk], object]] = {
@@ -249,11 +249,11 @@ def test_control_a_new_route_that_is_cached_and_should_not_be_is_noticed(prepare
     monkeypatch.setattr("deskroster.app.DIALECTS", dialects)
 
     with opened(prepared, tmp_path) as desk:
-        assert ["/planted"] == stale_after_writes(Asked(desk, dialects, {"udesk GET /planted"}), Random(1), 100)
+        assert ["/planted"] == stale_after_writes(EveryGet(desk, dialects, {"udesk GET /planted"}), Random(1), 100)
 
 
 def test_a_list_that_is_signed_anew_each_time_is_answered_from_the_cache(desk):
-    asked = Asked(desk)
+    asked = EveryGet(desk)
     asked.answers(ADMIN, "en")
     made = dict(desk.roster().answers._entries)
     desk.clock.now += 1

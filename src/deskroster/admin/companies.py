@@ -3,7 +3,7 @@
 from msgspec import UNSET, Struct, UnsetType
 
 from deskroster.admin.open_installation import (
-    FirstAdministrator,
+    AdministratorIn,
     OpenInstallation,
     administrator_steps,
     checked_zone,
@@ -31,7 +31,7 @@ class CompanyIn(Struct, frozen=True, kw_only=True):
 class CompanyBody(CompanyIn, frozen=True, kw_only=True):
     """A new company, and its first administrator."""
 
-    administrator: FirstAdministrator
+    administrator: AdministratorIn
 
 
 class CompanyOut(Struct, frozen=True, kw_only=True):
@@ -101,7 +101,7 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
 
 
 async def new_company(
-    installation: OpenInstallation, fields: CompanyFields, administrator: FirstAdministrator, request_id: str
+    installation: OpenInstallation, fields: CompanyFields, administrator: AdministratorIn, request_id: str
 ) -> NewCompany:
     """Create a company with one administrator, one position and one role.
 

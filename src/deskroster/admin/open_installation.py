@@ -10,7 +10,7 @@ from msgspec import UNSET, Struct
 from deskroster.clocks import Clock
 from deskroster.core import company, text
 from deskroster.core.changes import Origin
-from deskroster.core.company import CompanyFields, First, Step
+from deskroster.core.company import CompanyFields, Step
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Secret
 from deskroster.desk import Desk, Desks
@@ -56,11 +56,11 @@ class OpenInstallation(Struct, frozen=True):
         now = self.now()
         record = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
-        ledger = await self.store.create_company(record, company.founded(record, steps), origin)
+        ledger = await self.store.create_company(record, company.founding_records(record, steps), origin)
         return await self.desks.of_company(ledger.roster.company, patience=None)  # needs no timeout: it is loaded
 
 
-class FirstAdministrator(Struct, frozen=True, kw_only=True):
+class AdministratorIn(Struct, frozen=True, kw_only=True):
     """The first administrator of a new company. Without a password, one is generated."""
 
     email: str
@@ -78,12 +78,12 @@ class AdministratorSecrets(Struct, frozen=True):
 
 
 async def administrator_steps(
-    installation: OpenInstallation, administrator: FirstAdministrator
+    installation: OpenInstallation, administrator: AdministratorIn
 ) -> tuple[list[Step], AdministratorSecrets]:
     """Return the steps that create a company's first administrator, and the administrator's secrets. Raises Invalid."""
     password = new_password() if administrator.password is None else text.password(administrator.password)
     token = str(uuid.uuid4())
-    first = First(
+    first = company.FirstAdministrator(
         email=administrator.email,
         name=administrator.name,
         password=await installation.passwords.hash(password),
@@ -91,7 +91,7 @@ async def administrator_steps(
         position=administrator.position,
         role=administrator.role,
     )
-    return company.first_steps(first, installation.now()), AdministratorSecrets(password, token)
+    return company.founding_steps(first, installation.now()), AdministratorSecrets(password, token)
 
 
 def new_password(pick: Callable[[int], int] = secrets.randbelow) -> str:

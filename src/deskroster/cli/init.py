@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from deskroster.admin.companies import NewCompany, new_company
-from deskroster.admin.open_installation import FirstAdministrator
+from deskroster.admin.open_installation import AdministratorIn
 from deskroster.app import opened
 from deskroster.cli.console import Exit, Refused, print_json, print_markup, print_plain
 from deskroster.cli.opening import installation_of, refusing
@@ -67,7 +67,7 @@ def init(
     ```
     """
     password = read_secret("Password") if ask_password else None
-    administrator = FirstAdministrator(email=email, name=admin_name, password=password)
+    administrator = AdministratorIn(email=email, name=admin_name, password=password)
     fields = CompanyFields(label=label, name=name)
     try:
         created = asyncio.run(_init(Settings(data=data, database=database), fields, administrator))
@@ -93,7 +93,7 @@ def print_new_company(created: NewCompany, json: bool) -> None:
     print_markup("Password and token are not shown again.")
 
 
-async def _init(settings: Settings, fields: CompanyFields, administrator: FirstAdministrator) -> NewCompany:
+async def _init(settings: Settings, fields: CompanyFields, administrator: AdministratorIn) -> NewCompany:
     with refusing(settings.data), closing(Telemetry()) as telemetry:
         if settings.database is not None and location.noted_in(settings.data) not in (None, settings.database):
             hint = "Name another folder, or move it: deskroster move"

@@ -1,4 +1,4 @@
-"""Who asks and what they may: the caller, permissions, and the rule that a company keeps an administrator."""
+"""Callers and their permissions, and the rule that a company keeps an administrator."""
 
 from collections.abc import Callable, Collection
 from enum import Enum, auto
@@ -12,7 +12,7 @@ from deskroster.core.roster import Roster
 
 
 class Permission(Enum):
-    """What a call needs."""
+    """What a call requires."""
 
     READ = auto()  # see the roster
     READ_AS_ADMIN = auto()  # see it through an API that only administrators may use
@@ -23,7 +23,7 @@ class Permission(Enum):
     WRITE_KEYS = auto()
     WRITE_COMPANY = auto()
 
-    __hash__ = object.__hash__  # there is one of each; Enum's own is a call in Python, and every request asks twice
+    __hash__ = object.__hash__  # members are singletons; Enum.__hash__ is a Python call, and every request hashes two
 
 
 OF_AGENTS = frozenset({Permission.READ})
@@ -32,7 +32,7 @@ OF_ADMINISTRATORS = frozenset(Permission)
 
 
 class Identity(Struct, frozen=True, gc=False):
-    """Who has proven to be whom, and how: by a key, or by the password whose hash was `password_hash`."""
+    """An agent that has authenticated, and how: by a key, or by the password whose hash was `password_hash`."""
 
     agent_id: int
     key_id: int | None = None
@@ -40,7 +40,7 @@ class Identity(Struct, frozen=True, gc=False):
 
 
 class Caller(Struct, frozen=True, gc=False):
-    """Who asks, and what they may. Every verb and query takes one, so that no check can be forgotten."""
+    """Who calls, and their permissions. Every verb and query takes one, so that no check can be forgotten."""
 
     agent_id: int | None  # None: the operator of the installation
     permissions: frozenset[Permission]
@@ -52,16 +52,16 @@ class Caller(Struct, frozen=True, gc=False):
 
 
 Verb = Callable[[Roster, Caller], Done]
-"""A pure function that says what a write changes; it raises a Problem and changes nothing when it refuses."""
+"""A pure function that returns the changes of a write, or raises a Problem."""
 
 OPERATOR = Caller(agent_id=None, permissions=OF_ADMINISTRATORS)
 """Who runs the installation: known by the file mode of the socket or the data folder, not by the roster."""
 
 
 def resolve(roster: Roster, identity: Identity, now: int) -> Caller:
-    """Return what the proven `identity` may on this roster. Raises Unauthenticated when it no longer stands.
+    """Return the caller that an identity is on this roster. Raises Unauthenticated if its key or password is not valid.
 
-    Asked again on the roster that a verb runs on: a revoked key, a changed password or a lost level counts at once.
+    Called again on the roster that a verb runs on: a revoked key, a changed password or a lower level counts at once.
     """
     agent = roster.agents.get(identity.agent_id)
     if agent is None or not agent.active:

@@ -18,7 +18,7 @@ MAX_CHAT_SKILL = 2**31 - 1
 
 
 class AgentFields(Struct, frozen=True, kw_only=True):
-    """What a caller wants of an agent; what is `UNSET` stays as it is, or takes its default on creation."""
+    """The fields of an agent to set. `UNSET` leaves one unchanged, or at its default on creation."""
 
     name: str | UnsetType = UNSET
     email: str | UnsetType = UNSET
@@ -55,7 +55,7 @@ class AgentFields(Struct, frozen=True, kw_only=True):
 
 
 def create(roster: Roster, caller: Caller, fields: AgentFields, at: int) -> list[Change]:
-    """Take on an agent; `name` and `email` are required. Raises Forbidden, Invalid or Conflict."""
+    """Create an agent; `name` and `email` are required. Raises Forbidden, Invalid or Conflict."""
     caller.must(Permission.WRITE_AGENTS)
     for required in ("name", "email"):
         if getattr(fields, required) is UNSET:
@@ -82,7 +82,7 @@ def delete(roster: Roster, caller: Caller, id: int) -> list[Change]:
 
 
 def delete_many(roster: Roster, caller: Caller, ids: Iterable[int]) -> Batch:
-    """Delete those of the agents that can be deleted, and say of each other why not. Raises Forbidden."""
+    """Delete the agents that can be deleted; return the Problem of each other id. Raises Forbidden."""
     caller.must(Permission.WRITE_AGENTS)
     changes: list[Change] = []
     refused: dict[int, Problem] = {}
@@ -111,7 +111,7 @@ def find(
     position_id: int | None = None,
     levels: frozenset[Level] | None = None,
 ) -> Page:
-    """Return a page of the agents: all, or only the enabled, those with a position, or those of some levels."""
+    """Return a page of agents: all, or only the enabled ones, those with a position, or those of some levels."""
     caller.must(Permission.READ)
     if position_id is not None:
         return roster.agents.page(window, roster.agents_with["position"].get(position_id, ()))
@@ -125,27 +125,27 @@ def find(
 
 
 def find_by_email(roster: Roster, caller: Caller, email: str) -> Page:
-    """Return a page of the agent with this e-mail, whatever its case: of one or none."""
+    """Return a page with the agent of this e-mail, in any letter case; an empty page if there is none."""
     caller.must(Permission.READ)
     id = _id_by_email(roster, email)
     return roster.agents.page(Window(0, 1), () if id is None else (id,))
 
 
 def among(roster: Roster, caller: Caller, ids: Iterable[int], window: Window) -> Page:
-    """Return a page of those of these agents that there are, by ascending id."""
+    """Return a page of the agents with these ids, ascending; leave out ids that do not exist."""
     caller.must(Permission.READ)
     return roster.agents.page(window, sorted(id for id in set(ids) if id in roster.agents))
 
 
 def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
-    """Find, in steps, a page of the agents whose name, e-mail or phone holds `part`, without regard to case."""
+    """Find, in steps, a page of the agents whose name, e-mail or mobile contains `part`; case is ignored."""
     caller.must(Permission.READ)
     found = yield from roster.texts.holding(part.casefold())
     return roster.agents.page(window, found)
 
 
 def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
-    """Return the agent with this e-mail, whatever its case. Raises Forbidden or NotFound."""
+    """Return the agent with this e-mail, in any letter case. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
     id = _id_by_email(roster, email)
     if id is None:
@@ -154,7 +154,7 @@ def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
 
 
 def with_mobile(roster: Roster, caller: Caller, mobile: str) -> Agent:
-    """Return the agent of the lowest id with this mobile. Raises Forbidden or NotFound."""
+    """Return the agent with this mobile, of several the one with the lowest id. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
     ids = roster.by_mobile.get(mobile)
     if not ids:
@@ -163,7 +163,7 @@ def with_mobile(roster: Roster, caller: Caller, mobile: str) -> Agent:
 
 
 def with_job_number(roster: Roster, caller: Caller, job_number: str) -> Agent:
-    """Return the agent of the lowest id with this job number. Raises Forbidden or NotFound."""
+    """Return the agent with this job number, of several the one with the lowest id. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
     ids = roster.by_job_number.get(job_number)
     if not ids:
@@ -184,13 +184,13 @@ def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | se
 
 
 def _with(roster: Roster, agent: Agent, fields: AgentFields) -> Agent:
-    """Return the agent with these fields, every one of them checked. Raises Invalid or Conflict."""
+    """Return the agent with these fields, each checked. Raises Invalid or Conflict."""
     wanted = {name: value for name, value in asdict(fields).items() if value is not UNSET}
     checked = {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in wanted.items()}
-    for name, kind in _REFERENCES.items():
+    for name, kind in _ID_LISTS.items():
         if name in wanted:
             checked[name] = roster.table(kind).id_set(name, wanted[name])
-    for name, kind in _REFERENCE.items():
+    for name, kind in _IDS.items():
         if wanted.get(name) is not None and wanted[name] not in roster.table(kind):
             raise Invalid(name, Rule.UNKNOWN)
     for joined in set(checked.get("group_ids", ())).difference(agent.group_ids):
@@ -234,10 +234,10 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "notes": text.text,
     "chat_skill": _chat_skill,
 }
-_REFERENCES: dict[str, Kind] = {
+_ID_LISTS: dict[str, Kind] = {
     "group_ids": "group",
     "role_ids": "role",
     "department_ids": "department",
     "permission_set_ids": "permission_set",
 }
-_REFERENCE: dict[str, Kind] = {"position_id": "position", "profile_id": "profile_record"}
+_IDS: dict[str, Kind] = {"position_id": "position", "profile_id": "profile_record"}

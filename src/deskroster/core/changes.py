@@ -8,8 +8,8 @@ import msgspec
 from deskroster.core.problems import Invalid, Problem, Rule
 from deskroster.core.records import Agent, AnyRecord, Group, Kind
 
-MAX_CHANGES = 10_000  # of one commit: more would hold the loop too long
-MAX_MOVES = 20_000  # memberships that the changes of one commit begin or end, where there are several
+MAX_CHANGES = 10_000  # of one commit: applying more would block the event loop too long
+MAX_MOVES = 20_000  # memberships that a commit of several changes may add and remove
 
 
 class Change(NamedTuple):
@@ -28,7 +28,7 @@ class Change(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a verb on many records did: the changes of those that could, and why each of the others could not."""
+    """What a verb on many records did: its changes, and the Problem of each record that it refused."""
 
     changes: list[Change]
     refused: Mapping[int, Problem]
@@ -54,11 +54,11 @@ class Commit(NamedTuple):
     number: int
     at: int
     origin: Origin
-    changes: Iterable[Change]  # those of another process are made as they are applied
+    changes: Iterable[Change]  # lazy where another process made the commit: decoded while they are applied
 
 
 def created(record: AnyRecord) -> Change:
-    """Return the change that brings `record` into being."""
+    """Return the change that creates `record`."""
     return Change(record.kind, record.id, None, record)
 
 
@@ -98,5 +98,5 @@ def _memberships(record: AnyRecord | None) -> tuple[int, ...]:
 
 
 def deleted(record: AnyRecord) -> Change:
-    """Return the change that ends `record`."""
+    """Return the change that deletes `record`."""
     return Change(record.kind, record.id, record, None)

@@ -24,18 +24,18 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class CompanyFields(Struct, frozen=True, kw_only=True):
-    """What is wanted of a company; what is `UNSET` stays as it is."""
+    """The settings of a company to change. `UNSET` leaves one unchanged."""
 
     label: str | UnsetType = UNSET
     name: str | UnsetType = UNSET
     language: Language | UnsetType = UNSET
-    time_zone: str | UnsetType = UNSET  # of the IANA database; that it is there, the caller has checked
+    time_zone: str | UnsetType = UNSET  # a name of the IANA database; the caller has checked that it exists
     signature_forms: Iterable[SignatureForm] | UnsetType = UNSET
     calls_per_minute: int | UnsetType = UNSET
 
 
-class First(Struct, frozen=True, kw_only=True):
-    """With whom a company starts: its first administrator, the names of a position and a role, and a key."""
+class FirstAdministrator(Struct, frozen=True, kw_only=True):
+    """The first administrator of a company, with a token and the names of a position and a role."""
 
     email: str
     name: str
@@ -46,21 +46,21 @@ class First(Struct, frozen=True, kw_only=True):
 
 
 def update(roster: Roster, caller: Caller, fields: CompanyFields) -> list[Change]:
-    """Change the settings. Raises Forbidden or Invalid; whether a label is taken, only the database knows."""
+    """Change the settings. Raises Forbidden or Invalid; only the database can tell whether a label is taken."""
     caller.must(Permission.WRITE_COMPANY)
     return changed(roster.company, **_checked(fields))
 
 
 def new(fields: CompanyFields, at: int) -> Company:
-    """Return the company that is to be founded; its id is given by who writes it. Raises Invalid."""
+    """Return a new company. The ledger gives it its id. Raises Invalid."""
     for required in ("label", "name"):
         if getattr(fields, required) is UNSET:
             raise Invalid(required, Rule.REQUIRED)
     return Company(id=1, **{**_checked(fields), "created_at": at})
 
 
-def first_steps(first: First, at: int) -> list[Step]:
-    """Return the verbs by which a company starts: a position, a role, and an administrator with a key, id 1 each."""
+def founding_steps(first: FirstAdministrator, at: int) -> list[Step]:
+    """Return the verbs that create the first records of a company: position, role, administrator and key, id 1 each."""
     administrator = AgentFields(
         name=first.name, email=first.email, password=first.password, level="admin", role_ids=(1,), position_id=1
     )
@@ -72,8 +72,8 @@ def first_steps(first: First, at: int) -> list[Step]:
     ]
 
 
-def founded(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
-    """Return the records that the steps, in their order, make in a company that has none. Raises their Problems."""
+def founding_records(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
+    """Return the records that these verbs create, in their order, in an empty company. Raises their Problems."""
     roster = Roster(company)
     records: list[AnyRecord] = []
     for step in steps:

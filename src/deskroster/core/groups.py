@@ -12,11 +12,11 @@ from deskroster.core.records import Group
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 
-CROWD = 20_000  # memberships on one page of groups; a page with more is better made in steps
+CROWD = 20_000  # memberships on one page of groups; a page with more is made in steps
 
 
 def create(roster: Roster, caller: Caller, name: str, member_ids: Iterable[int], at: int) -> list[Change]:
-    """Set up a group with these agents in it. Raises Forbidden or Invalid."""
+    """Create a group with these agents in it. Raises Forbidden or Invalid."""
     caller.must(Permission.WRITE_GROUPS)
     group = Group(
         id=roster.next_id("group"),
@@ -48,13 +48,13 @@ def update(
 
 
 def delete(roster: Roster, caller: Caller, id: int) -> list[Change]:
-    """Dissolve a group; its agents stay. Raises Forbidden or NotFound."""
+    """Delete a group; its agents stay. Raises Forbidden or NotFound."""
     caller.must(Permission.WRITE_GROUPS)
     return [deleted(roster.groups.find(id))]
 
 
 def delete_many(roster: Roster, caller: Caller, ids: Iterable[int]) -> Batch:
-    """Dissolve those of the groups that exist, and name the others. Raises Forbidden."""
+    """Delete the groups that exist; return NotFound for each other id. Raises Forbidden."""
     caller.must(Permission.WRITE_GROUPS)
     changes: list[Change] = []
     refused: dict[int, Problem] = {}
@@ -87,7 +87,7 @@ def of_agent(roster: Roster, caller: Caller, agent_id: int, window: Window) -> P
 
 
 def crowded(roster: Roster, page: Page) -> bool:
-    """Tell whether the groups on a page have very many members."""
+    """Return whether the groups on a page have more than `CROWD` memberships."""
     if len(page.ids) * roster.largest_group <= CROWD:
         return False
     rows = roster.groups.rows

@@ -1,4 +1,4 @@
-"""Ids in ascending order that can be windowed by rank, at nearly the same cost for a hundred and for a million."""
+"""Ids in ascending order, with windows by rank that cost nearly the same for a hundred and for a million."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Iterator
@@ -7,12 +7,12 @@ from typing import TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-MANY = 1_000  # that share one thing; from there on they can be added and removed one by one
-_MOST_IN_CHUNK = 16_384  # at a million ids, moving one within a chunk costs about what counting the chunks does
+MANY = 1_000  # ids in a tuple of an index; above it they are `Ids`, where adding one does not copy all
+_MOST_IN_CHUNK = 16_384  # at a million ids, shifting a chunk costs about as much as counting the chunks
 
 
 class Ids:
-    """An ordered set of ids in chunks: adding and removing move one chunk, a window counts chunks and not ids."""
+    """A sorted set of ids in chunks: adding or removing an id shifts one chunk, a window skips whole chunks."""
 
     __slots__ = ("_chunks", "_firsts", "_starts")
 
@@ -106,23 +106,23 @@ class Ids:
 
 
 Sharing = tuple[int, ...] | Ids
-"""Who have the same; most often it is one."""
+"""The ids that share one value; most often it is one id."""
 
 
 def including(ids: tuple[int, ...], id: int) -> tuple[int, ...]:
-    """Return ascending ids with one more."""
+    """Return ascending ids with one added."""
     place = bisect_left(ids, id)
     return ids if place < len(ids) and ids[place] == id else (*ids[:place], id, *ids[place:])
 
 
 def without(ids: tuple[int, ...], id: int) -> tuple[int, ...]:
-    """Return ascending ids with one less."""
+    """Return ascending ids with one removed."""
     place = bisect_left(ids, id)
     return ids if place == len(ids) or ids[place] != id else ids[:place] + ids[place + 1 :]
 
 
 def insert(index: dict[K, Sharing], key: K, id: int) -> None:
-    """Let an id share what the key stands for."""
+    """Add an id to those under a key of an index."""
     ids = index.get(key, ())
     if isinstance(ids, Ids):
         ids.add(id)
@@ -132,7 +132,7 @@ def insert(index: dict[K, Sharing], key: K, id: int) -> None:
 
 
 def remove(index: dict[K, Sharing], key: K, id: int) -> None:
-    """Let an id no longer share what the key stands for."""
+    """Remove an id from those under a key of an index, and the key with its last id."""
     ids = index.get(key, ())
     if isinstance(ids, Ids):
         ids.discard(id)

@@ -10,7 +10,7 @@ from deskroster.core.records import Access, Agent, Key, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 
-MAX_KEYS = 100  # of one agent, the revoked included: a signature is tried with each live one
+MAX_KEYS = 100  # of one agent, revoked ones included: a signature is compared with each live one
 
 _NOBODY = Agent(id=0, name="", email="")
 _NO_KEY = Key(id=0, agent_id=0, name="", secret=Secret("0" * 36))
@@ -76,15 +76,15 @@ def live(roster: Roster, agent_id: int, dialect: str, now: int) -> list[Key]:
 
 
 def token(roster: Roster, agent_id: int, dialect: str, now: int) -> Key | None:
-    """Return the oldest live key that can do all in a dialect that its agent may, as a vendor's token can."""
+    """Return the oldest live key that allows in a dialect all that its agent may do, as a vendor's token does."""
     return next((key for key in live(roster, agent_id, dialect, now) if key.access == "write"), None)
 
 
 def tried(roster: Roster, email: str, dialect: str | None, now: int) -> list[Key]:
-    """Return the keys by which whoever has this e-mail may sign in a dialect (None: in any) now, to compare with each.
+    """Return the live keys of the agent with this e-mail in a dialect (None: in any), to compare a secret with each.
 
-    There is always one: where there is no such agent, or it may not sign, it is a stand-in of the id 0 that nobody can
-    have proven, found in the same steps, so that a stranger costs as much as a wrong secret.
+    There is always one: for an unknown e-mail, or an agent who may not sign, it is a dummy with the id 0, found in the
+    same steps. So an unknown e-mail takes as long as a wrong secret. A caller must refuse the id 0.
     """
     id = roster.by_email.get(email.lower(), 0) if text.may_be_email(email) else 0
     agent, rows = roster.agents.rows.get(id, _NOBODY), roster.keys.rows

@@ -13,19 +13,19 @@ _EPOCH = 719_163  # the ordinal of 1970-01-01
 
 
 def utc(at: int) -> datetime:
-    """Return a moment in UTC; what lies before the first or after the last one as that."""
+    """Return a moment in UTC, clamped to the first and the last."""
     return datetime.fromtimestamp(min(max(at, FIRST), LAST), UTC)
 
 
 def shown(at: int) -> str:
-    """Return a moment as RFC 3339 has it, in UTC."""
+    """Return a moment in the form of RFC 3339, in UTC."""
     return utc(at).isoformat()[:19] + "Z"
 
 
 def parsed(text: str) -> int:
-    """Return a moment that is written as RFC 3339 has it, without its fraction; it may lie past what can be shown.
+    """Return the moment that a text in the form of RFC 3339 names, without its fraction; it may lie after `LAST`.
 
-    Raises ValueError. A leap second is none of ours.
+    Raises ValueError, also for a leap second.
     """
     found = _FORM.fullmatch(text)
     if found is None:

@@ -24,7 +24,7 @@ class Rule(Enum):
 
 
 class Reason(Enum):
-    """What a write would clash with."""
+    """What a write conflicts with."""
 
     EMAIL_TAKEN = auto()
     NAME_TAKEN = auto()
@@ -36,10 +36,10 @@ class Reason(Enum):
 
 
 class Doubt(Enum):
-    """Why a caller is not believed."""
+    """Why authentication failed."""
 
     MISSING = auto()
-    WRONG = auto()  # unknown account, wrong secret, disabled: not to be told apart
+    WRONG = auto()  # unknown account, wrong secret or disabled: indistinguishable on purpose
     TIMESTAMP = auto()  # not a timestamp
     SKEW = auto()
     NONCE_MISSING = auto()
@@ -70,7 +70,7 @@ class Invalid(Refusal):
 
 
 class Conflict(Refusal):
-    """A write that is well formed clashes with what is."""
+    """A well-formed write conflicts with the present state."""
 
     def __init__(self, reason: Reason, field: str = "") -> None:
         super().__init__(reason, field)
@@ -79,13 +79,13 @@ class Conflict(Refusal):
 
 
 class Forbidden(Refusal):
-    """The caller is known and may not."""
+    """The caller is authenticated and has no permission."""
 
 
 class Unauthenticated(Refusal):
-    """The caller is not known.
+    """Authentication failed.
 
-    `signed` says, for whoever debugs a client, which form was tried and the masked string to sign.
+    `signed` helps to debug a client: the form that was tried and the masked string to sign.
     """
 
     def __init__(self, doubt: Doubt, signed: str = "") -> None:
@@ -95,15 +95,15 @@ class Unauthenticated(Refusal):
 
 
 class Busy(Refusal):
-    """Surely not done; safe to repeat."""
+    """Not done; safe to retry."""
 
 
 class Damaged(Busy):
-    """Not done, and nothing will be: the data is broken and a backup must be restored. Its text is the operator's."""
+    """Not done; writing has stopped: the data is damaged, a backup must be restored. The text is for the operator."""
 
 
 class Unknown(Refusal):
-    """It cannot be said whether it was done."""
+    """The outcome is unknown: it may have been done."""
 
 
 Problem = NotFound | Invalid | Conflict | Forbidden | Unauthenticated | Busy | Unknown

@@ -15,13 +15,13 @@ from deskroster.core.table import Page, Window
 MAX_FIELDS = 200  # of one company
 MAX_OPTIONS = 1_000  # of one field
 MAX_PARTS = 1_000  # of all the lists that one write sets
-MAX_LIST = MAX_PARTS * (text.MAX_NAME + 1)  # characters of one list, commas and all
+MAX_LIST = MAX_PARTS * (text.MAX_NAME + 1)  # characters of one list, commas included
 READ_ONLY: frozenset[FieldType] = frozenset({"owner", "signature", "attachment"})
 WITH_OPTIONS: frozenset[FieldType] = frozenset({"single_listbox", "multi_listbox", "cascade"})
 
 LISTS: frozenset[FieldType] = frozenset({"telephone", "email", "multi_listbox"})
 
-_SHOWN = 64  # characters of a name that no field has
+_SHOWN = 64  # characters of an unknown field's name that are shown
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()-]{2,30}")
@@ -67,7 +67,7 @@ def rename_field(roster: Roster, caller: Caller, id: int, label: str) -> list[Ch
 
 
 def delete_field(roster: Roster, caller: Caller, id: int) -> list[Change]:
-    """Remove a field that no record has a value of. Raises Forbidden, NotFound or Conflict."""
+    """Delete a field that no record has a value of. Raises Forbidden, NotFound or Conflict."""
     caller.must(Permission.WRITE_REFERENCE)
     field = roster.profile_fields.find(id)
     if any(field_id == id for record in roster.profile_records for field_id, _ in record.values):
@@ -76,7 +76,7 @@ def delete_field(roster: Roster, caller: Caller, id: int) -> list[Change]:
 
 
 def create(roster: Roster, caller: Caller, values: Mapping[str, str]) -> list[Change]:
-    """Set up a record with these values by API name. Raises Forbidden or Invalid."""
+    """Create a record with these values by API name. Raises Forbidden or Invalid."""
     caller.must(Permission.WRITE_PROFILES)
     record = ProfileRecord(id=roster.next_id("profile_record"), values=_merged(roster, (), values))
     return [created(record)]
@@ -90,7 +90,7 @@ def update(roster: Roster, caller: Caller, id: int, values: Mapping[str, str]) -
 
 
 def delete(roster: Roster, caller: Caller, id: int) -> list[Change]:
-    """Remove a record that no agent has and none looks up. Raises Forbidden, NotFound or Conflict."""
+    """Delete a record that no agent holds and no other record points at. Raises Forbidden, NotFound or Conflict."""
     caller.must(Permission.WRITE_PROFILES)
     record = roster.profile_records.find(id)
     lookers = roster.mentions.get(("profile_record", id), set()) - {id}
@@ -161,7 +161,7 @@ def _merged(roster: Roster, held: Iterable[tuple[int, str]], wanted: Mapping[str
 
 
 def _canonical(roster: Roster, field: ProfileField, value: str) -> str:
-    """Return a value as it is kept: names of the e-mail's agent become its id, lists lose their repeats."""
+    """Return a value as it is stored: the e-mail of an agent becomes its id, lists lose their repeats."""
     if field.type in READ_ONLY:
         raise Invalid(field.api_name, Rule.READ_ONLY)
     if not value:

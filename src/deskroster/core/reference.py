@@ -27,7 +27,7 @@ def create(
     description: str = "",
     parent_id: int | None = None,
 ) -> list[Change]:
-    """Add one; only a role has a description, only a department a parent. Raises Forbidden or Invalid."""
+    """Create one; only a role has a description, only a department a parent. Raises Forbidden or Invalid."""
     caller.must(Permission.WRITE_REFERENCE)
     id, name = roster.next_id(kind), text.name("name", name)
     if len(roster.table(kind)) >= MAX_OF_A_KIND:
@@ -64,7 +64,7 @@ def update(
     name: str | UnsetType = UNSET,
     description: str | UnsetType = UNSET,
 ) -> list[Change]:
-    """Rename one, or describe a role otherwise. Raises Forbidden, NotFound or Invalid."""
+    """Rename one, or change the description of a role. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_REFERENCE)
     record = roster.table(kind).find(id)
     fields = {}
@@ -76,7 +76,7 @@ def update(
 
 
 def delete(roster: Roster, caller: Caller, kind: Reference, id: int) -> list[Change]:
-    """Remove one that no agent has, and of departments one with none below it. Raises Forbidden, NotFound, Conflict."""
+    """Delete one that no agent has; a department must have none below it. Raises Forbidden, NotFound, Conflict."""
     caller.must(Permission.WRITE_REFERENCE)
     record = roster.table(kind).find(id)
     if id in roster.agents_with[kind] or (

@@ -32,9 +32,9 @@ from deskroster.core.table import Table
 
 
 class Roster:
-    """One company, exactly as it is durable. `number` is that of its last commit, `next_ids` only grow.
+    """One company, exactly as it is durable. `number` is that of its last commit; `next_ids` only grow.
 
-    No coroutine may run between the first and the last line of a rehearsal or of `advance`: no reader sees a half.
+    No `await` stands between the first and the last line of a rehearsal or of `advance`: no reader sees half of it.
     """
 
     def __init__(self, company: Company, number: int = 0, next_ids: dict[Kind, int] | None = None) -> None:
@@ -62,18 +62,18 @@ class Roster:
         self.agents_with: dict[Kind, dict[int, Ids]] = {
             "position": {}, "role": {}, "department": {}, "permission_set": {}, "profile_record": {},
         }  # fmt: skip
-        self.mentions: dict[tuple[Kind, int], set[int]] = {}  # agent or profile record → profile records naming it
+        self.mentions: dict[tuple[Kind, int], set[int]] = {}  # agent or profile record → profile records that name it
         self.keys_of: dict[int, Sharing] = {}  # agent → keys
-        self.largest_group = 0  # members of the one that has had most since loading
+        self.largest_group = 0  # the most members that a group has had since loading
         self.pieces: Pieces[Roster] = Pieces(self, self._tables)
         self.answers = Answers()
         self.texts = Texts(self.agents)
-        self._moves: dict[int, dict[int, bool]] = {}  # group → agent → whether it joins or leaves: to be done
+        self._moves: dict[int, dict[int, bool]] = {}  # group → agent → whether it joins or leaves; applied by `_move`
 
     def fill(self, kind: Kind, ascending: Iterable[AnyRecord]) -> None:
         """Load the records of one kind into a roster that has none of it. Kinds come in the order of `KINDS`.
 
-        Memberships stand complete on both of their ends, so that loading costs the same however large a group is.
+        Memberships must be complete on both sides, so that loading costs the same however large a group is.
         """
         table = self._tables[kind]
         table.rows = {record.id: record for record in ascending}
@@ -96,7 +96,7 @@ class Roster:
         for agent in agents:
             id, email = agent.id, agent.email
             lower = email.lower()
-            self.by_email[email if email == lower else lower] = id  # the same text once, wherever it can be
+            self.by_email[email if email == lower else lower] = id  # one string for both, if it is lower case
             alone = (id,)
             for index, text in ((self.by_mobile, agent.mobile), (self.by_job_number, agent.job_number)):
                 if text and index.setdefault(text, alone) is not alone:
@@ -121,7 +121,7 @@ class Roster:
         return self._tables[kind]
 
     def record(self, kind: Kind, id: int) -> AnyRecord | None:
-        """Return a record as the changes leave it that were applied so far, while others are still to come."""
+        """Return a record as it is between the changes of `apply_all`: after those before, without those to come."""
         if kind == "company":
             return self.company
         if kind == "group":
@@ -133,7 +133,7 @@ class Roster:
         return self.next_ids[kind]
 
     def count_ids(self, next_ids: Mapping[Kind, int]) -> None:
-        """Move the next ids on to these, none of them back."""
+        """Raise the next ids to these; lower none."""
         mine = self.next_ids
         for kind, id in next_ids.items():
             if id > mine.get(kind, 1):
@@ -150,7 +150,7 @@ class Roster:
 
     @contextmanager
     def rehearsal(self) -> Iterator[Callable[[Iterable[Change]], None]]:
-        """Give a function that applies changes; at the end of the block all of them are taken back."""
+        """Yield a function that applies changes; take all of them back at the end of the block."""
         done: list[Change] = []
         next_ids = dict(self.next_ids)
 
@@ -168,11 +168,11 @@ class Roster:
             self.answers.rehearsing = False
 
     def apply(self, change: Change) -> None:
-        """Move by one change, indexes with it, and drop the pieces that it makes untrue. Never refuses."""
+        """Apply one change to records and indexes; drop the pieces and answers that it makes stale. Never refuses."""
         self.apply_all((change,))
 
     def apply_all(self, changes: Iterable[Change]) -> None:
-        """Apply changes; of a group that many agents join or leave the record is made once."""
+        """Apply changes. The record of a group that many agents join or leave is made once."""
         for change in changes:
             kind, id, before, after = change
             if kind == "company":
@@ -182,7 +182,7 @@ class Roster:
                     self._move()
                 self._store(self._tables[kind], id, after)
                 self._index(kind, id, before, after)
-            self._drop_untrue(change)
+            self._drop_stale(change)
         self._move()
 
     def forget_encoded(self) -> None:
@@ -190,21 +190,21 @@ class Roster:
         self.pieces.clear()
         self.answers.clear()
 
-    def _drop_untrue(self, change: Change) -> None:
-        """Drop the pieces that a change makes untrue, and let the answers that show them be made again."""
+    def _drop_stale(self, change: Change) -> None:
+        """Drop the pieces and the answers that a change makes stale."""
         kind, id, before, after = change
         if kind == "company":
             self.forget_encoded()
             return
         self._drop(kind, (id,))
-        if kind != "group" or before is None or after is None:  # a group is listed by nothing but its id
+        if kind != "group" or before is None or after is None:  # groups are listed by id alone
             self.answers.invalidate_lists(kind)
         for other, ids in self._neighbours(change):
             if ids is None or ids:
                 self._drop(other, ids)
 
     def _drop(self, kind: Kind, ids: Collection[int] | Ids | None) -> None:
-        """Drop pieces and the answers that show them; an agent's answer shows the profile record that it holds."""
+        """Drop pieces and the answers that show them. An answer that shows an agent shows its profile record."""
         self.pieces.drop(kind, ids)
         if ids is None:
             self.answers.invalidate_lists(kind)
@@ -218,7 +218,7 @@ class Roster:
                 self.answers.invalidate("agent", chain.from_iterable(holders.get(id, ()) for id in ids))
 
     def _neighbours(self, change: Change) -> Iterable[tuple[Kind, Collection[int] | Ids | None]]:
-        """Return the records one step along the indexes from a changed one, by kind; None: all of the kind."""
+        """Return the records one step along the indexes from a changed one: ids by kind; None is all of the kind."""
         kind, id, before, after = change
         match kind:
             case "agent":
@@ -299,7 +299,7 @@ class Roster:
                 self._moves.setdefault(group_id, {})[id] = True
 
     def _move(self) -> None:
-        """Let agents join and leave groups, on the side of the groups."""
+        """Update the members of the groups that agents have joined or left."""
         if not self._moves:
             return
         rows = self.groups.rows
@@ -366,7 +366,7 @@ def held_ids(agent: Agent | None, kind: Kind) -> tuple[int, ...]:
 
 
 def _either(before: AnyRecord | None, after: AnyRecord | None, field: str) -> Collection[int]:
-    """Return the ids that a field has before a change or after it."""
+    """Return the ids that a field holds before or after a change."""
     old, new = getattr(before, field, ()), getattr(after, field, ())
     return old if old == new else {*old, *new}
 

@@ -1,4 +1,4 @@
-"""Search: the text that agents are found by, kept ready in blocks, so that finding reads each character once."""
+"""Search: the text by which agents are found, cached in blocks, so that a search reads each character once."""
 
 import re
 from collections.abc import Generator
@@ -8,33 +8,33 @@ from deskroster.core.records import Agent
 from deskroster.core.table import Table
 from deskroster.core.text import MAX_NAME
 
-_BITS = 10  # of an id that are not in the number of its block
+_BITS = 10  # low bits of an id that are not in the number of its block
 _LONGEST = 3 * MAX_NAME  # a character folds into three at most
-_END_OF_FIELD, _END_OF_TEXT, _END = "\x1f", "\x1e", "\n"  # none of which a name, an address or a phone may hold
+_END_OF_FIELD, _END_OF_TEXT, _END = "\x1f", "\x1e", "\n"  # which no name, e-mail or phone may contain
 _REST = f"[^{_END_OF_TEXT}{_END}]*+{_END_OF_TEXT}([0-9]+){_END}"
 
 
 class Texts:
-    """Name, e-mail and mobile of the agents without their case, a block for each 1,024 ids; made when searched."""
+    """Name, e-mail and mobile of the agents, case-folded, in a block for each 1,024 ids; made by the first search."""
 
     __slots__ = ("_agents", "_blocks", "_texts")
 
     def __init__(self, agents: Table[Agent]) -> None:
         self._agents = agents
-        self._blocks: Ids | None = None  # those that may hold agents; None until the first search
+        self._blocks: Ids | None = None  # those that may have agents; None until the first search
         self._texts: dict[int, str] = {}
 
     def forget(self, agent_id: int) -> None:
-        """Forget the text of an agent that changes."""
+        """Drop the block of an agent that changes."""
         if self._blocks is not None:
             self._blocks.add(agent_id >> _BITS)
             self._texts.pop(agent_id >> _BITS, None)
 
     def holding(self, part: str) -> Generator[None, None, list[int]]:
-        """Find the agents, ascending, that hold a text, in steps of one block.
+        """Return the ids of the agents that contain a text, ascending, in steps of one block.
 
-        Others may change the agents between two steps: blocks that changed are read again, so that what is found is
-        true of one moment, the last.
+        Agents may change between two steps: blocks that changed are read again, so the result is that of one moment,
+        the last.
         """
         if len(part) > _LONGEST or not {_END_OF_FIELD, _END_OF_TEXT, _END}.isdisjoint(part):
             return []

@@ -1,4 +1,4 @@
-"""Table: the records of one kind, by id and in order, and the pages that are cut out of lists of them."""
+"""Table: the records of one kind, by id and in order, and pages of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar

@@ -14,7 +14,7 @@ MAX_URL = 2_048
 MAX_TEXT = 10_000
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128  # of a login password; Udesk and KF5 name no least length
-MAX_AROUND = 4_096  # white space that may stand around a line; whoever sends more is refused unread
+MAX_AROUND = 4_096  # white space around a line; with more it is refused without looking at it
 
 _WHITE = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
 _REFUSED_IN_LINE = re.compile(
@@ -28,7 +28,7 @@ _INVISIBLE = frozenset(
     "\u2800"  # Braille pattern without a dot
     "\U0001d159"  # musical null notehead
     "\U00013441\U00013442"  # Egyptian blanks
-    "\u2065\ufff0\ufff1\ufff2\ufff3\ufff4\ufff5\ufff6\ufff7\ufff8"  # unassigned, and to be ignored by Unicode's word
+    "\u2065\ufff0\ufff1\ufff2\ufff3\ufff4\ufff5\ufff6\ufff7\ufff8"  # unassigned, and default-ignorable in Unicode
 )
 _IGNORED_PLANE = range(0xE0000, 0xE1000)  # tags and variation selectors, assigned or not
 _REFUSED_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -37,7 +37,7 @@ _REFUSED_IN_TEXT = re.compile("[\x00\ud800-\udfff]")
 def line(field: str, value: str, limit: int = MAX_NAME) -> str:
     """Return single-line text, trimmed; empty if nothing of it can be seen. Raises Invalid: CHARACTERS, TOO_LONG.
 
-    What is far too long is refused by its length: to look for a character in 1 MB would hold the process.
+    What is far too long is refused by its length: searching 1 MB for a character would block the event loop.
     """
     if len(value) > limit + MAX_AROUND:
         raise Invalid(field, Rule.TOO_LONG, limit)
@@ -90,12 +90,12 @@ def email(field: str, value: str) -> str:
 
 
 def may_be_email(value: str) -> bool:
-    """Tell whether it is worth looking for an agent with this address: a longer one nobody has."""
+    """Return whether an agent can have this address: ASCII, at most 254 characters."""
     return len(value) <= MAX_EMAIL and value.isascii()
 
 
 def _visible(character: str) -> bool:
-    """Tell whether a character is drawn by itself: not white space, a format control, a mark on another, or a filler.
+    """Return whether a character is drawn by itself: not white space, a format control, a mark on another, or a filler.
 
     By Unicode's categories and its property Default_Ignorable_Code_Point. What this Python's Unicode does not know yet
     counts as visible.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core import agents, company, groups, keys, profiles, reference
 from deskroster.core.agents import AgentFields
-from deskroster.core.company import CompanyFields, First, Step
+from deskroster.core.company import AdministratorIn, CompanyFields, Step
 from deskroster.core.records import Secret
 from deskroster.core.reference import Reference
 from deskroster.demo.people import (
@@ -113,7 +113,7 @@ async def _unchanged_password(installation: OpenInstallation, desk: Desk, agent_
 
 async def _empty_steps(installation: OpenInstallation) -> list[Step]:
     vault = installation.store.vault
-    first = First(
+    first = AdministratorIn(
         email=f"admin@{DOMAIN}",
         name="管理员 Admin",
         password=await installation.passwords.hash(password_of(vault, ADMIN_ID)),
@@ -121,7 +121,7 @@ async def _empty_steps(installation: OpenInstallation) -> list[Step]:
         position=POSITIONS[0],
         role=ROLES[0],
     )
-    return company.first_steps(first, installation.now())
+    return company.founding_steps(first, installation.now())
 
 
 async def _steps(installation: OpenInstallation) -> list[Step]:

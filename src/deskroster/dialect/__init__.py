@@ -50,11 +50,11 @@ class Dialect(Struct, frozen=True, kw_only=True):
     credentials: Credentials | None = None  # how its clients prove who they are; None: it has no clients but our own
     example: str = ""  # a list below the prefix, to be shown with its credentials
     account: Callable[[Request], str] | None = None  # the e-mail by which the company is found, instead of the host
-    signature: frozenset[str] = frozenset()  # parameters that sign a request and are no part of what it asks
+    signature: frozenset[str] = frozenset()  # parameters that sign a request and select nothing
     signs_in_body: bool = False  # whether these may stand at the top level of the body instead of the query
     counted: bool = False  # against the company's limit of calls a minute
     security: dict[str, Any] = {}  # OpenAPI security schemes
     requires: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes that it takes together
     refusal: type[Struct] | None = None  # the body of a refusal
-    refuses_in_success: bool = False  # whether what a call has judged is refused under the status of a success
+    refuses_in_success: bool = False  # whether refusals by the route's own code have the status of a success
     refusal_media: str = JSON

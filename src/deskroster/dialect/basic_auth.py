@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617), as KF5 and our own API have it: who owns the key that is sent as the password."""
+"""HTTP Basic (RFC 7617) with a key as the password: what KF5 and our own API have in common."""
 
 from base64 import b64decode
 from hmac import compare_digest
@@ -14,7 +14,7 @@ from deskroster.dialect.request import Headers, Request
 def credentials(request: Request) -> tuple[str, str]:
     """Return name and secret, which the first colon separates.
 
-    Raises Unauthenticated unless there is one Authorization header, and in it UTF-8 without NUL.
+    Raises Unauthenticated unless there is exactly one Authorization header with UTF-8 and without NUL.
     """
     headers: Headers = request.scope["headers"]
     sent = [value for name, value in headers if name == b"authorization"]
@@ -32,7 +32,7 @@ def credentials(request: Request) -> tuple[str, str]:
 
 
 def by_key(roster: Roster, dialect: str, email: str, secret: str, now: int) -> Signed:
-    """Return whose key it is. Raises Unauthenticated; an unknown e-mail costs the same as a wrong key."""
+    """Return whose key `secret` is. Raises Unauthenticated; an unknown e-mail takes as long as a wrong key."""
     right = [
         key
         for key in keys.tried(roster, email, dialect, now)

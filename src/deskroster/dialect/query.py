@@ -11,7 +11,7 @@ from deskroster.core.table import Window
 
 MAX_PAGE = 2**63 - 1
 REPEATED = "\0"
-"""What a parameter reads as that came twice: nothing that any parameter may be."""
+"""The value of a parameter that was sent more than once. No parameter accepts it."""
 
 _PLUS_STAYS = frozenset({"email", "nonce", "sign"})
 
@@ -49,7 +49,7 @@ def clamped_window(query: dict[str, str], size: int, most: int) -> Window:
 
 
 def _clamped(query: dict[str, str], name: str, default: int, most: int) -> int:
-    """Return a number from 1 to `most`; the default for what is absent or no number."""
+    """Return a number, clamped to 1 and `most`; the default for one that is absent or no number."""
     sent = query.get(name)
     if sent is None:
         return default

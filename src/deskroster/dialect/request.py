@@ -70,7 +70,7 @@ class PageReply(Reply, frozen=True, gc=False, kw_only=True):
 
 
 class Request:
-    """One call. Its parts are read when asked for; the app fills in `route`, `desk` and `caller` on its way."""
+    """One call. Its parts are read when needed; the app sets `route`, `desk` and `caller`."""
 
     route: "Route"
     parameters: dict[str, str]  # parts of the path, as sent
@@ -102,9 +102,10 @@ class Request:
         return None
 
     def cache_key(self, signature: Collection[str]) -> Hashable:
-        """Return all that a cached answer may depend on beside the roster: the address without its signature.
+        """Return the key of the answer in the cache: all that it may depend on beside the roster.
 
-        What the caller may do is a part of it, so that no answer is given to one who would be refused.
+        That is the address without its signature, and the permissions of the caller: an answer that was made for an
+        administrator is not given to an agent.
         """
         scope, parameters = self.scope, self.query
         key: list[Hashable] = [self.path, scope["scheme"], self.caller.permissions]
@@ -122,12 +123,12 @@ class Request:
 
     @property
     def media(self) -> str:
-        """The media type of the body; one that is not said is JSON."""
+        """The media type of the body; JSON by default."""
         return (self.header(b"content-type") or JSON).partition(";")[0].strip().lower()
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body as data. Raises Malformed; an empty one is, where the route needs one; TooLarge."""
+        """The body as data. Raises TooLarge, or Malformed, also for an empty body where the route needs one."""
         if self._json is None:
             self._json = self._decoded()
         return self._json
@@ -182,7 +183,7 @@ class Request:
 
     @property
     def id(self) -> str:
-        """A name that no other request has: in the log, and in the commit that it leads to."""
+        """A unique id of the request, for the log and for its commit."""
         if not self._id:
             self._id = os.urandom(_ID_BYTES).hex()
         return self._id
@@ -195,8 +196,8 @@ class Request:
         """Return a part of the path, percent-decoded."""
         return unquote(self.parameters[name])
 
-    def read(self, shape: type[T], inside: str | None = None) -> T:
-        """Return the body, or the object `inside` it, as a type, and keep nothing else of it. Raises Invalid."""
+    def read(self, wanted: type[T], inside: str | None = None) -> T:
+        """Return the body, or the object `inside` it, as a type, and drop the rest. Raises Invalid."""
         value: Any = self.json
         if inside is not None:
             if value.get(inside) is None:
@@ -204,14 +205,14 @@ class Request:
             value = value[inside]
             if type(value) is not dict:
                 raise Invalid(inside, Rule.TYPE)
-        found = converted(value, shape)
-        self._json = None  # which takes many times as much memory as its bytes, while the handler may wait
+        found = converted(value, wanted)
+        self._json = None  # it takes many times the memory of its bytes, and the handler may wait
         return found
 
     async def submit(
-        self, verb: Verb, shape: Callable[[Roster, Done], Reply], note: Mapping[str, int] | None = None
+        self, verb: Verb, reply: Callable[[Roster, Done], Reply], note: Mapping[str, int] | None = None
     ) -> Reply:
-        """Run a verb; return its reply, shaped on the roster as the verb left it, once it is durable.
+        """Run a verb; return its reply, made on the roster as the verb leaves it, when the commit is durable.
 
         Raises the verb's Problem, Busy or Unknown.
         """
@@ -223,28 +224,28 @@ class Request:
             self.identity,
             origin,
             verb,
-            lambda roster, done: msgspec.msgpack.encode(shape(roster, done)),
+            lambda roster, done: msgspec.msgpack.encode(reply(roster, done)),
             self.once,
         )
         return _unpack(packed)
 
 
-def converted(value: Any, shape: type[T]) -> T:
+def converted(value: Any, wanted: type[T]) -> T:
     """Return JSON data as a type. Raises Invalid, naming the path to the field that is not of it."""
     try:
-        return msgspec.convert(value, shape)
+        return msgspec.convert(value, wanted)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
 
 
-_ID_BYTES = 12  # from the system: whoever seeds `random`, or forks, makes no id twice
+_ID_BYTES = 12  # from the system: seeding `random` or forking makes no id twice
 _unpack = msgspec.msgpack.Decoder(Reply).decode
 _PLACE = re.compile(r" - at `\$\.?(.*)`$")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 
 
 def _invalid(error: str) -> Invalid:
-    """Return what msgspec found wrong as a fact. Its messages are the only form in which it says so."""
+    """Return what msgspec found wrong. It says so in its messages only."""
     place = _PLACE.search(error)
     path = place.group(1).replace("[...]", "[]") if place else ""
     missing = _MISSING.search(error)

@@ -16,7 +16,7 @@ _DIGESTS = {64: sha256, 40: sha1}  # by the hex digits of a signature
 
 
 def check_time(timestamp: str | None, now: int) -> None:
-    """Raise Unauthenticated unless a timestamp is Unix seconds (of 13 digits: milliseconds) of about now."""
+    """Raise Unauthenticated unless a timestamp (Unix seconds, or milliseconds of 13 digits) is about now."""
     if timestamp is None or not (1 <= len(timestamp) <= 13 and timestamp.isascii() and timestamp.isdigit()):
         raise Unauthenticated(Doubt.TIMESTAMP)
     seconds = int(timestamp) // 1000 if len(timestamp) == 13 else int(timestamp)
@@ -25,12 +25,12 @@ def check_time(timestamp: str | None, now: int) -> None:
 
 
 def signer(roster: Roster, dialect: str, email: str, rest: str, sign: str, now: int) -> Identity | None:
-    """Return who signed `email&token&rest`, or None: an unknown e-mail costs the same as a wrong signature.
+    """Return who signed `email&token&rest`, or None: an unknown e-mail takes as long as a wrong signature.
 
-    The length of `sign` says by which hash; the case of its hex digits does not count.
+    The length of `sign` selects the hash; its hex digits may be in upper or lower case.
     """
     hashed = _DIGESTS.get(len(sign), sha256)
-    given = sign[: MAX_SIGN + 1].lower().encode()  # what is longer is wrong, however much of it is read
+    given = sign[: MAX_SIGN + 1].lower().encode()  # a longer one is wrong whatever follows; the limit bounds the work
     email = email[: MAX_EMAIL + 1]  # likewise
     found = None
     for key in keys.tried(roster, email, dialect, now):

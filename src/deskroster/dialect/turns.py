@@ -1,4 +1,4 @@
-"""Turns: long work on the loop is done a little at a time, so that others are answered in between."""
+"""Turns: long work on the event loop, interrupted after some milliseconds so that other requests are answered."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
@@ -6,37 +6,41 @@ from time import perf_counter
 from typing import TypeVar, cast
 
 from deskroster.core import groups
-from deskroster.core.pieces import Shape
+from deskroster.core.pieces import Encoder
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page
 from deskroster.dialect.request import Reply
 
 T = TypeVar("T")
 
-TURN = 0.005  # seconds
+TURN = 0.005  # seconds of work, after which the event loop runs others
 
 
 def groups_page(
     roster: Roster,
-    shape: Shape[Roster],
+    encoder: Encoder[Roster],
     page: Page,
     answer: Callable[[bytes], Reply],
     finish: Callable[[bytes], bytes] = bytes,
 ) -> Reply | Awaitable[Reply]:
-    """Answer with a page of groups, of their finished pieces; in turns if they have very many members."""
+    """Return the answer of a page of groups, made of their finished pieces; in turns if they have very many members."""
     if groups.crowded(roster, page):
-        return _crowded_page(roster, shape, page, answer, finish)
-    return answer(finish(roster.pieces.join("group", shape, page.ids)))
+        return _crowded_page(roster, encoder, page, answer, finish)
+    return answer(finish(roster.pieces.join("group", encoder, page.ids)))
 
 
 async def _crowded_page(
-    roster: Roster, shape: Shape[Roster], page: Page, answer: Callable[[bytes], Reply], finish: Callable[[bytes], bytes]
+    roster: Roster,
+    encoder: Encoder[Roster],
+    page: Page,
+    answer: Callable[[bytes], Reply],
+    finish: Callable[[bytes], bytes],
 ) -> Reply:
-    return answer(await in_turns(roster.pieces.joined("group", shape, page.ids, finish)))
+    return answer(await in_turns(roster.pieces.joined("group", encoder, page.ids, finish)))
 
 
 async def in_turns(steps: Generator[None, None, T]) -> T:
-    """Take steps until the last, and return what they came to."""
+    """Run a generator to its end, in turns, and return its result."""
     until = perf_counter() + TURN
     while True:
         try:

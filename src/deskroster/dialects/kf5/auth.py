@@ -7,13 +7,13 @@ from deskroster.desk import Login, Proof
 from deskroster.dialect import Request
 from deskroster.dialect.basic_auth import by_key, credentials
 
-_BY_TOKEN = "/token"  # ends the name of who sends a token instead of a password
+_BY_TOKEN = "/token"  # the name ends with it if a token is sent instead of a password
 
 
 def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     """Return whose token it is, or the claim that a password is right. Raises Unauthenticated."""
     name, secret = credentials(request)
     email = name.removesuffix(_BY_TOKEN)
-    if len(email) > MAX_EMAIL:  # nobody's
+    if len(email) > MAX_EMAIL:  # no agent has it
         raise Unauthenticated(Doubt.WRONG)
     return Login(email, secret) if email == name else by_key(roster, "kf5", email, secret, now)

@@ -120,7 +120,7 @@ async def delete_user(request: Request, desk: Desk) -> Reply:
 
 
 def _levels(request: Request) -> frozenset[Level] | None:
-    """Return the levels that `role` wants; None is all. Nobody here is an `end_user`. Raises Invalid."""
+    """Return the levels that `role` lists; None is all. There are no users of the role `end_user`. Raises Invalid."""
     sent = request.query.get("role")
     if not sent:
         return None

@@ -1,8 +1,8 @@
 r"""Both directions of the mapping between the roster and KF5's JSON (the choices: README.md, "Quirks").
 
-A piece holds a raw NUL where the address belongs that the client used, and a raw \2 where the piece of the user's
-profile belongs: control characters never stand raw in JSON (RFC 8259, section 7). The last login,
-which moves without a change of the roster, stands at a piece's end and is put there when it is answered.
+A piece has two placeholders: a raw NUL for the address that the client used, and a raw \2 for the piece of the user's
+profile. JSON has no raw control characters (RFC 8259, section 7). The last login changes without a change of the
+roster: it is the end of a piece, which is replaced when the answer is made.
 """
 
 from collections.abc import Awaitable
@@ -24,7 +24,7 @@ from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import Paging, clamped_window
 
 PREFIX = "/apiv2"
-PER_PAGE = 100  # by default, and at most
+PER_PAGE = 100  # the default and the most
 
 Lang = Literal["zh_cn", "en_us"]
 Status = Literal["active", "suspended", "unverified"]
@@ -123,13 +123,13 @@ def window(request: Request) -> Window:
 
 
 def member_ids(body: GroupBody) -> list[int] | UnsetType:
-    """Return whom a body wants in a group."""
+    """Return the members that a body sets for a group."""
     agents = body.agents if body.group.agents is UNSET else body.group.agents
     return [] if agents is None else agents
 
 
 def agent_fields(wanted: UserIn, password: Secret | UnsetType) -> AgentFields:
-    """Return what a body wants of an agent."""
+    """Return the fields that a body sets."""
     return AgentFields(
         name=wanted.name,
         email=wanted.email,
@@ -262,7 +262,7 @@ def created(reply: Reply, kind: Literal["groups", "users"], id: int) -> Reply:
 
 
 def addressed(request: Request, reply: Reply) -> Reply:
-    """Return the reply with the address that the client used where it belongs."""
+    """Return the reply with the address that the client used in place of its placeholder."""
     base = request.base_url
     headers = tuple((name, value.replace("\0", base)) for name, value in reply.headers)
     return Reply(reply.status, reply.body.replace(b"\0", base.encode()), headers)
@@ -282,7 +282,7 @@ def group_piece(roster: Roster, group: Group) -> bytes:
 
 
 def user_piece(roster: Roster, agent: Agent) -> bytes:
-    """Encode a user who has never logged in. The profile has a piece of its own; here is its place."""
+    """Encode a user who has never logged in, with a placeholder for the piece of the profile."""
     named = ((i, roster.groups.rows[i].name) for i in agent.group_ids)
     piece = _placed(
         UserOut(
@@ -323,7 +323,7 @@ def fields_piece(roster: Roster, record: ProfileRecord) -> bytes:
 
 
 def _readable(roster: Roster, field: ProfileField, value: str) -> str:
-    """Return a value as text that says something to a person: of an agent the name, of a record the title."""
+    """Return a value as text for people: the name of an agent, the title of a record."""
     if field.type == "staff":
         agent = roster.agents.get(int(value))
         return agent.name if agent else ""
@@ -334,7 +334,7 @@ def _readable(roster: Roster, field: ProfileField, value: str) -> str:
 
 
 def _users(roster: Roster, desk: Desk, ids: list[int]) -> bytes:
-    """Return users with commas between them, each joined with the profile and the last login that it has."""
+    """Return users with commas between them, each with its profile and its last login."""
     pieces = list(roster.pieces.pick("agent", user_piece, ids))
     logins = desk.last_logins(ids)
     if logins or roster.agents_with["profile_record"]:
@@ -350,7 +350,7 @@ def _users(roster: Roster, desk: Desk, ids: list[int]) -> bytes:
 
 
 def _placed(record: Struct) -> bytes:
-    """Encode a record with a raw NUL before each path: only what begins with U+0000 reads so, and no text may."""
+    """Encode a record with a raw NUL before each path. Only our paths begin with U+0000: no text may contain it."""
     return _encode(record).replace(b'"\\u0000', b'"\0')
 
 
@@ -363,7 +363,7 @@ def _local(roster: Roster, at: int) -> str:
 
 
 def _page(request: Request, head: bytes, elements: bytes, page: Page) -> PageReply:
-    """Answer with a page and the addresses of its neighbours; beyond the end, the one before is the last."""
+    """Return a page with the addresses of the pages before and after it; beyond the end, the last is the one before."""
     number, pages, total = page.window.number, page.pages, page.total
     before, after = (min(number - 1, pages), number + 1 if number < pages else 0)
     asked = _asked(request) if before or after else b""
@@ -372,15 +372,15 @@ def _page(request: Request, head: bytes, elements: bytes, page: Page) -> PageRep
 
 
 def _at(request: Request, pieces: bytes) -> bytes:
-    """Return pieces with the address that the client used."""
+    """Return pieces with the address that the client used in place of its placeholder."""
     return pieces.replace(b"\0", request.base_url.encode())
 
 
 def _asked(request: Request) -> bytes:
     """Return the address of the list that was asked for, without the page."""
     query: bytes = request.scope["query_string"]
-    kept = [one for one in query.split(b"&") if one and unquote_to_bytes(one.partition(b"=")[0]) != b"page"]
-    return f"{request.base_url}{request.path}?{quote(b'&'.join([*kept, b'']), safe=_SAFE)}".encode()
+    others = [one for one in query.split(b"&") if one and unquote_to_bytes(one.partition(b"=")[0]) != b"page"]
+    return f"{request.base_url}{request.path}?{quote(b'&'.join([*others, b'']), safe=_SAFE)}".encode()
 
 
 def _link(asked: bytes, number: int) -> bytes:

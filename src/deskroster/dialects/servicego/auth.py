@@ -12,7 +12,7 @@ _FORMS = {64: "SHA-256", 40: "SHA-1"}  # by the hex digits of a signature
 
 
 def authenticate(request: Request, roster: Roster, now: int) -> Proof:
-    """Return whose signature it is; it has no nonce, so it may come again. Raises Unauthenticated."""
+    """Return whose signature it is; it has no nonce, so a replay is accepted. Raises Unauthenticated."""
     email, timestamp, sign = parameters = [request.query.get(name) for name in PARAMETERS]
     if REPEATED in parameters:
         raise Unauthenticated(Doubt.WRONG)

@@ -1,4 +1,4 @@
-"""What every call of ServiceGo has in common: how queries are read, and what an answer stands in."""
+"""What every call of ServiceGo has in common: how queries are read, and the envelope of each answer."""
 
 import re
 from typing import Annotated
@@ -101,7 +101,7 @@ def listed_ids(request: Request) -> list[str]:
 
 
 def possible_ids(listed: list[str]) -> list[int]:
-    """Return those that a record could have."""
+    """Return the ids within 64 bits."""
     return [id for id in map(_id, listed) if id is not None]
 
 
@@ -124,19 +124,19 @@ def id_only(id: int) -> Reply:
 
 
 def deletion(kind: Kind, listed: list[str], done: Done) -> Reply:
-    """Say which of the listed ids are deleted and, in the vendor's words, why the others are not."""
+    """Return which of the listed ids are deleted and, in the vendor's words, why the others are not."""
     assert isinstance(done, Batch)
     gone: list[int] = []
-    kept: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for sent in listed:
         id = _id(sent)
         if id is None or isinstance(done.refused.get(id), NotFound):
-            kept[sent] = MISSING[kind]
+            failed[sent] = MISSING[kind]
         elif id in done.refused:
-            kept[sent] = NOT_DELETABLE
+            failed[sent] = NOT_DELETABLE
         else:
             gone.append(id)
-    return data(_encode(DeletionOut(gone, len(gone), kept, len(kept), len(listed))))
+    return data(_encode(DeletionOut(gone, len(gone), failed, len(failed), len(listed))))
 
 
 def _whole(request: Request, name: str, default: int, most: int) -> int:

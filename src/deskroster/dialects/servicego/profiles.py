@@ -144,7 +144,7 @@ class FieldsReply(DoneReply, frozen=True):
 
 
 def user_info_piece(roster: Roster, record: ProfileRecord) -> bytes:
-    """Return a record as the end of the object of an agent that points at it, and the comma before the next."""
+    """Return a record as the end of the object of an agent who holds it, with the comma before the next."""
     shown = UserInfo(record.id, roster.company.profile_object_id, _name(roster, record), _field_data(roster, record))
     return b',"userInfo":%b},' % _encode(shown)
 
@@ -159,7 +159,7 @@ def fields(defined: list[ProfileField]) -> Reply:
 
 
 def _name(roster: Roster, record: ProfileRecord) -> str:
-    """Return the value of the main field as text, as one would write it."""
+    """Return the value of the main field as it is written: the e-mail for an agent."""
     main = roster.profile_fields.ids.first()
     title = profiles.title(roster, record)
     if main is None or not title or roster.profile_fields[main].type != "staff":
@@ -169,7 +169,7 @@ def _name(roster: Roster, record: ProfileRecord) -> str:
 
 
 def _field_data(roster: Roster, record: ProfileRecord) -> list[FieldData]:
-    """Return the values by ascending field; one that names an agent who is gone is gone with it."""
+    """Return the values by ascending field; leave out one that names a deleted agent."""
     shown = (_shown(roster, roster.profile_fields[field_id], text) for field_id, text in record.values)
     return [one for one in shown if one is not None]
 
@@ -190,7 +190,7 @@ def _shown(roster: Roster, field: ProfileField, text: str) -> FieldData | None:
             return None if agent is None else shown(user_email=agent.email)
         case "rich_text":
             return shown(rich_text=RichText(text, []))
-        case "owner":  # of these three the text that is kept is what is shown, as JSON
+        case "owner":  # these three are stored as the JSON that is shown
             return shown(owner_result=msgspec.json.decode(text, type=OwnerResult))
         case "signature":
             return shown(sign_dto=msgspec.json.decode(text, type=SignDto))

@@ -25,7 +25,7 @@ AgentType = Literal[1, 2]
 AgentRole = Literal["agent", "leader"]
 Status = Literal[1, 2, 3]
 
-# What is sent, or null, or not sent → what is kept, none, or as it was.
+# The wire's value, null or absent → the stored value, none or unchanged.
 _EMPLOYED: dict[JobStatus | None | UnsetType, bool | None | UnsetType] = {
     0: False, 1: True, None: None, UNSET: UNSET,
 }  # fmt: skip
@@ -37,7 +37,7 @@ _LEADS: dict[AgentRole | None | UnsetType, bool | None | UnsetType] = {
 }  # fmt: skip
 _STATES: dict[Status, State] = {1: "enabled", 2: "disabled", 3: "review"}
 
-# What is kept → what is shown.
+# The stored value → the wire's.
 _JOB_STATUSES: dict[bool | None, JobStatus | UnsetType] = {None: UNSET, False: 0, True: 1}
 _AGENT_TYPES: dict[Seat | None, AgentType | UnsetType] = {None: UNSET, "plain": 1, "phone": 2}
 _AGENT_ROLES: dict[bool | None, AgentRole | UnsetType] = {None: UNSET, False: "agent", True: "leader"}
@@ -115,7 +115,7 @@ USER_GROUP_NAMES = {"member_ids": "userList"}
 
 
 def new_agent(wanted: NewStaffBody, password: Secret) -> AgentFields:
-    """Return what a body wants of a new agent. Raises Invalid."""
+    """Return the fields that a body sets for a new agent. Raises Invalid."""
     return replace(
         _options(wanted),
         email=wanted.email,
@@ -127,7 +127,7 @@ def new_agent(wanted: NewStaffBody, password: Secret) -> AgentFields:
 
 
 def agent_fields(wanted: StaffBody) -> AgentFields:
-    """Return what a body wants of an agent. Raises Invalid."""
+    """Return the fields that a body sets. Raises Invalid."""
     return replace(
         _options(wanted),
         name=UNSET if wanted.realname is UNSET else _realname(wanted.realname),
@@ -259,7 +259,7 @@ def user_group(roster: Roster, id: int) -> Reply:
 
 
 def staff_piece(roster: Roster, agent: Agent) -> bytes:
-    """Return an agent without its closing brace: its profile, which changes by itself, comes last."""
+    """Return an agent without its closing brace: the piece of its profile follows."""
     shown = StaffOut(
         id=agent.id,
         email=agent.email,
@@ -286,7 +286,7 @@ def named_piece(roster: Roster, record: Position | Role | PermissionSet) -> byte
 
 
 def _staff(roster: Roster, ids: list[int]) -> bytes:
-    """Return agents, each joined with the profile record that it points at, with commas between them."""
+    """Return agents with commas between them, each with its profile record."""
     if not ids:
         return b""
     pieces = roster.pieces.pick("agent", staff_piece, ids)

@@ -12,13 +12,13 @@ PARAMETERS = ("email", "timestamp", "sign", "nonce", "sign_version")
 MAX_NONCE = 255  # characters
 
 _FORMS: dict[tuple[str | None, int], SignatureForm] = {("v2", 64): "A", ("v2", 40): "B", (None, 40): "C"}
-"""By the version that is said and the hex digits of the signature."""
+"""By `sign_version` and the number of hex digits of the signature."""
 
 
 def authenticate(request: Request, roster: Roster, now: int) -> Proof:
-    """Return whose signature it is. Raises Unauthenticated, or Malformed where the body had to be looked into.
+    """Return whose signature it is. Raises Unauthenticated, or Malformed if the signature may be in the body.
 
-    In this order: timestamp form, skew, nonce present, signature; the desk spends the nonce.
+    Checked in this order: form of the timestamp, skew, presence of the nonce, signature. The desk spends the nonce.
     """
     email, timestamp, sign, nonce, version = parameters = list(map(request.query.get, PARAMETERS))
     if request.route.body is not None and None in parameters:

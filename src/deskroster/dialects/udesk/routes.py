@@ -137,7 +137,7 @@ async def create_department(request: Request, desk: Desk) -> Reply:
 
 
 async def log_in(request: Request, desk: Desk) -> Reply:
-    """Answer with the caller's token: a live key that may write here, or one that is made now."""
+    """Return the caller's token: a live key that may write here, or one that is created now."""
     wanted, now = request.read(shapes.LoginBody), desk.now()
     login = Login(wanted.email, wanted.password)
     request.identity = await desk.log_in(login, request.address)
@@ -157,7 +157,7 @@ def _token(roster: Roster, agent_id: int, now: int) -> Secret:
 
 
 async def _login_password(desk: Desk, sent: str | UnsetType, before: Agent | None) -> Secret | UnsetType:
-    """Hash the login password that a body sets. On update one that is empty or the SIP password sets none."""
+    """Hash the login password that a body sets. On update, an empty one and the SIP password set none."""
     if sent is UNSET or (before is not None and sent in ("", shapes.sip_password(before))):
         return UNSET
     if not sent:

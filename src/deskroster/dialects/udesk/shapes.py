@@ -102,7 +102,7 @@ def window(request: Request) -> Window:
 
 
 def agent_fields(roster: Roster, wanted: AgentIn, password: Secret | UnsetType, before: Agent | None) -> AgentFields:
-    """Return what a body wants of an agent. Raises Invalid for a `duty` that is no position's name."""
+    """Return the fields that a body sets. Raises Invalid for a `duty` that is no position's name."""
     state: Literal["enabled", "disabled"] | UnsetType = UNSET
     if wanted.disable_status is not UNSET and (before is None or _status(before) != wanted.disable_status):
         state = "enabled" if wanted.disable_status == "enable" else "disabled"
@@ -136,7 +136,7 @@ def _ids(value: list[int] | None | UnsetType) -> list[int] | UnsetType:
 
 
 def _position(roster: Roster, duty: str | None | UnsetType, before: Agent | None) -> int | None | UnsetType:
-    """Return the position of this name: the one that the agent has, so that what was read can be sent back."""
+    """Return the position of this name: of several the one that the agent has, so that a client can send it back."""
     if duty is UNSET:
         return UNSET
     if not duty:

@@ -30,7 +30,7 @@ async def revoke_key(request: Request, desk: Desk) -> Reply:
 
 
 def _end(sent: str | None) -> int | None:
-    """Return when a key is to end. Raises Invalid."""
+    """Return the time at which a key expires. Raises Invalid."""
     try:
         return None if sent is None else moments.parsed(sent)
     except ValueError:

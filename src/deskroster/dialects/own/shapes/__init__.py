@@ -1,4 +1,4 @@
-"""Both directions of the mapping between the roster and the JSON of our own API, by resource; here what all share."""
+"""Both directions of the mapping between the roster and the JSON of our own API, by resource. Here: what all share."""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from deskroster.core import moments
-from deskroster.core.pieces import Shape
+from deskroster.core.pieces import Encoder
 from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
@@ -31,18 +31,18 @@ def window(request: Request) -> Window:
     return clamped_window(request.query, PER_PAGE, MOST_PER_PAGE)
 
 
-def listed(roster: Roster, kind: Kind, shape: Shape[Roster], page: Page) -> Reply:
-    """Answer with records that have pieces."""
-    items = roster.pieces.join(kind, shape, page.ids)
+def listed(roster: Roster, kind: Kind, encoder: Encoder[Roster], page: Page) -> Reply:
+    """Return a page of records that have pieces."""
+    items = roster.pieces.join(kind, encoder, page.ids)
     return PageReply(200, b'{"items":[%b],"total":%d}' % (items, page.total), sources=page.sources)
 
 
-def one(roster: Roster, kind: Kind, shape: Shape[Roster], id: int) -> Reply:
-    return Reply(200, roster.pieces.get(kind, shape, id))
+def one(roster: Roster, kind: Kind, encoder: Encoder[Roster], id: int) -> Reply:
+    return Reply(200, roster.pieces.get(kind, encoder, id))
 
 
 def created(request: Request, id: int, record: bytes) -> Reply:
-    """Answer with a record that is new, and with its address."""
+    """Return a new record with its address."""
     return Reply(201, record, (("Location", f"{request.path}/{id}"),))
 
 

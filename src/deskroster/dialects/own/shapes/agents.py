@@ -55,7 +55,7 @@ class AgentList(Struct, frozen=True):
 
 
 def agent_fields(wanted: AgentPatch) -> AgentFields:
-    """Return what a body wants of an agent."""
+    """Return the fields that a body sets."""
     sip = wanted.sip_password
     return AgentFields(
         level=wanted.level,

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core.pieces import Shape
+from deskroster.core.pieces import Encoder
 from deskroster.core.records import Department, PermissionSet, Position, Role
 from deskroster.core.reference import Reference
 from deskroster.core.roster import Roster
@@ -98,7 +98,7 @@ class Wire(NamedTuple):
     patch: type[NameBody] | type[RolePatch]
     out: type[Struct]
     list: type[Struct]
-    piece: Shape[Roster]
+    piece: Encoder[Roster]
 
 
 WIRES: dict[Reference, Wire] = {
