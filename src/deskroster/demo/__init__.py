@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core import agents, company, groups, keys, profiles, reference
 from deskroster.core.agents import AgentFields
-from deskroster.core.company import AdministratorIn, CompanyFields, Step
+from deskroster.core.company import CompanyFields, FirstAdministrator, Step
 from deskroster.core.records import Secret
 from deskroster.core.reference import Reference
 from deskroster.demo.people import (
@@ -113,7 +113,7 @@ async def _unchanged_password(installation: OpenInstallation, desk: Desk, agent_
 
 async def _empty_steps(installation: OpenInstallation) -> list[Step]:
     vault = installation.store.vault
-    first = AdministratorIn(
+    first = FirstAdministrator(
         email=f"admin@{DOMAIN}",
         name="管理员 Admin",
         password=await installation.passwords.hash(password_of(vault, ADMIN_ID)),
