@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import httpx2
 from msgspec import Struct
 
-from deskroster.core.pieces import Shape
+from deskroster.core.pieces import Encoder
 from deskroster.core.records import AnyRecord, Kind
 from deskroster.dialect import Dialect, Route
 from deskroster.dialect.credentials import Credentials
@@ -257,7 +257,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     day: "Callable[[Life, Account], None] | None"  # its calls that make, change or show secrets
 
     # cost, and durability
-    pieces: tuple[tuple[Kind, Shape], ...]  # what it holds encoded
+    pieces: tuple[tuple[Kind, Encoder], ...]  # what it holds encoded
     crowds: Callable[[int], str] | None  # the list of groups with their members: a page of 100, the last of so many
     writer: "Callable[[str, int, int, list[int], list[int]], dict[str, Write]] | None"
     """By a new name, an agent, a group, some groups and some agents of the writer: its writes, by kind."""

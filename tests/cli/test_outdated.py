@@ -8,7 +8,8 @@ import pytest
 from deskroster.ledger import location, rotate_key
 from deskroster.ledger.engines.postgresql import advisory_lock
 from tests.cli.program import Program
-from tests.cli.test_workers import clients, copied, wait_for
+from tests.cli.served_by_workers import clients, copied
+from tests.cli.test_workers import wait_for
 
 pytestmark = pytest.mark.once
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from deskroster.ledger import location
 from tests.cli.program import Program
-from tests.cli.served_by_workers import clients, workers
+from tests.cli.served_by_workers import clients, copied, workers
 
 pytestmark = pytest.mark.once
 
@@ -34,12 +33,3 @@ def test_the_installation_key_is_changed_where_nobody_else_has_it_open(
     assert not set(before) & set(sealed())
     assert 0 == nowhere("doctor").code
     assert 1 == left_behind.code
-
-
-def copied(data, folder):
-    """Return a folder of another machine on the same database."""
-    folder.mkdir()
-    for name in ("key", location.ELSEWHERE):
-        (folder / name).write_bytes((data / name).read_bytes())
-        (folder / name).chmod(0o600)
-    return folder

@@ -9,7 +9,7 @@ import pytest
 
 from deskroster.core import company
 from deskroster.core.company import CompanyFields
-from deskroster.passwords import AT_ONCE, MAX_FAILURES
+from deskroster.passwords import MAX_FAILURES, MAX_HASHES
 from deskroster.testing import KF5Password
 from tests.answers import check
 from tests.in_process import InProcess, answer, scope_of, signed
@@ -86,7 +86,7 @@ def test_a_get_that_was_begun_and_never_goes_on_leaves_nothing(desk, made):
 
     async def give_up():
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        for _ in range(3 * AT_ONCE):
+        for _ in range(3 * MAX_HASHES):
             desk.app.at_once(scope_of(desk, made(desk)))
         return under_way()
 

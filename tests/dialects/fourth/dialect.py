@@ -1,7 +1,6 @@
 """A vendor that there is not, with three calls: what the suites say of a dialect that was written by the how-to."""
 
 from base64 import b64decode
-from collections.abc import Hashable
 from hmac import compare_digest
 from typing import Annotated
 
@@ -22,7 +21,8 @@ from deskroster.core.problems import (
     Unknown,
 )
 from deskroster.core.records import Group
-from deskroster.core.roster import Roster, Window
+from deskroster.core.roster import Roster
+from deskroster.core.table import Window
 from deskroster.core.text import MAX_EMAIL
 from deskroster.desk import Desk, Login, Proof, Signed
 from deskroster.dialect import Dialect, Reply, Request, Route, turns, words
@@ -40,7 +40,7 @@ from deskroster.dialect.problems import (
     UnknownCompany,
     UnknownPath,
 )
-from deskroster.dialect.query import clamped
+from deskroster.dialect.request import PageReply
 
 NAME = "fourth"
 PROGRAM = "+program"  # ends the name of who sends a token instead of a password
@@ -83,12 +83,18 @@ def team_piece(roster: Roster, group: Group) -> bytes:
 
 
 def list_teams(request: Request, desk: Desk):
-    number, size = clamped(request.query, "page", 1, 2**31), clamped(request.query, "size", 20, 100)
-    page = groups.find(desk.roster, request.caller, Window((number - 1) * size, size))
-    request.shown = (("group", page.ids),)
-    return turns.groups_page(
-        desk.roster, team_piece, page, lambda teams: Reply(200, b'{"teams":[%b],"total":%d}' % (teams, page.total))
-    )
+    window = Window.numbered(_number(request, "page", 1, 2**31), _number(request, "size", 20, 100))
+    page = groups.find(desk.roster, request.caller, window)
+
+    def answer(teams: bytes) -> Reply:
+        return PageReply(200, b'{"teams":[%b],"total":%d}' % (teams, page.total), sources=page.sources)
+
+    return turns.groups_page(desk.roster, team_piece, page, answer)
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    sent = request.query.get(name, "")
+    return min(max(int(sent), 1), most) if sent.isascii() and sent.isdigit() and len(sent) < 20 else default
 
 
 def get_team(request: Request, desk: Desk) -> Reply:
@@ -158,10 +164,6 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
     return Reply(status, msgspec.json.encode(refusal), headers)
 
 
-def _asked(request: Request) -> Hashable:
-    return request.path, request.query.get("page"), request.query.get("size")
-
-
 DIALECT = Dialect(
     name=NAME,
     title="Fourth Teams API",
@@ -169,7 +171,7 @@ DIALECT = Dialect(
     prefix="/teams-api",
     routes=(
         Route(method="GET", path="/teams", handler=list_teams, needs=Permission.READ, summary="List teams",
-              query=Asked, reply=Teams, depends=_asked),
+              query=Asked, reply=Teams),
         Route(method="GET", path="/teams/{id}", handler=get_team, needs=Permission.READ, summary="Show a team",
               reply=Team),
         Route(method="POST", path="/teams", handler=create_team, needs=Permission.WRITE_GROUPS,
