@@ -258,6 +258,7 @@ class Contract(Struct, frozen=True, kw_only=True):
 
     # cost, and durability
     pieces: tuple[tuple[Kind, Encoder], ...]  # what it holds encoded
+    cached: frozenset[str]  # the lists whose answers are cached, as routes: `GET /user_groups`
     crowds: Callable[[int], str] | None  # the list of groups with their members: a page of 100, the last of so many
     writer: "Callable[[str, int, int, list[int], list[int]], dict[str, Write]] | None"
     """By a new name, an agent, a group, some groups and some agents of the writer: its writes, by kind."""

@@ -29,6 +29,7 @@ from deskroster.ledger import Ledger
 from deskroster.testing import StillClock
 from tests.calls import CALLS, name_of
 from tests.conftest import NOW
+from tests.contracts import CONTRACTS
 from tests.in_process import InProcess, answer, repeated
 from tests.random_verbs import VERBS, Verb
 from tests.world import ADMIN, AGENT, READER, SECOND_ADMIN
@@ -39,13 +40,7 @@ ACCOUNTS = (ADMIN, SECOND_ADMIN, READER, AGENT)
 LANGUAGES = ("zh", "en")
 STEPS = 15
 WORDS = ("admin", "1,2", ADMIN.email)  # for a parameter that is text
-CACHED = {
-    "udesk GET /user_groups", "udesk GET /user_groups/{id}/agents", "udesk GET /agents", "kf5 GET /groups.json",
-    "kf5 GET /users.json", "kf5 GET /users/show_many.json", "kf5 GET /users/{id}/groups.json", "servicego GET /v1/user",
-    "servicego GET /v1/userGroup", "servicego GET /v1/position", "servicego GET /v1/role",
-    "servicego GET /v1/authorizationSet", "own GET /v1/agents", "own GET /v1/positions", "own GET /v1/roles",
-    "own GET /v1/permission-sets", "own GET /v1/departments", "own GET /v1/profile-fields",
-}  # fmt: skip
+CACHED = {f"{dialect} {route}" for dialect, contract in CONTRACTS.items() for route in contract.cached}
 """What is cached at least. The others are tried as well."""
 
 

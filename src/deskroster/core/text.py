@@ -13,7 +13,7 @@ MAX_JOB_NUMBER = 64
 MAX_URL = 2_048
 MAX_TEXT = 10_000
 MAX_EMAIL = 254
-MIN_PASSWORD, MAX_PASSWORD = 8, 128  # of a login password; Udesk and KF5 name no least length
+MIN_PASSWORD, MAX_PASSWORD = 8, 128  # of a login password; two vendors name no minimum
 MAX_AROUND = 4_096  # white space around a line; with more it is refused without looking at it
 
 _WHITE = " \xa0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"

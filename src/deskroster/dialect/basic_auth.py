@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617) with a key as the password: what KF5 and our own API have in common."""
+"""HTTP Basic (RFC 7617) with a key as the password, for every dialect that uses it."""
 
 from base64 import b64decode
 from hmac import compare_digest

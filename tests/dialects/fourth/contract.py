@@ -110,6 +110,7 @@ CONTRACT = Contract(
     ids_in_body={"POST /teams": {"people": lambda id: {"name": "x", "people": [1, id]}}},
     finds=(),
     day=None,
+    cached=frozenset({"GET /teams"}),
     pieces=(("group", team_piece),),
     crowds=lambda last: f"/teams?size=100&page={last}",
     writer=writes,

@@ -148,6 +148,16 @@ CONTRACT = Contract(
     },
     finds=(Find("/v1/agents?email={}", *IN_OTHER),),
     day=identity.day,
+    cached=frozenset(
+        {
+            "GET /v1/agents",
+            "GET /v1/positions",
+            "GET /v1/roles",
+            "GET /v1/permission-sets",
+            "GET /v1/departments",
+            "GET /v1/profile-fields",
+        }
+    ),
     pieces=(("agent", agent_piece),),
     crowds=None,
     writer=None,

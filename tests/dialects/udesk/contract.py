@@ -171,6 +171,7 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((udesk.auth, "signer"),),
     day=identity.day,
+    cached=frozenset({"GET /user_groups", "GET /user_groups/{id}/agents", "GET /agents"}),
     pieces=(("group", shapes.group_piece), ("agent", shapes.agent_piece)),
     crowds=lambda last: f"/user_groups?per_page=100&page={last}",
     writer=writes,

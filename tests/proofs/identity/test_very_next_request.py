@@ -190,7 +190,7 @@ def queued_behind(desk, *requests, later=0):
             turn.commit = commit_later
             return turn
 
-        engine.hold = gated
+        engine.lock = gated
         try:
             answers = [asyncio.create_task(answer(desk, first))]
             await asyncio.wait_for(entered.wait(), 60)
@@ -199,7 +199,7 @@ def queued_behind(desk, *requests, later=0):
                 await asyncio.wait_for(until(partial(waiting, number)), 60)
             desk.clock.now += later
         finally:
-            del engine.hold
+            del engine.lock
             held.set()
         return await asyncio.gather(*answers)
 
