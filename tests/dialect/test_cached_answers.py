@@ -210,7 +210,7 @@ def no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def no_login(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget that KF5 shows the last login of an agent."""
-    monkeypatch.setattr(Ledger, "logged_in", lambda ledger, id, at: ledger.observed.note("agent", id, at, ""))
+    monkeypatch.setattr(Ledger, "logged_in", lambda ledger, id, at: ledger.observed.record("agent", id, at, ""))
 
 
 @pytest.mark.parametrize("forget", [no_neighbours, no_lists, no_owner, no_profile, no_login])

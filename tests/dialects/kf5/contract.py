@@ -145,7 +145,10 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((kf5.auth, "by_key"),),
     day=identity.day,
-    cached=frozenset({"GET /groups.json", "GET /users.json", "GET /users/show_many.json", "GET /users/{id}/groups.json"}),
+    cached=frozenset({
+        "GET /groups.json", "GET /users.json", "GET /users/show_many.json",
+        "GET /users/{id}/groups.json",
+    }),
     pieces=(
         ("group", shapes.group_piece), ("profile_record", shapes.fields_piece), ("agent", shapes.user_piece),
     ),

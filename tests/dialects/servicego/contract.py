@@ -189,7 +189,10 @@ CONTRACT = Contract(
     found_otherwise=frozenset({"DELETE /v1/userGroup/{id}"}),
     in_hand=((servicego.auth, "signer"),),
     day=identity.day,
-    cached=frozenset({"GET /v1/user", "GET /v1/userGroup", "GET /v1/position", "GET /v1/role", "GET /v1/authorizationSet"}),
+    cached=frozenset({
+        "GET /v1/user", "GET /v1/userGroup", "GET /v1/position",
+        "GET /v1/role", "GET /v1/authorizationSet",
+    }),
     pieces=(
         ("group", shapes.user_group_piece), ("profile_record", profiles.user_info_piece), ("agent", shapes.staff_piece),
     ),
