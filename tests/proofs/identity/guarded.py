@@ -11,10 +11,9 @@ from uuid import uuid4
 import httpx2
 
 from deskroster.core.records import Agent, AnyRecord, Company, Key, Secret
-from deskroster.dialect import Dialect
+from deskroster.dialect import Dialect, identification
 from deskroster.dialect.credentials import Credentials, Proof
 from deskroster.dialect.hosts import Hosts
-from deskroster.dialect.identification import Credentials
 from deskroster.dialect.routing import Router
 from deskroster.testing import Account, StillClock
 from tests.contracts import BY_NAME, CONTRACTS, lists
@@ -133,4 +132,4 @@ def speak(desk: InProcess, dialect: Dialect) -> None:
     name = dialect.prefix[1:].encode()
     app = desk.app._dialects[name] = copy(desk.app._dialects[name])
     app._dialect, app._router = dialect, Router(dialect.routes, dialect.suffix)
-    app._identification = Credentials(dialect, desk.app.desks, Hosts())
+    app._identification = identification.Credentials(dialect, desk.app.desks, Hosts())
