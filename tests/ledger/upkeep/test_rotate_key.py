@@ -37,7 +37,7 @@ def opened_meanwhile(monkeypatch, url, folder, moment):
 
         return hooked
 
-    monkeypatch.setattr(installation, "_LOCK_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr(installation, "_LOCK_TIMEOUT", 0.1)
     monkeypatch.setattr(installation.vault, moment, then(getattr(installation.vault, moment)))
 
 

@@ -311,7 +311,7 @@ def test_control_a_log_with_whole_addresses_is_noticed(living, monkeypatch):
 def test_control_a_log_with_whole_paths_is_noticed(living, monkeypatch):
     assert [] == paths_that_leak(living)
 
-    monkeypatch.setattr("deskroster.telemetry._shown", lambda path: path)
+    monkeypatch.setattr("deskroster.telemetry._masked", lambda path: path)
 
     assert paths_that_leak(living)
 
