@@ -151,7 +151,7 @@ def test_control_a_call_that_holds_the_process_is_noticed(desk: InProcess, monke
         until = time.thread_time() + 10 * LIMIT  # a slow core is allowed more
         while time.thread_time() < until:
             held.control()
-        return Page(Window(0, 1), [], 0, ())
+        return Page(Window(0, 1), [], 0, (("group", ()),))
 
     monkeypatch.setattr(kf5.groups, "find", slow)
     statuses = []
