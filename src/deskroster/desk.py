@@ -54,14 +54,14 @@ class Login(Struct, frozen=True, gc=False):
 Proof = Signed | Login
 
 
-class Asked(Protocol):
-    """What is asked: from which address."""
+class HasAddress(Protocol):
+    """A request, as far as a desk has to know it: the address of its client."""
 
     @property
     def address(self) -> str: ...
 
 
-A = TypeVar("A", bound=Asked)
+A = TypeVar("A", bound=HasAddress)
 
 
 class Desk:
@@ -77,7 +77,7 @@ class Desk:
     def now(self) -> int:
         return int(self._clock())
 
-    async def authenticate(self, prove: Callable[[A, Roster, int], Proof], asked: A) -> Identity:
+    async def authenticate(self, prove: Callable[[A, Roster, int], Proof], request: A) -> Identity:
         """Return who asks. Raises Unauthenticated, TooManyGuesses or Busy, and what `prove` raises.
 
         `prove` is a dialect's pure reading of the credentials. They are judged, then all that was durable is had, and
@@ -86,7 +86,7 @@ class Desk:
         roster, now = self.roster, int(self._clock())
         number, nonce, unused = roster.number, None, True
         try:
-            proof = prove(asked, roster, now)
+            proof = prove(request, roster, now)
         except Unauthenticated:
             await self.fresh()
             if roster.number == number:
@@ -96,12 +96,12 @@ class Desk:
             spent = self._store.fresh(self._ledger, nonce)
             unused = spent if isinstance(spent, bool) else await spent
         if roster.number != number:
-            proof = prove(asked, roster, now)
+            proof = prove(request, roster, now)
             if proof.nonce != nonce:
                 unused = await self.fresh(proof.nonce)
         if isinstance(proof, Signed):
             return self._signed_by(proof, unused, now)
-        return await self.log_in(proof, asked.address)
+        return await self.log_in(proof, request.address)
 
     async def fresh(self, nonce: str | None = None) -> bool:
         """Have all that was durable when this was called; spend a nonce, False if it was used before. Raises Busy."""
@@ -134,10 +134,10 @@ class Desk:
 
     def _is_key(self, email: str, secret: str) -> bool:
         given = secret.encode("utf-8", "surrogatepass")
-        found = False
+        is_key = False
         for key in keys.tried(self.roster, email, None, self.now()):
-            found |= compare_digest(key.secret.reveal().encode(), given) and key.id > 0
-        return found
+            is_key |= compare_digest(key.secret.reveal().encode(), given) and key.id > 0
+        return is_key
 
     def caller(self, identity: Identity) -> Caller:
         """Return what the identity may now. Raises Unauthenticated."""
@@ -206,18 +206,18 @@ class Desks:
 
     async def find(self, host: str) -> Desk | None:
         """Return the company that the first label of a host names, or the only one there is."""
-        found = self._named(host)
-        if found is None and await self._listed.refresh():
-            found = self._named(host)
-        return None if found is None else await self.of_company(found)
+        company = self._named(host)
+        if company is None and await self._listed.refresh():
+            company = self._named(host)
+        return None if company is None else await self.of_company(company)
 
     async def of_email(self, email: str) -> list[Desk]:
         """Return the companies that have an agent with this e-mail; where none has, one to say so at the same cost."""
         first = self._listed.first()
         if first is None or len(self._listed) == 1:
             return [] if first is None else [await self.of_company(first)]
-        found = await self._store.companies_with_email(email[: MAX_EMAIL + 1].lower())
-        companies = filter(None, map(self._listed.get, found))
+        ids = await self._store.companies_with_email(email[: MAX_EMAIL + 1].lower())
+        companies = filter(None, map(self._listed.get, ids))
         return [await self.of_company(company) for company in companies] or [await self.of_company(first)]
 
     async def of_company(self, company: Company, patience: float | None = REQUEST_TIMEOUT) -> Desk:

@@ -27,11 +27,11 @@ def parsed(text: str) -> int:
 
     Raises ValueError, also for a leap second.
     """
-    found = _FORM.fullmatch(text)
-    if found is None:
+    match = _FORM.fullmatch(text)
+    if match is None:
         raise ValueError(text)
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    sign, hours, minutes = found.groups()[6:]
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    sign, hours, minutes = match.groups()[6:]
     days = datetime(year, month, day, hour, minute, second, tzinfo=UTC).toordinal() - _EPOCH
     offset = 0 if sign is None else int(f"{sign}1") * (int(hours) * 3_600 + int(minutes) * 60)
     return days * 86_400 + hour * 3_600 + minute * 60 + second - offset

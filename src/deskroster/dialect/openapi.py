@@ -59,18 +59,18 @@ def _success(dialect: Dialect, route: Route) -> dict[str, Any]:
 
 def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     parts = (part[1:-1] for part in route.path.replace(".json", "").split("/") if part.startswith("{"))
-    found = [{"name": part, "in": "path", "required": True, "schema": {"type": "string"}} for part in parts]
+    parameters = [{"name": part, "in": "path", "required": True, "schema": {"type": "string"}} for part in parts]
     if route.query is not None:
         query = schemas[route.query.__name__]
         required = query.get("required", ())
-        found += [
+        parameters += [
             {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in query["properties"].items()
         ]
     if route.creates:
         text = {"type": "string", "minLength": 1, "maxLength": 255}
-        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": text})
-    return found
+        parameters.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": text})
+    return parameters
 
 
 def _content(shape: type[msgspec.Struct] | None, media: str = JSON) -> dict[str, Any]:

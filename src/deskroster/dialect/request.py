@@ -145,14 +145,14 @@ class Request:
     @property
     def sent_host(self) -> bytes | None:
         """The Host header as sent; None if there is none, or more than one."""
-        found = None
+        host = None
         headers: Headers = self.scope["headers"]
         for name, value in headers:
             if name == b"host":
-                if found is not None:
+                if host is not None:
                     return None
-                found = value
-        return found
+                host = value
+        return host
 
     @property
     def host(self) -> str:
@@ -205,9 +205,9 @@ class Request:
             value = value[inside]
             if type(value) is not dict:
                 raise Invalid(inside, Rule.TYPE)
-        found = converted(value, wanted)
+        body = converted(value, wanted)
         self._json = None  # it takes many times the memory of its bytes, and the handler may wait
-        return found
+        return body
 
     async def submit(
         self, verb: Verb, reply: Callable[[Roster, Done], Reply], note: Mapping[str, int] | None = None

@@ -32,9 +32,11 @@ def signer(roster: Roster, dialect: str, email: str, rest: str, sign: str, now: 
     hashed = _DIGESTS.get(len(sign), sha256)
     given = sign[: MAX_SIGN + 1].lower().encode()  # a longer one is wrong whatever follows; the limit bounds the work
     email = email[: MAX_EMAIL + 1]  # likewise
-    found = None
+    signed_with = None
     for key in keys.tried(roster, email, dialect, now):
         made = hashed(f"{email}&{key.secret.reveal()}&{rest}".encode()).hexdigest().encode()
         if compare_digest(made, given):
-            found = key
-    return Identity(agent_id=found.agent_id, key_id=found.id) if found is not None and found.id else None
+            signed_with = key
+    if signed_with is None or not signed_with.id:  # the dummy key of an unknown e-mail has the id 0
+        return None
+    return Identity(agent_id=signed_with.agent_id, key_id=signed_with.id)

@@ -30,8 +30,8 @@ def list_groups_of_user(request: Request, desk: Desk) -> Reply | Awaitable[Reply
 
 
 def get_group(request: Request, desk: Desk) -> Reply:
-    found = groups.get(desk.roster, request.caller, request.path_id("group"))
-    return shapes.addressed(request, shapes.group(desk.roster, found.id))
+    group = groups.get(desk.roster, request.caller, request.path_id("group"))
+    return shapes.addressed(request, shapes.group(desk.roster, group.id))
 
 
 async def create_group(request: Request, desk: Desk) -> Reply:
@@ -81,14 +81,14 @@ async def search_users(request: Request, desk: Desk) -> Reply:
 
 
 def get_user(request: Request, desk: Desk) -> Reply:
-    found = agents.get(desk.roster, request.caller, request.path_id("agent"))
-    return shapes.addressed(request, shapes.user(desk.roster, desk, found.id))
+    agent = agents.get(desk.roster, request.caller, request.path_id("agent"))
+    return shapes.addressed(request, shapes.user(desk.roster, desk, agent.id))
 
 
 def get_me(request: Request, desk: Desk) -> Reply:
     assert request.identity is not None
-    found = agents.get(desk.roster, request.caller, request.identity.agent_id)
-    return shapes.addressed(request, shapes.user(desk.roster, desk, found.id))
+    agent = agents.get(desk.roster, request.caller, request.identity.agent_id)
+    return shapes.addressed(request, shapes.user(desk.roster, desk, agent.id))
 
 
 async def create_user(request: Request, desk: Desk) -> Reply:

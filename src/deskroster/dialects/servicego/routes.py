@@ -34,16 +34,16 @@ def look_up_user(request: Request, desk: Desk) -> Reply:
         raise Invalid("value", Rule.FORM)
     match kind:
         case "1":
-            found = agents.get(desk.roster, request.caller, parse_id("agent", value))
+            agent = agents.get(desk.roster, request.caller, parse_id("agent", value))
         case "2":
-            found = agents.with_email(desk.roster, request.caller, value)
+            agent = agents.with_email(desk.roster, request.caller, value)
         case "3":
-            found = agents.with_mobile(desk.roster, request.caller, value)
+            agent = agents.with_mobile(desk.roster, request.caller, value)
         case "4":
-            found = agents.with_job_number(desk.roster, request.caller, value)
+            agent = agents.with_job_number(desk.roster, request.caller, value)
         case _:
             raise Invalid("type", Rule.CHOICE)
-    return shapes.staff_with_status(desk.roster, found)
+    return shapes.staff_with_status(desk.roster, agent)
 
 
 async def create_user(request: Request, desk: Desk) -> Reply:

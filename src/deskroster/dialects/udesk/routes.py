@@ -65,12 +65,12 @@ def get_agent(request: Request, desk: Desk) -> Reply:
     if content is None or content == REPEATED:
         raise Invalid("content", Rule.REQUIRED if content is None else Rule.FORM)
     if kind == "id":
-        found = agents.get(desk.roster, request.caller, parse_id("agent", content))
+        agent = agents.get(desk.roster, request.caller, parse_id("agent", content))
     elif kind == "email":
-        found = agents.with_email(desk.roster, request.caller, content)
+        agent = agents.with_email(desk.roster, request.caller, content)
     else:
         raise Invalid("type", Rule.REQUIRED if kind is None else Rule.CHOICE)
-    return shapes.agent(desk.roster, found.id)
+    return shapes.agent(desk.roster, agent.id)
 
 
 async def create_agent(request: Request, desk: Desk) -> Reply:

@@ -143,10 +143,10 @@ def _position(roster: Roster, duty: str | None | UnsetType, before: Agent | None
         return None
     if before is not None and before.position_id is not None and roster.positions[before.position_id].name == duty:
         return before.position_id
-    found = next((position.id for position in roster.positions if position.name == duty), None)
-    if found is None:
+    position_id = next((position.id for position in roster.positions if position.name == duty), None)
+    if position_id is None:
         raise Invalid("position_id", Rule.UNKNOWN)
-    return found
+    return position_id
 
 
 # ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
