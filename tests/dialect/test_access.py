@@ -1,5 +1,6 @@
 """Every route of every dialect as every kind of caller."""
 
+import re
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ from tests.answers import check
 from tests.calls import CALLS, ROUTES, name_of
 from tests.in_process import InProcess
 from tests.ledger.support import NOW
-from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, STRANGER
+from tests.world import ADMIN, AGENT, DISABLED, LEFT, READER, REVIEWED, STRANGER
 
 pytestmark = pytest.mark.any_engine
 
@@ -19,6 +20,7 @@ EXPECTED = {
     "nobody": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
     "a stranger": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
     "a disabled agent": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
+    "one whose account is in review": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
     "one who has left": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
     "an administrator of another company": {"agent": "unauth", "reader": "unauth", "admin": "unauth"},
     "an agent": {"agent": "ok", "reader": "forbidden", "admin": "forbidden"},
@@ -27,11 +29,17 @@ EXPECTED = {
 }
 FOREIGNER = ADMIN.__class__(id=1, email="admin@other.cn", password="other-password", token="other-token")
 ACCOUNTS = {
-    "a stranger": STRANGER, "a disabled agent": DISABLED, "one who has left": LEFT, "an agent": AGENT,
+    "a stranger": STRANGER, "a disabled agent": DISABLED, "one who has left": LEFT,
+    "one whose account is in review": REVIEWED, "an agent": AGENT,
     "an administrator of another company": FOREIGNER, "an administrator with a read-only key": READER,
     "an administrator": ADMIN,
 }  # fmt: skip
 SIGNED = [pytest.param(dialect, route, id=name_of(dialect, route)) for dialect, route in ROUTES if route.needs]
+
+
+def needs(case) -> str:
+    """Return who may call the route of a case, as its good call says."""
+    return CALLS[name_of(*case.values)].level
 
 
 def test_every_route_has_an_entry():
@@ -66,6 +74,17 @@ def test_a_route_answers_whom_it_is_for(request, dialect, route, who):
     else:
         check(dialect.name, response, expected)
     assert before + (writes and call.level == "admin") == desk.roster().number
+
+
+@pytest.mark.parametrize("account", [AGENT, READER], ids=["an agent", "an administrator with a read-only key"])
+@pytest.mark.parametrize(("dialect", "route"), [one for one in SIGNED if needs(one) == "admin"])
+def test_a_missing_right_is_refused_before_ids_and_bodies_are_read(quiet_desk, dialect, route, account):
+    client = getattr(quiet_desk.of(account), dialect.name)
+    how = {} if route.body is None else {"content": b"no JSON", "headers": {"Content-Type": "application/json"}}
+
+    response = client.request(route.method, re.sub(r"\{\w+\}", "99", route.path), **how)
+
+    check(dialect.name, response, "forbidden")
 
 
 def found_other_company(desk) -> None:
