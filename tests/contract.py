@@ -178,9 +178,8 @@ class Agreement(Struct, frozen=True, kw_only=True):
     one_group: Callable[[int], Ask] | None = None
     members: Callable[[Any], list[int]] | None = None
     lists: tuple[str, ...] = ()  # every list, asked for anew after each write
-    beside: frozenset[str] = (
-        frozenset()
-    )  # routes that write neither an agent nor a group, or what others say nothing of
+    # Routes that write neither an agent nor a group, or what other dialects say nothing of.
+    beside: frozenset[str] = frozenset()
 
 
 class Loss(NamedTuple):

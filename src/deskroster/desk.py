@@ -80,8 +80,8 @@ class Desk:
     async def authenticate(self, prove: Callable[[A, Roster, int], Proof], request: A) -> Identity:
         """Return who asks. Raises Unauthenticated, TooManyGuesses or Busy, and what `prove` raises.
 
-        `prove` is a dialect's pure reading of the credentials. They are judged, then all that was durable is had, and
-        they are judged again if that has moved the roster. Only a right signature spends its nonce.
+        `prove` is a dialect's pure reading of the credentials. They are checked, then the roster is brought up to date
+        with the database, and they are checked again if that has changed it. Only a right signature spends its nonce.
         """
         roster, now = self.roster, int(self._clock())
         number, nonce, unused = roster.number, None, True
@@ -104,7 +104,7 @@ class Desk:
         return await self.log_in(proof, request.address)
 
     async def fresh(self, nonce: str | None = None) -> bool:
-        """Have all that was durable when this was called; spend a nonce, False if it was used before. Raises Busy."""
+        """Catch up with all that was durable at the call; spend a nonce, False if it was used before. Raises Busy."""
         unused = self._store.fresh(self._ledger, nonce)
         return unused if isinstance(unused, bool) else await unused
 

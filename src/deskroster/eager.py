@@ -16,9 +16,8 @@ def begin(whole: Coroutine[Any, Any, T]) -> "Begun[T] | None":
     is raised by the rest: whoever calls this may catch what is to end the process.
     """
     try:
-        awaited = next(
-            whole.__await__(), _NOTHING
-        )  # `send` would raise StopIteration, which takes longer than all else
+        # `send` would raise StopIteration, which takes longer than all else.
+        awaited = next(whole.__await__(), _NOTHING)
     except BaseException as error:  # noqa: BLE001 - raised again
         return Begun(_raise(error), _NOTHING)
     return None if awaited is _NOTHING else Begun(whole, awaited)
@@ -42,9 +41,8 @@ class Begun(Coroutine[Any, Any, T], Generator[Any, Any, T]):
 
     def __init__(self, whole: Coroutine[Any, Any, T], awaited: Any) -> None:
         self._whole = whole
-        self._awaited = (
-            awaited  # what the first step has yielded: a future, or None for the next turn of the event loop
-        )
+        # What the first step has yielded: a future, or None for the next iteration of the event loop.
+        self._awaited = awaited
 
     def send(self, value: Any, /) -> Any:
         awaited, self._awaited = self._awaited, _NOTHING

@@ -23,9 +23,8 @@ class Notes:
         self.counts: Counter[str] = Counter()
         self.done: dict[Desk, list[float]] = defaultdict(list)  # when writes were acknowledged
         self.slowest = 0.0  # seconds that a client waited for its answer
-        self.spent: deque[tuple[str, httpx2.Request]] = deque(
-            maxlen=KEPT
-        )  # answered: dialect, and request with a nonce
+        # What was answered: dialect, and request with a nonce.
+        self.spent: deque[tuple[str, httpx2.Request]] = deque(maxlen=KEPT)
         self.spent_before: list[tuple[str, httpx2.Request]] = []  # the fault
         self._lock = threading.Lock()
 

@@ -167,9 +167,8 @@ def test_a_nonce_stays_used_for_its_lifetime_unless_all_clocks_say_that_it_is_ov
         unused = store.fresh(ledger, nonce)
         return unused if isinstance(unused, bool) else desk.run(unused)
 
-    over = (
-        store._engine.shared and name == "both set ahead"
-    )  # no signature of before is of now then, as long as it is so
+    # Where both clocks are ahead, no signature of before is of now.
+    over = store._engine.shared and name == "both set ahead"
     assert spend()
     SETTINGS[name](desk)
     assert over == spend()

@@ -28,9 +28,8 @@ class Handshake(asyncio.Protocol):
             transport.abort()
             return
         loop, seconds = asyncio.get_running_loop(), self._quotas.limits.head_seconds
-        secure = begin(
-            loop.start_tls(transport, self, self._tls, server_side=True, ssl_handshake_timeout=seconds)
-        )  # at once: what is read next is part of it
+        # Eagerly: what is read next is part of the handshake.
+        secure = begin(loop.start_tls(transport, self, self._tls, server_side=True, ssl_handshake_timeout=seconds))
         assert secure is not None  # the client has said nothing yet
         self._task = loop.create_task(self._handshake(secure, address))
 

@@ -90,11 +90,8 @@ class PostgreSQL:
     def fresh(self, company_id: int, nonce: str | None, now: int) -> Awaitable[Durable]:
         return self._freshness.query(company_id, None if nonce is None else digest(company_id, nonce), now)
 
-    def count_call(self, company_id: int, limit: int) -> Awaitable[int]:
+    async def count_call(self, company_id: int, limit: int) -> int:
         """Count a call in the database, by its clock. Raises Failed."""
-        return self._count_call(company_id, limit)
-
-    async def _count_call(self, company_id: int, limit: int) -> int:
         (wait,) = await self._run_in_one_round_trip(call_limit.COUNT, (company_id, limit), company_id)
         return int(wait)
 
