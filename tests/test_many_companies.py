@@ -25,7 +25,7 @@ A_FEW = 8  # steps for each company: to look at one takes more
 UNKNOWN = "nobody.example.com"
 
 
-def founded(desk, labels):
+def add_companies(desk, labels):
     """Found companies with these labels."""
     for label in labels:
         made = replace(world.COMPANY, id=0, label=label, name="Other")
@@ -44,9 +44,9 @@ def steps_more(desk, path):
             took.append(steps.count)
         return min(took)
 
-    founded(desk, ["first"])
+    add_companies(desk, ["first"])
     few = least()
-    founded(desk, [f"c{at}" for at in range(MANY)])
+    add_companies(desk, [f"c{at}" for at in range(MANY)])
     return least() - few
 
 
@@ -69,7 +69,7 @@ def test_control_a_list_that_is_looked_through_for_each_unknown_host_is_noticed(
 
 
 def test_a_company_is_found_by_the_label_that_it_has_by_now_and_by_no_earlier_one(desk):
-    founded(desk, ["c0", "c1"])
+    add_companies(desk, ["c0", "c1"])
     for host in ("c0.example.com", "c1.example.com"):
         assert 401 == desk.plain(host).get("/apiv2/users.json").status_code
         check("udesk", desk.plain(host).get("/open_api_v1/agents"), "unauth")
@@ -83,7 +83,7 @@ def test_a_company_is_found_by_the_label_that_it_has_by_now_and_by_no_earlier_on
 
 
 def test_who_waits_while_a_host_comes_to_name_another_company_is_judged_by_that_one(desk, monkeypatch):
-    founded(desk, ["other"])
+    add_companies(desk, ["other"])
     request = next(KF5Password(world.ADMIN).auth_flow(desk.plain().build_request("GET", "/apiv2/users.json")))
     check("kf5", desk.run(answer(desk, request)), "ok")
     verify, relabelled = Passwords.verify, asyncio.Event()
@@ -111,7 +111,7 @@ def test_who_waits_while_a_host_comes_to_name_another_company_is_judged_by_that_
 
 
 def test_the_cache_of_host_names_is_limited_in_number_and_length(desk):
-    founded(desk, ["other"])
+    add_companies(desk, ["other"])
     desks = desk.app.desks
 
     async def ask():
@@ -210,7 +210,7 @@ def test_unknown_hosts_at_once_share_a_question(shared, monkeypatch):
     shared(ask)
 
 
-def test_a_company_that_another_process_has_founded_is_found_by_the_very_next_request(shared, tmp_path):
+def test_a_company_that_another_process_has_created_is_found_by_the_very_next_request(shared, tmp_path):
     async def ask(store, desks):
         async with opened(tmp_path) as (another, _):
             unknown = [asyncio.ensure_future(desks.of_host(UNKNOWN)) for _ in range(20)]  # questions under way

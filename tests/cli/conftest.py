@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.program import CommandLine, founded
+from tests.cli.program import CommandLine, initialized
 
 
 @pytest.fixture
@@ -14,17 +14,17 @@ def nowhere(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def command(nowhere):
     """Give the command line on an installation with the company `acme`."""
-    founded(nowhere)
+    initialized(nowhere)
     return nowhere
 
 
 @pytest.fixture
 def acme(nowhere):
     """Give the first administrator of a company; the command line works on the same folder."""
-    return founded(nowhere)
+    return initialized(nowhere)
 
 
 @pytest.fixture
 def shared_acme(nowhere, databases, database):
     """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
-    return founded(nowhere, "--database", databases.url(database))
+    return initialized(nowhere, "--database", databases.url(database))

@@ -45,7 +45,7 @@ class CommandLine:
         return Result(int(ended.value.code or 0), out, err)
 
 
-def founded(command: CommandLine, *options: str) -> Account:
+def initialized(command: CommandLine, *options: str) -> Account:
     """Make an installation with the company `acme`; return its first administrator."""
     made = command("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json", *options)
     admin = made.json["admin"]

@@ -21,7 +21,7 @@ from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.upkeep import transfer
 from deskroster.testing import Clients
 from tests import random_verbs
-from tests.cli.program import PATIENCE, Program, environment, finished, founded
+from tests.cli.program import PATIENCE, Program, environment, finished, initialized
 from tests.ledger.support import work
 
 pytestmark = pytest.mark.once
@@ -77,7 +77,7 @@ def rosters(data):
 
 
 def test_everything_is_moved_and_moved_back(nowhere, empty):
-    admin = founded(nowhere)
+    admin = initialized(nowhere)
     nowhere("company", "add", "other", "--name", "Other", "--email", "admin@other.com")
     filled(nowhere.data)
     began, known = everything(nowhere.data), rosters(nowhere.data)

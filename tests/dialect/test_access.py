@@ -50,7 +50,7 @@ def test_every_route_has_an_entry():
 def beside_another(prepared, tmp_path_factory):
     """Give an installation with a second company, for calls that change nothing."""
     desk = InProcess(shutil.copytree(prepared, tmp_path_factory.mktemp("both") / "data"), StillClock(NOW))
-    found_other_company(desk)
+    add_other_company(desk)
     yield desk
     desk.close()
 
@@ -87,7 +87,7 @@ def test_a_missing_right_is_refused_before_ids_and_bodies_are_read(quiet_desk, d
     check(dialect.name, response, "forbidden")
 
 
-def found_other_company(desk) -> None:
+def add_other_company(desk) -> None:
     agent = Agent(id=1, name="别家", email=FOREIGNER.email, level="admin")
     key = Key(id=1, agent_id=1, name="k", secret=Secret(FOREIGNER.token))
     desk.add_company(Company(id=1, label="other", name="别家"), [agent, key])

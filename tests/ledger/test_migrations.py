@@ -42,7 +42,7 @@ def open_at(folder, url, first=None):
     return Store.open(folder, lambda: NOW, location.engine_at(url))
 
 
-def founded(store):
+def create(store):
     return store.create_company(world.COMPANY, first_records(), origin())
 
 
@@ -85,7 +85,7 @@ def expand():
 def test_old_and_new_processes_write_side_by_side_and_nothing_is_lost(tmp_path, url, later):
     async def run():
         old = open_at(tmp_path / "old", url)
-        before = await founded(old)
+        before = await create(old)
         await before.submit(work(new_group("before", (1,))))
         later()
         new = await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")
@@ -116,7 +116,7 @@ def test_old_and_new_processes_write_side_by_side_and_nothing_is_lost(tmp_path, 
 def test_an_older_program_that_the_data_serves_no_more_is_refused(tmp_path, url, later):
     async def run():
         store = open_at(tmp_path / "old", url)
-        await founded(store)
+        await create(store)
         await store.close()
         later(serves=LATER)
         await open_at(tmp_path / "old", url).close()
@@ -136,7 +136,7 @@ def test_a_process_that_is_open_while_a_later_version_contracts_can_neither_read
 
     async def run():
         old = open_at(tmp_path / "old", url)
-        ledger = await founded(old)
+        ledger = await create(old)
         later(serves=serves)
         await (await asyncio.to_thread(open_at, tmp_path / "new", url, tmp_path / "old")).close()
         later.undo()
@@ -158,7 +158,7 @@ def test_a_process_that_is_open_while_a_later_version_contracts_can_neither_read
 def test_many_that_are_upgraded_at_once_all_find_the_tables_whole(tmp_path, url, later):
     async def run():
         store = open_at(tmp_path / "old", url)
-        await founded(store)
+        await create(store)
         later()
         new = await asyncio.gather(
             *(asyncio.to_thread(open_at, tmp_path / f"{at}", url, tmp_path / "old") for at in range(6))
@@ -176,7 +176,7 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path, databases, url, lat
     async def run():
         where = url if engine == "postgresql" else None
         store = open_at(tmp_path / "old", where)
-        await founded(store)
+        await create(store)
         await store.close()
         declared = tables_of(tmp_path / "old", where)
         later()
@@ -203,7 +203,7 @@ def test_an_upgrade_that_waits_for_a_lock_gives_up_and_writers_go_on(tmp_path, u
 
     async def run():
         old = open_at(tmp_path / "old", url)
-        ledger = await founded(old)
+        ledger = await create(old)
         with databases.connect(url.rpartition("/")[2].partition("?")[0]) as reader:
             reader.execute("BEGIN; SELECT set_config('deskroster.company', '1', true); SELECT 1 FROM agents")
             later()

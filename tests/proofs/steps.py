@@ -107,17 +107,17 @@ class Case(NamedTuple):
         return again.code == 0 or bool(self.done_before and again.code in (1, 4) and self.done_before in again.err)
 
 
-def founded(ground: Ground, *more: str | Path) -> None:
+def initialized(ground: Ground, *more: str | Path) -> None:
     ground.done("init", "--data", ground.data, *COMPANY, *more)
     ground.done("position", "add", KNOWN, "--data", ground.data)
 
 
-def founded_there(ground: Ground) -> None:
-    founded(ground, "--database", ground.url)
+def initialized_elsewhere(ground: Ground) -> None:
+    initialized(ground, "--database", ground.url)
 
 
 def backed_up(ground: Ground) -> None:
-    founded(ground)
+    initialized(ground)
     ground.done("backup", ground.top / "backup", "--data", ground.data)
 
 
@@ -224,28 +224,41 @@ def _new_well(ground: Ground) -> None:
 _AT_ONE = "is an installation already"
 CASES = {
     "init": Case(_init, _nothing, init, _not_damaged, done_before=_AT_ONE),
-    "backup": Case(_backup, founded, restorable, usable_at_once, nothing_left, "exists"),
+    "backup": Case(_backup, initialized, restorable, usable_at_once, nothing_left, "exists"),
     "restore": Case(_restore, backed_up, _new_well, _new_not_damaged, done_before="is not empty"),
-    "rotate": Case(_rotate, founded, usable_at_once, usable_at_once, usable_at_once),
-    "company add": Case(_add, founded, two_companies, usable_at_once, usable_at_once, "already in use"),
-    "upgrade": Case(_list, founded, upgraded, usable_at_once, usable_at_once, altered="later"),
+    "rotate": Case(_rotate, initialized, usable_at_once, usable_at_once, usable_at_once),
+    "company add": Case(_add, initialized, two_companies, usable_at_once, usable_at_once, "already in use"),
+    "upgrade": Case(_list, initialized, upgraded, usable_at_once, usable_at_once, altered="later"),
     "init on PostgreSQL": Case(_init, _nothing, init, _not_damaged, done_before=_AT_ONE, on_postgresql=True),
     "backup on PostgreSQL": Case(
-        _backup, founded_there, restorable, usable_at_once, nothing_left, "exists", on_postgresql=True
+        _backup, initialized_elsewhere, restorable, usable_at_once, nothing_left, "exists", on_postgresql=True
     ),
     "rotate on PostgreSQL": Case(
-        _rotate, founded_there, usable_at_once, usable_at_once, usable_at_once, on_postgresql=True
+        _rotate, initialized_elsewhere, usable_at_once, usable_at_once, usable_at_once, on_postgresql=True
     ),
     "company add on PostgreSQL": Case(
-        _add, founded_there, two_companies, usable_at_once, usable_at_once, "already in use", on_postgresql=True
+        _add,
+        initialized_elsewhere,
+        two_companies,
+        usable_at_once,
+        usable_at_once,
+        "already in use",
+        on_postgresql=True,
     ),
     "upgrade on PostgreSQL": Case(
-        _list, founded_there, upgraded, usable_at_once, usable_at_once, on_postgresql=True, altered="later"
+        _list, initialized_elsewhere, upgraded, usable_at_once, usable_at_once, on_postgresql=True, altered="later"
     ),
     "move to PostgreSQL": Case(
-        _move, founded, moved(False), at_most_one, at_most_one, "already", on_postgresql=True, opposite=_move_back
+        _move, initialized, moved(False), at_most_one, at_most_one, "already", on_postgresql=True, opposite=_move_back
     ),
     "move to SQLite": Case(
-        _move_back, founded_there, moved(True), at_most_one, at_most_one, "already", on_postgresql=True, opposite=_move
+        _move_back,
+        initialized_elsewhere,
+        moved(True),
+        at_most_one,
+        at_most_one,
+        "already",
+        on_postgresql=True,
+        opposite=_move,
     ),
 }

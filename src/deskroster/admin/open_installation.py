@@ -56,7 +56,7 @@ class OpenInstallation(Struct, frozen=True):
         now = self.now()
         record = company.new(fields, now)
         origin = Origin(agent_id=None, dialect="installation", address="", request_id=request_id)
-        ledger = await self.store.create_company(record, company.founding_records(record, steps), origin)
+        ledger = await self.store.create_company(record, company.first_records(record, steps), origin)
         return await self.desks.of_company(ledger.roster.company, patience=None)  # needs no timeout: it is loaded
 
 
@@ -91,7 +91,7 @@ async def administrator_steps(
         position=administrator.position,
         role=administrator.role,
     )
-    return company.founding_steps(first, installation.now()), AdministratorSecrets(password, token)
+    return company.first_verbs(first, installation.now()), AdministratorSecrets(password, token)
 
 
 def new_password(pick: Callable[[int], int] = secrets.randbelow) -> str:

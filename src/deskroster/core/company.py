@@ -1,4 +1,4 @@
-"""Verbs on a company: its founding, and its own settings."""
+"""Verbs on a company: its creation, and its own settings."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -59,7 +59,7 @@ def new(fields: CompanyFields, at: int) -> Company:
     return Company(id=1, **{**_checked(fields), "created_at": at})
 
 
-def founding_steps(first: FirstAdministrator, at: int) -> list[Step]:
+def first_verbs(first: FirstAdministrator, at: int) -> list[Step]:
     """Return the verbs that create the first records of a company: position, role, administrator and key, id 1 each."""
     administrator = AgentFields(
         name=first.name, email=first.email, password=first.password, level="admin", role_ids=(1,), position_id=1
@@ -72,7 +72,7 @@ def founding_steps(first: FirstAdministrator, at: int) -> list[Step]:
     ]
 
 
-def founding_records(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
+def first_records(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
     """Return the records that these verbs create, in their order, in an empty company. Raises their Problems."""
     roster = Roster(company)
     records: list[AnyRecord] = []

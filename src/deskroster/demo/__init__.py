@@ -121,7 +121,7 @@ async def _empty_steps(installation: OpenInstallation) -> list[Step]:
         position=POSITIONS[0],
         role=ROLES[0],
     )
-    return company.founding_steps(first, installation.now())
+    return company.first_verbs(first, installation.now())
 
 
 async def _steps(installation: OpenInstallation) -> list[Step]:

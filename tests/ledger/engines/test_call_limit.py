@@ -48,12 +48,12 @@ def shared(databases, tmp_path_factory):
     name = f"calls_{next(_numbers)}"
     folder = tmp_path_factory.mktemp("calls")
 
-    async def found():
+    async def create():
         store = Store.open(folder, lambda: NOW, engine_at(databases.create(name)))
         await store.create_company(world.COMPANY, first_records(), origin())
         await store.close()
 
-    asyncio.run(found())
+    asyncio.run(create())
     with Connection.connect(databases.url(name), autocommit=True) as connection:
         connection.execute("SELECT set_config('deskroster.company', '0', false)")
         yield Session(connection), lambda now: databases.set_clock(name, now)

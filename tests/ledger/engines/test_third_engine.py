@@ -6,7 +6,7 @@ import pytest
 
 from deskroster.ledger import engines
 from deskroster.ledger.engines import known
-from tests.cli.program import CommandLine, founded
+from tests.cli.program import CommandLine, initialized
 
 pytestmark = pytest.mark.once
 
@@ -39,7 +39,7 @@ def add_position(command, name):
 
 
 def test_an_installation_lives_in_an_engine_that_is_one_folder(command, address, tmp_path):
-    founded(command, "--database", address)
+    initialized(command, "--database", address)
 
     assert address == (command.data / "database").read_text().strip()
     assert (tmp_path / "there" / "deskroster.db").exists()
@@ -52,7 +52,7 @@ def test_an_installation_lives_in_an_engine_that_is_one_folder(command, address,
 
 
 def test_an_installation_is_moved_to_it_and_back(command, address, tmp_path):
-    founded(command)
+    initialized(command)
     add_position(command, "a")
 
     there = command("move", "--to", address)
