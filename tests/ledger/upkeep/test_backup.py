@@ -1,6 +1,7 @@
 """Backups: taken while writing, verified, restored."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -13,7 +14,9 @@ from deskroster.ledger import (
     verify,
 )
 from deskroster.ledger.disk.vault import new_key, parse_key
+from deskroster.ledger.engines import DiskFailed, NoRoom, copy_file
 from deskroster.ledger.engines.copy_file import FILE
+from deskroster.ledger.migrations import migrate
 from tests.ledger.disk.test_tables import edit
 from tests.ledger.support import names, new_group, opened, work
 
@@ -75,6 +78,30 @@ def test_a_copy_that_fails_its_check_never_becomes_a_backup(tmp_path):
 
     asyncio.run(run())
     assert [] == backups(tmp_path / "backups")
+
+
+@pytest.mark.parametrize(
+    ("code", "raised"),
+    [
+        (sqlite3.SQLITE_FULL, NoRoom),
+        (sqlite3.SQLITE_CANTOPEN, DiskFailed),
+        (sqlite3.SQLITE_IOERR, DiskFailed),
+        (sqlite3.SQLITE_CORRUPT, DiskFailed),  # of the copy: no damage to the data
+    ],
+)
+def test_an_error_of_the_file_that_a_copy_is_written_to_is_one_of_its_disk(tmp_path, code, raised):
+    error = sqlite3.OperationalError("it cannot be written")
+    error.sqlite_errorcode = code
+
+    with pytest.raises(raised, match=tmp_path.name), copy_file.filled(tmp_path / FILE, lambda connection: None):
+        raise error
+
+
+def test_a_copy_whose_journal_cannot_be_made_fails_as_its_disk_does(tmp_path):
+    (tmp_path / f"{FILE}-journal").mkdir()
+
+    with pytest.raises(DiskFailed, match="unable to open"), copy_file.filled(tmp_path / FILE, migrate):
+        pass
 
 
 def test_restoring_needs_an_empty_folder_and_the_right_key(tmp_path):

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import sqlalchemy
 
-from deskroster.ledger.engines import Db
-from deskroster.ledger.engines.sqlite.connection import plain, read_only, translated
+from deskroster.ledger.engines import Db, DiskFailed
+from deskroster.ledger.engines.sqlite.connection import no_room, plain, read_only, translated
 from deskroster.ledger.engines.sqlite.folder import FILE
 from deskroster.ledger.engines.sqlite.migrating import for_alembic
 from deskroster.ledger.files.paths import shown
@@ -22,14 +22,20 @@ _IN_MEMORY = "PRAGMA temp_store = MEMORY"  # so that a check does not fail when 
 
 @contextmanager
 def filled(file: Path, steps: Callable[[sqlalchemy.Connection], None]) -> Iterator[Db]:
-    """Create a file with empty tables; give it in a transaction that is committed at the end."""
+    """Create a file with empty tables; give it in a transaction that is committed at the end.
+
+    Raises OSError, NoRoom or DiskFailed, also for the errors of SQLite of the `with` block.
+    """
     os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(plain(file)) as target:
-        with for_alembic(target) as connection:
-            steps(connection)
-        target.execute("BEGIN")
-        yield target
-        target.execute("COMMIT")
+    try:
+        with closing(plain(file)) as target:
+            with for_alembic(target) as connection:
+                steps(connection)
+            target.execute("BEGIN")
+            yield target
+            target.execute("COMMIT")
+    except sqlite3.DatabaseError as error:
+        raise no_room(error, file) or DiskFailed(f"{shown(file)}: {error}") from error  # no damage to the data
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deskroster.core.problems import Damaged
-from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed
+from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed, NoRoom
 from deskroster.ledger.files import atomic
+from deskroster.ledger.files.paths import shown
 
 PRAGMAS = (
     "locking_mode = EXCLUSIVE",  # must be first: the WAL index stays in memory and no -shm file is shared
@@ -77,6 +78,11 @@ def is_damage(error: Exception) -> bool:
     if isinstance(error, UnicodeDecodeError) or "Could not decode to UTF-8" in str(error):
         return True  # sqlite3 raises this for text that is not UTF-8, which nobody ever wrote
     return _code(error, 0) in _CORRUPT
+
+
+def no_room(error: Exception, copy: Path) -> NoRoom | None:
+    """Return the exception of the ledger where an error of SQLite means that the disk of a copy is full."""
+    return NoRoom(f"the disk of {shown(copy.parent)} is full") if _code(error, 0) == sqlite3.SQLITE_FULL else None
 
 
 def translated(error: Exception, where: str) -> Damaged | Failed:

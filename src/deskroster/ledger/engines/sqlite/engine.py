@@ -25,7 +25,7 @@ from deskroster.ledger.engines import (
 from deskroster.ledger.engines.fence import Fence
 from deskroster.ledger.engines.sqlite import nonce_file, wal
 from deskroster.ledger.engines.sqlite.call_limit import LastMinute
-from deskroster.ledger.engines.sqlite.connection import WAL, Connection, connect, is_damage, translated
+from deskroster.ledger.engines.sqlite.connection import WAL, Connection, connect, is_damage, no_room, translated
 from deskroster.ledger.engines.sqlite.copying import Copying, Interrupted, size, sync
 from deskroster.ledger.engines.sqlite.folder import FILE
 from deskroster.ledger.engines.sqlite.migrating import for_alembic
@@ -144,10 +144,8 @@ class SQLite:
         if error is not None and is_damage(error):
             self.mark_damaged(f"{self.path}: {error}")
             raise Damaged(self.damage) from error
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-            raise NoRoom(f"the disk of {shown(target.parent)} is full") from error
         if isinstance(error, sqlite3.Error):
-            raise translated(error, self.where) from error
+            raise no_room(error, target) or translated(error, self.where) from error
         if error is not None:
             raise error
 
