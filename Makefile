@@ -79,7 +79,7 @@ on() { \
 	echo "== $(1) on $$1"; \
 	$(BIN)/pytest -n auto --dist worksteal --engine $$1 -m "$$2" $(ARGS) && chosen=yes || [ $$? -eq 5 ] || failed=yes; \
 }; \
-on embedded '$(2)'; \
+on sqlite '$(2)'; \
 on postgresql '$(3)'; \
 [ -z "$$failed" ] || exit 1; \
 [ "$$chosen" ] || { echo 'Nothing was chosen. The long ones are run by make prove, all others by make test.' >&2; exit 5; }

@@ -39,7 +39,7 @@ collect_ignore = ["ha"]  # needs etcd and Patroni: run by make test-ha
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--engine", choices=("embedded", POSTGRESQL), default="embedded", help="Which database holds the data."
+        "--engine", choices=("sqlite", POSTGRESQL), default="sqlite", help="Which database holds the data."
     )
 
 

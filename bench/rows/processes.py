@@ -20,12 +20,12 @@ from bench.postgresql import PostgreSQL, running
 AGENTS, GROUPS = 10_000, 1_000
 READ = {"groups": GROUPS, "per_page": 20}
 PROCESSES = (1, 2, 4)
-EMBEDDED = 0
+SQLITE = 0
 _AMONG_MANY = {"sleeps": True}  # there are more processes than cores: one that never sleeps would be in their way
 _WARM_UP = 10  # commits
 _ID = re.compile(rb'"id": ?(\d+)')
 Costs = dict[int, list[Cost]]
-"""By the number of processes on PostgreSQL; `EMBEDDED` for one on SQLite."""
+"""By the number of processes on PostgreSQL; `SQLITE` for one on SQLite."""
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
@@ -36,7 +36,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         postgresql.take_over(company)
         folders = {count: postgresql.copy(company, f"by_{count}") for count in PROCESSES}
         with ExitStack() as stack:
-            servers = {EMBEDDED: stack.enter_context(product(bench.company(AGENTS)))}
+            servers = {SQLITE: stack.enter_context(product(bench.company(AGENTS)))}
             for count in PROCESSES:
                 servers[count] = stack.enter_context(product(folders[count], workers=count))
             yield from _reads(bench, servers)
@@ -46,24 +46,24 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 def _reads(bench: Bench, servers: dict[int, Server]) -> Iterator[Figure]:
     many = _in_turn(bench, servers, "udesk_groups", 4_000, connections=32, **READ)
-    alone = _in_turn(bench, {one: servers[one] for one in (EMBEDDED, 1)}, "udesk_groups", 1_500, connections=1, **READ)
+    alone = _in_turn(bench, {one: servers[one] for one in (SQLITE, 1)}, "udesk_groups", 1_500, connections=1, **READ)
     yield from _rates("reads", "32 clients", many)
     yield _second(in_turn(_measures(bench, servers), bench.rounds), "32 clients each", at_least=1.15, aim=1.0)
     yield _second(many, "32 clients between them")
     for clients, costs in (("32 clients", many), ("1 client", alone)):
         yield Figure(
-            what=f"CPU time per read on PostgreSQL against embedded, {clients}",
-            measured=ratio(micros(costs[1]), micros(costs[EMBEDDED])),
+            what=f"CPU time per read on PostgreSQL against SQLite, {clients}",
+            measured=ratio(micros(costs[1]), micros(costs[SQLITE])),
             unit="×",
             less=True,
-            remark=f"{median(micros(costs[1])):,.0f} µs against {median(micros(costs[EMBEDDED])):,.0f} µs",
+            remark=f"{median(micros(costs[1])):,.0f} µs against {median(micros(costs[SQLITE])):,.0f} µs",
         )
         yield Figure(
             what=f"a read's p50 on PostgreSQL, {clients}",
             measured=_p50(costs[1]),
             unit="ms",
             less=True,
-            remark=f"embedded {_p50(costs[EMBEDDED]):.2f} ms",
+            remark=f"SQLite {_p50(costs[SQLITE]):.2f} ms",
         )
 
 
@@ -96,9 +96,9 @@ def _rates(what: str, clients: str, costs: Costs) -> Iterator[Figure]:
     for count in PROCESSES:
         processes = "1 process" if count == 1 else f"{count} processes"
         yield Figure(
-            what=f"{what} a second by {processes} on PostgreSQL against embedded, {clients}",
-            measured=ratio(rates(costs[count]), rates(costs[EMBEDDED])),
-            remark=f"{median(rates(costs[count])):,.0f} against {median(rates(costs[EMBEDDED])):,.0f} a second",
+            what=f"{what} a second by {processes} on PostgreSQL against SQLite, {clients}",
+            measured=ratio(rates(costs[count]), rates(costs[SQLITE])),
+            remark=f"{median(rates(costs[count])):,.0f} against {median(rates(costs[SQLITE])):,.0f} a second",
         )
 
 

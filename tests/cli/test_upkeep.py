@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import engine
 from tests.cli.program import Program
 
 
@@ -34,7 +34,7 @@ def test_a_backup_leaves_what_is_there_alone(command, tmp_path):
 
 @pytest.mark.once
 def test_a_backup_without_room_on_the_disk_is_surely_not_done_and_leaves_nothing(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.COPY_RESERVE))
+    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: SimpleNamespace(free=engine.COPY_RESERVE))
 
     refused = command("backup", str(tmp_path / "backup"))
 

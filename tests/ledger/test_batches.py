@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import engine
 from tests.ledger.support import names, new_group, opened, work
 
 pytestmark = pytest.mark.once
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.once
 @asynccontextmanager
 async def counted(folder, monkeypatch):
     """A ledger, and how many verbs each transaction had. The disk is waited for as long as it takes."""
-    monkeypatch.setattr(embedded, "_BLOCK_SECONDS", 60.0)
+    monkeypatch.setattr(engine, "_BLOCK_SECONDS", 60.0)
     async with opened(folder) as (_, ledger):
         batches, take = [], ledger._queue.take
 
@@ -89,7 +89,7 @@ def test_after_a_crowd_a_verb_that_comes_alone_is_soon_decided_at_once_again(tmp
 def test_a_disk_that_takes_longer_lets_others_go_on(tmp_path, monkeypatch):
     async def scenario():
         async with opened(tmp_path) as (_, ledger):
-            monkeypatch.setattr(embedded, "_BLOCK_SECONDS", 0.0)
+            monkeypatch.setattr(engine, "_BLOCK_SECONDS", 0.0)
             begun = asyncio.ensure_future(ledger.submit(work(new_group("slow"))))
             await asyncio.sleep(0)
             assert [] == names(ledger)

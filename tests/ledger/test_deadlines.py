@@ -13,7 +13,7 @@ from deskroster.ledger import store as stores
 from deskroster.ledger.disk import reading
 from deskroster.ledger.engines import Late, NotBegun
 from deskroster.ledger.engines.postgresql import freshness
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import engine
 from deskroster.passwords import Passwords
 from tests.ledger.support import NOW, first_records, names, new_group, opened, origin, work
 
@@ -58,7 +58,7 @@ def test_a_write_whose_turn_does_not_come_is_busy_and_is_never_done(tmp_path):
 
 
 def test_control_a_write_that_cannot_be_taken_back_is_unknown_and_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.WriteLock, "withdraw", lambda turn: False)
+    monkeypatch.setattr(engine.WriteLock, "withdraw", lambda turn: False)
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -88,8 +88,8 @@ def test_a_create_with_a_key_is_busy_in_time_and_is_never_done(tmp_path):
 
 
 def test_control_a_lookup_without_a_deadline_keeps_its_caller_waiting(tmp_path, monkeypatch):
-    real = embedded.WriteLock.read
-    monkeypatch.setattr(embedded.WriteLock, "read", lambda turn, job, timeout: real(turn, job, LONG))
+    real = engine.WriteLock.read
+    monkeypatch.setattr(engine.WriteLock, "read", lambda turn, job, timeout: real(turn, job, LONG))
 
     async def run():
         async with opened(tmp_path) as (store, ledger):
@@ -129,7 +129,7 @@ def test_a_first_answer_that_is_given_again_is_busy_in_time(tmp_path, monkeypatc
 
 
 def test_whoever_needs_a_company_that_is_not_loaded_is_busy_in_time_and_it_is_loaded_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded, "REQUEST_TIMEOUT", LONG)
+    monkeypatch.setattr(engine, "REQUEST_TIMEOUT", LONG)
     loaded = []
     real = stores.Store.load
 
@@ -161,7 +161,7 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
     async def run():
         async with opened(tmp_path) as (store, _):
             monkeypatch.setattr(stores, "REQUEST_TIMEOUT", SHORT)
-            monkeypatch.setattr(embedded, "REQUEST_TIMEOUT", SHORT)
+            monkeypatch.setattr(engine, "REQUEST_TIMEOUT", SHORT)
             made = Company(id=0, label="other", name="Other")
             async with kept_busy(store._engine):
                 for asked in (

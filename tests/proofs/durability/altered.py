@@ -18,8 +18,7 @@ from deskroster.ledger import ledger, store
 from deskroster.ledger.disk import log
 from deskroster.ledger.engines.postgresql import transactions
 from deskroster.ledger.engines.postgresql.connection import Session
-from deskroster.ledger.engines.sqlite import connection, nonce_file
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import connection, engine, nonce_file
 
 LATE = 0.1  # seconds that a transaction stays open after its writes were answered
 
@@ -36,7 +35,7 @@ def early() -> None:
             began = time.monotonic()
         return result
 
-    def transaction(self: embedded.SQLite, connection: sqlite3.Connection, job: Any) -> Any:
+    def transaction(self: engine.SQLite, connection: sqlite3.Connection, job: Any) -> Any:
         nonlocal began
         if connection.in_transaction and time.monotonic() - began > LATE:
             connection.execute("COMMIT")
@@ -45,10 +44,10 @@ def early() -> None:
             began = time.monotonic()
         return job(connection)
 
-    snapshot = embedded._snapshot
+    snapshot = engine._snapshot
     _put(transactions, "commit", committed)
-    _put(embedded.SQLite, "_transaction", transaction)
-    _put(embedded, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
+    _put(engine.SQLite, "_transaction", transaction)
+    _put(engine, "_snapshot", lambda db, job: job(db) if db.in_transaction else snapshot(db, job))
 
 
 def halved() -> None:
@@ -72,16 +71,16 @@ def unsynced() -> None:
 
 def forgetful() -> None:
     """Keep nonces where the next process does not find them."""
-    _put(embedded, "Nonces", lambda path, clock: nonce_file.Nonces(Path(mkdtemp()) / path.name, clock))
+    _put(engine, "Nonces", lambda path, clock: nonce_file.Nonces(Path(mkdtemp()) / path.name, clock))
 
 
 def guessing() -> None:
     """Take every failed write for one that was not done, and do not ask the log."""
 
-    async def resolve(self: embedded.SQLite, find: Any, company_id: int) -> None:
+    async def resolve(self: engine.SQLite, find: Any, company_id: int) -> None:
         return None
 
-    _put(embedded.SQLite, "resolve", resolve)
+    _put(engine.SQLite, "resolve", resolve)
 
 
 def keyless() -> None:
@@ -92,10 +91,10 @@ def keyless() -> None:
 def stuck() -> None:
     """Never come back from a failed write."""
 
-    async def resolve(self: embedded.SQLite, find: Any, company_id: int) -> None:
+    async def resolve(self: engine.SQLite, find: Any, company_id: int) -> None:
         await asyncio.sleep(3600)
 
-    _put(embedded.SQLite, "resolve", resolve)
+    _put(engine.SQLite, "resolve", resolve)
 
 
 def in_place() -> None:

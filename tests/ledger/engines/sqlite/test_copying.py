@@ -10,8 +10,7 @@ import pytest
 
 from deskroster.ledger.engines import Failed, NoRoom
 from deskroster.ledger.engines.copy_file import FILE
-from deskroster.ledger.engines.sqlite import copying
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import copying, engine
 from deskroster.ledger.store import CHECKED, Store
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep import check_process as apart
@@ -123,7 +122,7 @@ def test_a_check_that_is_left_lets_go_of_the_database_and_leaves_no_copy(tmp_pat
 
 
 def test_without_room_for_a_copy_nothing_is_begun_and_nothing_left(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded.shutil, "disk_usage", lambda path: SimpleNamespace(free=embedded.COPY_RESERVE))
+    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: SimpleNamespace(free=engine.COPY_RESERVE))
 
     async def run():
         async with opened(tmp_path / "data") as (store, ledger):
@@ -224,7 +223,7 @@ def left_over(folder):
 
 
 def copied_number(file):
-    with embedded.sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True) as db:
+    with engine.sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True) as db:
         (number,) = db.execute("SELECT number FROM companies").fetchone()
     db.close()
     return number

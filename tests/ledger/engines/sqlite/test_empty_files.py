@@ -8,7 +8,7 @@ import pytest
 
 from deskroster.core.problems import Damaged
 from deskroster.ledger import Store, WrongKey, location
-from deskroster.ledger.engines.sqlite import engine as embedded
+from deskroster.ledger.engines.sqlite import engine
 from deskroster.ledger.engines.sqlite.nonce_file import NoncesLost
 
 pytestmark = pytest.mark.once
@@ -74,7 +74,7 @@ def test_a_new_database_is_never_a_file_of_0_bytes(tmp_path, monkeypatch):
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **{**k, "factory": Watched}))
 
-    embedded.connect(tmp_path / "deskroster.db").close()
+    engine.connect(tmp_path / "deskroster.db").close()
 
     assert sizes
     assert 0 not in sizes
