@@ -14,6 +14,7 @@ FENCE = re.compile(r"^ *(?P<fence>```+|~~~+).*?^ *(?P=fence)$", re.MULTILINE | r
 LINK = re.compile(r"\]\(<?(?P<to>[^)>\s]+)>?[^)]*\)")
 ELSEWHERE = re.compile(r"^(?:[a-z+]+:|//|#)", re.IGNORECASE)
 TEST = re.compile(r"`(?P<name>test_\w+)`")
+PATH = re.compile(r"`(?P<path>(?:tests|src|bench|docs)/[\w./-]+)`")
 DEFINED = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
 MAKE = re.compile(r"\bmake +(?P<target>[a-z][a-z-]*)\b")
 
@@ -58,6 +59,17 @@ def test_a_test_that_a_page_names_exists():
     }
 
     assert set() == unknown
+
+
+def test_a_path_that_a_page_names_exists():
+    lost = {
+        f"{page.relative_to(TOP)}: {path}"
+        for page in pages()
+        for path in PATH.findall(page.read_text(encoding="utf-8"))
+        if "docs/explanation/decisions" not in page.as_posix() and not (TOP / path).exists()
+    }
+
+    assert set() == lost
 
 
 def pages() -> list[Path]:

@@ -172,9 +172,9 @@ def test_what_is_asked_of_the_installation_is_busy_in_time(tmp_path, monkeypatch
                     with pytest.raises(Busy):
                         await asyncio.wait_for(asked, LONG / 2)
 
-                founding = asyncio.ensure_future(store._write_first(made, [], origin()))
+                creating = asyncio.ensure_future(store._write_first(made, [], origin()))
                 with pytest.raises(Busy):
-                    await founding
+                    await creating
             assert [1] == [company.id for company in store.listed.all()]
             assert 1 == len(await store._engine.read(reading.companies))
 
@@ -238,12 +238,12 @@ def test_creating_a_large_company_has_a_timeout(tmp_path, monkeypatch, impatient
                 return await load(company_id)
 
             monkeypatch.setattr(store, "_load", slow)
-            founding = store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
+            creating = store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
             if longest == LONG:
-                assert 2 == (await founding).roster.company.id
+                assert 2 == (await creating).roster.company.id
             else:
                 with pytest.raises(Unknown):
-                    await founding
+                    await creating
 
     asyncio.run(run())
 

@@ -52,7 +52,7 @@ def test_verifying_part_of_the_log_reads_only_the_rows_of_that_part(tmp_path):
             await write_much(ledger)
             rows, reached = await store._engine.read(lambda db: _read_on(db, 0, MOST), 1)
 
-            assert 3 == reached  # the founding, and two large ones
+            assert 3 == reached  # the creation, and two large ones
             assert rows <= MOST + 2 * PAGE < ALL
 
     asyncio.run(run())
