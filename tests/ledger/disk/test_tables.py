@@ -286,6 +286,16 @@ def test_the_company_comes_first_in_every_key():
                 )
 
 
+def test_companies_that_are_not_loaded_are_found_by_an_email_too(tmp_path):
+    async def run():
+        async with opened(tmp_path) as (store, _):
+            await store.create_company(Company(id=0, label="other", name="Other"), first_records(), origin())
+        async with opened(tmp_path) as (store, _):  # loads the first one only
+            assert [1, 2] == await store.companies_with_email("zhaofeng@udesk.cn")
+
+    asyncio.run(run())
+
+
 def test_companies_share_nothing_but_the_file(tmp_path):
     async def run():
         async with opened(tmp_path) as (store, ledger):
