@@ -31,6 +31,8 @@ DECLARE moved text := pg_catalog.pg_read_file('clock_' || pg_catalog.current_dat
 BEGIN RETURN coalesce(pg_catalog.to_timestamp(moved::float8), pg_catalog.clock_timestamp()); END $$"""
 SHARED = "shared"  # a file in a folder whose database is another folder's
 ROLE = "deskroster"  # as an operator is told to make it: it owns its databases and is above no rule
+END = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+"""Ends connections, and waits for up to 10 s until each has ended: else a client may send a query to one that ends."""
 _CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 _ROOM = 4 << 30  # bytes: for as many servers as there are workers of a test run
 _SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -103,13 +105,12 @@ class Databases:
         return psycopg.connect(self.url(name), autocommit=True)
 
     def end_all(self) -> None:
-        """End every connection but our own, as a server that is started again does."""
-        self._run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {}", sql.Literal(ROLE))
+        """End every connection but our own, as a server that is started again does; return when they have ended."""
+        self._run(f"{END} WHERE usename = {{}}", sql.Literal(ROLE))
 
     def end_all_but(self, mine: psycopg.Connection[Any]) -> None:
-        """End every connection but our own and this one."""
-        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {} AND pid <> {}"
-        self._run(end, sql.Literal(ROLE), sql.Literal(mine.info.backend_pid))
+        """End every connection but our own and this one; return when they have ended."""
+        self._run(f"{END} WHERE usename = {{}} AND pid <> {{}}", sql.Literal(ROLE), sql.Literal(mine.info.backend_pid))
 
     @contextmanager
     def without_its_replica(self) -> Iterator[None]:

@@ -142,7 +142,7 @@ def _break_the_first_of(raw, account, name, one, other_name, other):
         second = threads.submit(_write, other, account, other_name)
         wait_for(lambda: first.done() or second.done() or 2 <= len(raw.execute(writing).fetchall()))
         for (pid,) in waiting:
-            raw.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            raw.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
         raw.execute("SELECT pg_advisory_unlock(7)")
         return [called for called, status in ((name, first.result()), (other_name, second.result())) if status == 201]
 

@@ -266,7 +266,7 @@ def test_a_session_that_was_ended_is_made_again_though_nobody_asks_anything(proc
             with databases.connect(database) as raw:
                 for _ in range(3):
                     pid = held(raw)[0][0]
-                    raw.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                    raw.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
                     await until(lambda: [one for one in held(raw) if one[0] != pid])  # noqa: B023 - used up at once
 
                     assert ["ShareLock"] == [mode for _, mode in held(raw)]
@@ -287,7 +287,7 @@ def test_control_a_session_that_nobody_watches_is_not_made_again(processes, data
     async def run():
         async with processes(1) as (_, all_of_them):
             with databases.connect(database) as raw:
-                raw.execute("SELECT pg_terminate_backend(%s)", (held(raw)[0][0],))
+                raw.execute("SELECT pg_terminate_backend(%s, 10000)", (held(raw)[0][0],))
                 await until(lambda: not held(raw))
                 rotate_key(there(all_of_them.folder(0), databases.url(database)))
 

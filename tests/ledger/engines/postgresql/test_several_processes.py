@@ -271,7 +271,7 @@ def test_a_commit_that_gave_up_waiting_for_its_replica_is_unknown(processes, dat
 def test_a_commit_whose_replica_does_not_come_is_unknown_in_time_and_reads_are_busy(processes, databases):
     async def run():
         async with processes() as ([(_, one), (store, other)], _):
-            one._patience = 0.3
+            one._timeout = 0.3
             with databases.without_its_replica():
                 with pytest.raises(Unknown):
                     await one.submit(work(new_group("a")))
