@@ -79,12 +79,13 @@ def test_a_route_answers_whom_it_is_for(request, dialect, route, who):
 @pytest.mark.parametrize("account", [AGENT, READER], ids=["an agent", "an administrator with a read-only key"])
 @pytest.mark.parametrize(("dialect", "route"), [one for one in SIGNED if needs(one) == "admin"])
 def test_a_missing_right_is_refused_before_ids_and_bodies_are_read(quiet_desk, dialect, route, account):
-    client = getattr(quiet_desk.of(account), dialect.name)
+    client, before = getattr(quiet_desk.of(account), dialect.name), quiet_desk.roster().number
     how = {} if route.body is None else {"content": b"no JSON", "headers": {"Content-Type": "application/json"}}
 
     response = client.request(route.method, re.sub(r"\{\w+\}", "99", route.path), **how)
 
     check(dialect.name, response, "forbidden")
+    assert before == quiet_desk.roster().number
 
 
 def add_other_company(desk) -> None:

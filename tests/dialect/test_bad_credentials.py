@@ -17,7 +17,7 @@ from tests import bad_inputs
 from tests.answers import check
 from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.in_process import InProcess
-from tests.world import ADMIN, password_hash
+from tests.world import ADMIN, DISABLED, LEFT, REVIEWED, STRANGER, password_hash
 
 pytestmark = pytest.mark.any_engine
 
@@ -238,6 +238,19 @@ def _others(account):
     ]
 
 
+@pytest.mark.parametrize("account", [DISABLED, LEFT, REVIEWED])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_who_is_not_active_is_answered_as_a_stranger(desk, dialect, account):
+    """On both engines: on PostgreSQL a refusal waits for the database. Every route is in the proofs of identity."""
+    path = CONTRACTS[dialect].named.lists
+    stranger = getattr(desk.of(STRANGER), dialect).get(path)
+
+    response = getattr(desk.of(account), dialect).get(path)
+
+    check(dialect, response, "unauth")
+    assert (stranger.status_code, stranger.content) == (response.status_code, response.content)
+
+
 def basic(credentials: bytes) -> str:
     return "Basic " + b64encode(credentials).decode()
 
@@ -263,7 +276,10 @@ def test_basic_credentials_are_asked_for_until_they_are_right(desk, dialect, nam
     check("kf5", desk.kf5.post("/users.json", json=user), "ok")
     headers = [("Authorization", value) for value in HEADERS[name]]
 
-    check(dialect, desk.plain().get(lists(dialect), headers=headers), cls if takes_passwords(dialect) else "unauth")
+    response = desk.plain().get(lists(dialect), headers=headers)
+
+    check(dialect, response, cls if takes_passwords(dialect) else "unauth")
+    assert (response.status_code == 401) == ("Basic realm=" in response.headers.get("www-authenticate", ""))
 
 
 def takes_passwords(dialect: str) -> bool:

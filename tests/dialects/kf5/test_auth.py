@@ -52,7 +52,7 @@ def test_the_first_colon_separates_name_and_password(desk):
 
 
 @pytest.mark.parametrize("header", [
-    "Basic", "Basic ", "Basic YQ", basic(""), basic(":"),
+    "", "Basic", "Basic ", "Basic !!!", "Basic YQ", basic(""), basic(":"),
     basic("admin@udesk.cn:admin-password\0"), basic("é:é".encode("latin-1")), basic(b"\xff\xfe:\xff"),
     basic("admin@udesk.cn/token:"), basic("/token:admin-token"), basic("ådmin@udesk.cn:x"),
     basic("ådmin@udesk.cn/token:x"), basic("x" * 8192 + ":x"),
@@ -73,6 +73,19 @@ def test_credentials_are_judged_before_the_body_and_after_path_method_and_media_
     assert 405 == plain.patch("/apiv2/groups.json").status_code
     assert 415 == plain.post("/apiv2/groups.json", content=b"{", headers={"Content-Type": "text/xml"}).status_code
     assert 401 == plain.post("/apiv2/groups.json", content=b"{").status_code
+
+
+def test_no_credentials_are_401_and_a_missing_right_is_403_and_asks_for_none(quiet_desk):
+    assert UNAUTHORIZED == refusal(ask(quiet_desk, None))
+    for account in (world.AGENT, world.READER):
+        assert (403, "forbidden", None) == refusal(quiet_desk.of(account).kf5.delete("/groups/1.json"))
+
+
+def test_eleven_wrong_attempts_in_a_row_lock_nobody_out(desk):
+    for _ in range(11):
+        assert 401 == ask(desk, httpx2.BasicAuth(world.AGENT.email, "wrong")).status_code
+
+    assert 200 == ask(desk, KF5Password(world.AGENT)).status_code
 
 
 @pytest.mark.parametrize("account", [world.AGENT, world.READER], ids=["a token", "a read-only one"])

@@ -123,6 +123,8 @@ def test_a_refusal_says_what_was_wrong_but_not_more(quiet_desk):
     assert "email, timestamp or sign is missing" == plain.get("/api/v1/role").json()["message"]
     assert "timestamp is malformed" == plain.get(f"/api/v1/role?{query(timestamp='x')}").json()["message"]
     assert "the signature is wrong" == plain.get(f"/api/v1/role?{query(sign='x')}").json()["message"]
+    agent = quiet_desk.of(world.AGENT).servicego
+    assert {"code": 403, "message": "not allowed", "visible": False} == agent.get("/v1/role").json()
     zh = plain.get(f"/api/v1/role?{query(timestamp='1')}", headers={"Accept-Language": "zh-CN"})
     assert "timestamp 与服务器时间相差过大" == zh.json()["message"]
 
