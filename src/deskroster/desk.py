@@ -93,8 +93,7 @@ class Desk:
                 raise
         else:
             nonce = proof.nonce
-            spent = self._store.fresh(self._ledger, nonce)
-            unused = spent if isinstance(spent, bool) else await spent
+            unused = await self.fresh(nonce)
         if roster.number != number:
             proof = prove(request, roster, now)
             if proof.nonce != nonce:
