@@ -79,6 +79,13 @@ class Named(Struct, frozen=True, kw_only=True):
     names: Callable[[Any], list[str]]  # from the answer to the list
 
 
+class Worded(NamedTuple):
+    """A call that is refused in the language that the client accepts."""
+
+    ask: Ask
+    refused: Class = "invalid"
+
+
 class Paging(Struct, frozen=True, kw_only=True):
     """The parameters that ask for a page."""
 
@@ -89,7 +96,8 @@ class Paging(Struct, frozen=True, kw_only=True):
     """Assert what a page shows that was asked for with this `number` or `size`."""
 
 
-Flavour = Literal["name", "line", "text"]
+Flavour = Literal["name", "line", "number", "text"]
+"""`number`: a phone or a job number, which loses invisible marks wherever they stand."""
 
 
 class Place(NamedTuple):
@@ -219,7 +227,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     calls: Mapping[str, Call]  # by method and path of each route
     answers: Answers
     named: Named
-    invalid: Ask  # a create that is refused in the language that the client accepts
+    worded: Worded
 
     # values
     paging: Paging | None

@@ -39,7 +39,7 @@ def test_of_two_administrators_who_delete_each_other_at_once_one_stays(desk):
 
 
 def test_of_two_agents_with_one_email_at_once_one_is_created(desk):
-    body = {"user": {"name": "a", "email": "a@test.cn"}}
+    body = {"user": {"name": "a", "email": "a@test.cn", "role": "agent"}}
     other = {"agent": {"nick_name": "b", "email": "A@TEST.cn", "password": "p"}}
 
     kf5, udesk = desk.together(
@@ -115,7 +115,7 @@ def test_an_agent_that_is_deleted_is_nobody_from_then_on(desk):
 def test_an_email_is_free_again_when_its_agent_is_deleted_and_its_id_is_not(desk):
     desk.udesk.delete(f"/agents/{SECOND_ADMIN.id}")
 
-    user = {"user": {"name": "a", "email": SECOND_ADMIN.email}}
+    user = {"user": {"name": "a", "email": SECOND_ADMIN.email, "role": "agent"}}
     assert SECOND_ADMIN.id + 1 == check("kf5", desk.kf5.post("/users.json", json=user), "ok")["user"]["id"]
     desk.restart()
     desk.udesk.delete(f"/agents/{SECOND_ADMIN.id + 1}")

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +19,7 @@ from deskroster.dialect import api_docs
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.hosts import Hosts, is_address
 from deskroster.dialect.identification import Credentials
+from deskroster.dialect.paths import canonical
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
@@ -66,9 +68,7 @@ class App:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            path: bytes = scope.get("raw_path") or scope["path"].encode()
-            if path.startswith(b"//"):  # clients that join a base address with a slash to a path with one
-                path = scope["raw_path"] = path[1:]
+            path = _path(scope)
             dialect = self._dialects.get(path[1:].partition(b"/")[0])
             if dialect is not None:
                 return dialect(scope, receive, send)
@@ -85,12 +85,13 @@ class App:
 
     def at_once(self, scope: Scope) -> Reply | None:
         """Return the answer to a GET without a body, where nothing is to be waited for; else None."""
-        dialect = self._dialects.get(scope["raw_path"][1:].partition(b"/")[0])
+        dialect = self._dialects.get(_path(scope)[1:].partition(b"/")[0])
         return None if dialect is None else dialect.at_once(scope)
 
     def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
         """Word what was refused before a request reached this app, as the dialect does whose path it is."""
-        dialect = self._dialects.get(path.lstrip(b"/").partition(b"/")[0])
+        path = canonical(path)
+        dialect = self._dialects.get(path[1:].partition(b"/")[0])
         if dialect is not None:
             return dialect.refusal(method, path, headers, problem)
         status = problem.status if isinstance(problem, TooLarge) else 408 if isinstance(problem, TooSlow) else 400
@@ -139,6 +140,19 @@ class App:
             await alone(scope, receive, send)
 
         return in_a_task
+
+
+def _path(scope: Scope) -> bytes:
+    """Return the path of a request in its canonical form, without the prefix of a proxy; put it into the scope."""
+    sent: bytes = scope.get("raw_path") or scope["path"].encode()
+    path, root = sent, scope.get("root_path")
+    if b"//" in path or path.endswith(b"/") or not path.isascii():
+        path = canonical(path)
+    if root and (path + b"/").startswith(root.encode() + b"/"):
+        path = path[len(root) :] or b"/"
+    if path is not sent:
+        scope["raw_path"], scope["path"] = path, unquote(path.decode())
+    return path
 
 
 @asynccontextmanager

@@ -54,6 +54,13 @@ class Login(Struct, frozen=True, gc=False):
 Proof = Signed | Login
 
 
+class Admitted(NamedTuple):
+    """Who asks, and the nonce that the request has spent, if it has one."""
+
+    identity: Identity
+    nonce: str | None = None
+
+
 class HasAddress(Protocol):
     """A request, as far as a desk has to know it: the address of its client."""
 
@@ -77,7 +84,7 @@ class Desk:
     def now(self) -> int:
         return int(self._clock())
 
-    async def authenticate(self, prove: Callable[[A, Roster, int], Proof], request: A) -> Identity:
+    async def authenticate(self, prove: Callable[[A, Roster, int], Proof], request: A) -> Admitted:
         """Return who asks. Raises Unauthenticated, TooManyGuesses or Busy, and what `prove` raises.
 
         `prove` is a dialect's pure reading of the credentials. They are checked, then the roster is brought up to date
@@ -99,13 +106,17 @@ class Desk:
             if proof.nonce != nonce:
                 unused = await self.fresh(proof.nonce)
         if isinstance(proof, Signed):
-            return self._signed_by(proof, unused, now)
-        return await self.log_in(proof, request.address)
+            return Admitted(self._signed_by(proof, unused, now), proof.nonce)
+        return Admitted(await self.log_in(proof, request.address))
 
     async def fresh(self, nonce: str | None = None) -> bool:
         """Catch up with all that was durable at the call; spend a nonce, False if it was used before. Raises Busy."""
         unused = self._store.fresh(self._ledger, nonce)
         return unused if isinstance(unused, bool) else await unused
+
+    async def release(self, nonce: str) -> None:
+        """Make a nonce unused again: the request that has spent it is refused, and may be sent again as it is."""
+        await self._store.release(self.roster.company.id, nonce)
 
     def _signed_by(self, proof: Signed, unused: bool, now: int) -> Identity:
         if not unused:
@@ -195,6 +206,10 @@ class Desks:
         """Return the language of the company that a host names, or of the only one, loaded or not; None without one."""
         company = self._named(host)
         return company.language if company else None
+
+    def origins(self) -> set[str]:
+        """Return whose pages may call some company from a browser."""
+        return {origin for company in self._listed.all() for origin in company.cors_origins}
 
     async def of_host(self, host: str) -> Desk | None:
         """Return the company that a host names, as `find` does; from now on it is `at_hand` for everybody."""

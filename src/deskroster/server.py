@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import re
 import resource
 import signal
 import socket
@@ -23,6 +24,7 @@ from deskroster.settings import Limits, Settings
 
 _METRICS_CONNECTIONS = 32  # at an address for metrics only
 _OTHER_DESCRIPTORS = 128  # file descriptors for everything but connections
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")  # below which a proxy shows this server
 _BACKLOG = 2_048  # connections that wait to be accepted
 
 Ready = Callable[[str], None]
@@ -154,6 +156,9 @@ class _BehindProxy:
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "http" and scope["client"] is not None and self._proxies.trust(scope["client"][0]):
+            prefixes = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+            if len(prefixes) == 1 and _PREFIX.fullmatch(prefixes[0]):
+                scope["root_path"] = prefixes[0]
             hosts = [value for name, value in scope["headers"] if name == b"x-forwarded-host"]
             if hosts:
                 others = [(name, value) for name, value in scope["headers"] if name != b"host"]

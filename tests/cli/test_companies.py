@@ -108,6 +108,8 @@ def test_the_settings_of_a_company_are_changed_one_by_one(command):
             "time_zone": "Europe/London",
             "signature_forms": ["A", "B"],
             "calls_per_minute": 60,
+            "default_position_id": 1,
+            "cors_origins": [],
         }
     ] == command("company", "list", "--json").json
 

@@ -105,10 +105,11 @@ def test_a_long_value_with_a_forbidden_character_is_too_long():
         assert (Rule.TOO_LONG, limit) == (refused.value.rule, refused.value.limit)
 
 
-def test_so_much_white_space_may_stand_around_a_line():
-    assert "a" == text.name("name", "a" + " " * text.MAX_AROUND)
+def test_text_may_be_four_times_its_limit_before_it_is_cleaned():
+    limit = text.MAX_NAME
+    assert "a" * limit == text.name("name", "a" * limit + " " * 3 * limit)
     with pytest.raises(Invalid) as refused:
-        text.name("name", "a" + " " * (text.MAX_AROUND + 255))
+        text.name("name", "a" + " " * 4 * limit)
 
     assert Rule.TOO_LONG is refused.value.rule
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deskroster.core import agents, groups, profiles, reference
+from deskroster.core import agents, groups, profiles, reference, values
 from deskroster.core.access import OPERATOR
 from deskroster.core.agents import AgentFields
 from deskroster.core.changes import MAX_MOVES, check_size, created
@@ -79,7 +79,7 @@ def test_the_lists_of_one_write_have_so_many_parts_together():
     roster = Roster(world.COMPANY)
     for name in ("one", "two"):
         done(roster, profiles.create_field(roster, OPERATOR, name, name, "telephone"))
-    half = ",".join(f"{i:06}" for i in range(profiles.MAX_PARTS // 2))
+    half = ",".join(f"{i:06}" for i in range(values.MAX_PARTS // 2))
 
     assert profiles.create(roster, OPERATOR, {"one": half, "two": half})
     assert Rule.TOO_MANY == refused(lambda: profiles.create(roster, OPERATOR, {"one": half, "two": half + ",123"}))

@@ -241,11 +241,14 @@ class Company(RuleBasedStateMachine):
             return
         before = self.model.agents[id]
         lost = not employed and self.model.only_administrator(id)
-        expected = "conflict" if lost or (enable and not employed) else "ok"
+        expected = "conflict" if lost else "ok"
         self.send(dialect, expected, AGREED[dialect].set_employed(id, employed, enable))
         if expected == "ok":
+            if employed:
+                before["state"] = "enabled" if enable else before["state"]
+            elif before["employed"] is not False:
+                before["state"] = "disabled"  # leaving wins
             before["employed"] = employed
-            before["state"] = "enabled" if enable else before["state"] if employed else "disabled"
 
     @rule(dialect=speaking("delete_agents"), picks=st.lists(PICK, min_size=1, max_size=3))
     def delete_agents(self, dialect: str, picks: list[int]) -> None:

@@ -272,7 +272,7 @@ HEADERS: dict[str, list[str]] = {
 @pytest.mark.parametrize(("name", "cls"), [(name, cls) for name, _, cls in BASIC])
 @pytest.mark.parametrize("dialect", BY_BASIC)
 def test_basic_credentials_are_asked_for_until_they_are_right(desk, dialect, name, cls):
-    user = {"user": {"name": "a", "email": "a@b.cn", "password": "p:w"}}
+    user = {"user": {"name": "a", "email": "a@b.cn", "role": "agent", "password": "p:w"}}
     check("kf5", desk.kf5.post("/users.json", json=user), "ok")
     headers = [("Authorization", value) for value in HEADERS[name]]
 

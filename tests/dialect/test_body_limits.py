@@ -2,7 +2,8 @@
 
 from urllib.parse import urlencode
 
-from deskroster.dialect.request import FORM, MAX_FORM
+from deskroster.dialect.forms import MAX_PAIRS
+from deskroster.dialect.request import FORM
 from deskroster.dialect.strict_json import MAX_CONTAINERS
 from tests.world import ADMIN
 
@@ -16,11 +17,11 @@ def test_a_body_has_so_many_objects_and_lists(quiet_desk):
     assert 400 == sent(MAX_CONTAINERS + 1).status_code
 
 
-def test_a_form_is_shorter_than_another_body(quiet_desk):
-    def sent(size):
-        login = urlencode({"email": ADMIN.email, "password": ADMIN.password, "more": ""})
-        body = login + "a" * (size - len(login))
+def test_a_form_has_so_many_pairs(quiet_desk):
+    def sent(pairs):
+        login = urlencode({"email": ADMIN.email, "password": ADMIN.password})
+        body = login + "&a=b" * (pairs - 2)
         return quiet_desk.plain().post("/open_api_v1/log_in", content=body, headers={"Content-Type": FORM})
 
-    assert 1000 == sent(MAX_FORM).json()["code"]
-    assert 413 == sent(MAX_FORM + 1).status_code
+    assert 1000 == sent(MAX_PAIRS).json()["code"]
+    assert 400 == sent(MAX_PAIRS + 1).status_code

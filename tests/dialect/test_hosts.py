@@ -94,9 +94,9 @@ def test_who_logs_in_needs_an_allowed_host_too(limited):
 
 
 def test_health_checks_are_answered_for_every_host_and_nothing_else_is(limited):
-    for path in ("/live", "/ready"):
+    for path in ("/live", "/ready", "/ready/", "/live//"):
         assert 200 == limited.plain("10.1.2.3:8321").get(path).status_code
-    for path in ("/metrics", "/docs/kf5", "/docs/kf5/openapi.json", "/nothing", "/ready/", "/%6cive"):
+    for path in ("/metrics", "/docs/kf5", "/docs/kf5/openapi.json", "/nothing", "/ready/x", "/%6cive"):
         refused = limited.plain("10.1.2.3:8321").get(path)
         assert (400, {"error": "this host is not served here"}) == (refused.status_code, refused.json())
     assert 200 == limited.plain("desk.example.com").get("/metrics").status_code

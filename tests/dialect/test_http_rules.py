@@ -47,9 +47,7 @@ def test_another_method_is_refused_with_those_that_are_allowed(quiet_desk, name,
         assert known | ({"HEAD"} if "GET" in known else set()) == set(response.headers["allow"].split(", "))
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/", "/unknown", "/user_groups/", "/groups", "/v1", "/v3/user", "/%2e%2e/x", "/x" * 500]
-)
+@pytest.mark.parametrize("path", ["", "/", "/unknown", "/groups", "/v1", "/v3/user", "/%2e%2e/x", "/x" * 500])
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_an_unknown_path_is_not_found_whoever_asks(quiet_desk, dialect, path):
     for client in (quiet_desk.plain(), getattr(quiet_desk, dialect.name)):
@@ -82,7 +80,7 @@ def test_a_doubled_slash_before_a_prefix_is_read_as_one(quiet_desk, dialect):
     check(dialect.name, client.get("/", extensions={"target": target}), "ok")
 
 
-@pytest.mark.parametrize("query", ["?&", "&&", "=1&", "x=%zz&", "%ff=1&", "a=b=c&", "&page[]=3&"])
+@pytest.mark.parametrize("query", ["?&", "&&", "=1&", "x=%zz&", "a=b=c&", "&page[]=3&"])
 @pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_an_odd_query_is_read_as_far_as_it_says_something(quiet_desk, dialect, query):
     client = getattr(quiet_desk, dialect.name)
@@ -127,9 +125,9 @@ def test_a_plus_in_a_signed_email_is_a_plus_and_elsewhere_a_space(desk):
 def test_a_message_is_in_the_language_that_is_accepted_or_the_companys(quiet_desk, dialect, accepted, language):
     headers = {} if accepted is None else {"Accept-Language": accepted}
     client, before = getattr(quiet_desk, dialect.name), quiet_desk.roster().number
-    method, path, body = CONTRACTS[dialect.name].invalid
+    (method, path, body), refused = CONTRACTS[dialect.name].worded
 
-    refusal = check(dialect.name, client.request(method, path, json=body, headers=headers), "invalid")
+    refusal = check(dialect.name, client.request(method, path, json=body, headers=headers), refused)
 
     assert ("zh" if re.search("[\u4e00-\u9fff]", str(refusal)) else "en") == language
     assert before == quiet_desk.roster().number
@@ -307,7 +305,9 @@ def test_liveness_readiness_and_metrics_are_answered(desk):
 
 def test_no_secret_reaches_the_log_or_the_metrics(desk):
     desk.udesk.get("/user_groups")
-    desk.kf5.post("/users.json", json={"user": {"name": "a", "email": "a@b.cn", "password": "very-secret"}})
+    desk.kf5.post(
+        "/users.json", json={"user": {"name": "a", "email": "a@b.cn", "role": "agent", "password": "very-secret"}}
+    )
     desk.plain().post("/open_api_v1/log_in", json={"email": ADMIN.email, "password": ADMIN.password})
     desk.plain().post("/open_api_v1/log_in", json={"email": ADMIN.email, "password": "wrong-secret"})
 

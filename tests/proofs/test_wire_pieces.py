@@ -28,6 +28,9 @@ def _of(call: Call) -> list[bytes]:
         asked(b"POST " + call.target, CHUNKS),
         asked(b"PATCH " + call.path + b"/1", b"Content-Length: 2\r\n\r\n{}"),
         asked(b"GET " + call.path + b"/%E4%BD%A0?a=%2B+b"),
+        asked(b"GET " + call.list_target + "&名=组\u2028".encode(), "X: 组\r\n\r\n".encode()),
+        asked(b"POST " + call.target, b"Content-Length: 8\r\n\r\n{\xe7\xbb\x84\n\r\n}"),
+        asked(b"POST " + call.target + "&x=组".encode(), CHUNKS.replace(b"zzz", "组".encode())),
     ]  # fmt: skip
 
 

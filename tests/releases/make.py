@@ -37,6 +37,7 @@ from deskroster.core.records import (
 )
 from deskroster.core.roster import Roster
 from deskroster.ledger import Ledger, Store, Work, location
+from deskroster.ledger.disk.fields import DEFAULTS, LATER
 from deskroster.ledger.engines.copy_file import FILE
 from tests import random_verbs, world
 from tests.databases import running
@@ -81,8 +82,8 @@ def told(roster: Roster) -> dict[str, Any]:
 
 
 def _fields(record: AnyRecord) -> dict[str, Any]:
-    fields = asdict(record)
-    fields.pop("more", None)
+    later = {name for name in LATER[record.kind] if getattr(record, name) == DEFAULTS[record.kind][name]}
+    fields = {name: value for name, value in asdict(record).items() if name != "more" and name not in later}
     plain = {name: value.reveal() if isinstance(value, Secret) else value for name, value in fields.items()}
     return json.loads(json.dumps(plain))  # tuples are lists there
 

@@ -42,5 +42,6 @@ def dialect(installation: OpenInstallation) -> Dialect:
         routes=(*companies.routes(installation), *upkeep.routes(installation)),
         authenticate=own.authenticate,
         render=own.render,
+        lenient=False,
         refusal=own.Refusal,
     )

@@ -26,6 +26,8 @@ class CompanyIn(Struct, frozen=True, kw_only=True):
     time_zone: str | UnsetType = UNSET
     signature_forms: list[SignatureForm] | UnsetType = UNSET
     calls_per_minute: int | UnsetType = UNSET
+    default_position_id: int | None | UnsetType = UNSET
+    cors_origins: list[str] | UnsetType = UNSET
 
 
 class CompanyBody(CompanyIn, frozen=True, kw_only=True):
@@ -43,6 +45,8 @@ class CompanyOut(Struct, frozen=True, kw_only=True):
     time_zone: str
     signature_forms: tuple[SignatureForm, ...]
     calls_per_minute: int
+    default_position_id: int | None
+    cors_origins: tuple[str, ...]
 
 
 class CompanyList(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Identification of the operator: whoever can open the socket, whatever a request says."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core.access import OPERATOR
@@ -17,6 +17,9 @@ class Operator:
 
     async def company(self, request: Request) -> Desk:
         return await self._find(request)
+
+    def origins(self, desk: Desk | None) -> Collection[str]:
+        return ()  # no browser opens the socket
 
     async def identify(self, request: Request, desk: Desk | None) -> Desk:
         desk = desk or await self._find(request)

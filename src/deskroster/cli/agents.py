@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from deskroster.cli.console import Exit, Refused, print_json, print_records, print_result
@@ -20,7 +21,7 @@ class Level(StrEnum):
     admin = "admin"
 
 
-app = typer.Typer(no_args_is_help=True, help="The agents of a company: list, show, level, SIP account.")
+app = typer.Typer(no_args_is_help=True, help="The agents of a company: list, show, level, SIP account, profile.")
 
 
 @app.command("list")
@@ -113,6 +114,110 @@ def set_sip_account(
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
     print_result(agent, f"The SIP account of {agent['email']} is set.", json)
+
+
+@app.command("permission-sets")
+def set_permission_sets(
+    who: Who,
+    data: Data,
+    ids: Annotated[list[int] | None, typer.Argument(metavar="ID", min=1, show_default=False)] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Set which permission sets an agent has: all that are named, and no others.
+
+    For example:
+
+    ```sh
+    deskroster permission-set list --data ./data
+    deskroster agent permission-sets li.na@example.com 1 4 --data ./data
+    ```
+    """
+    with Folder(data, company) as folder:
+        body = {"permission_set_ids": ids or []}
+        agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
+    print_result(agent, f"The permission sets of {agent['email']} are set.", json)
+
+
+@app.command("callout")
+def set_callout_number(
+    who: Who,
+    number: Annotated[str, typer.Argument(metavar="NUMBER", show_default=False)],
+    data: Data,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Set the number that customers see when an agent calls them; an empty one removes it.
+
+    For example:
+
+    ```sh
+    deskroster agent callout li.na@example.com 021-55558003 --data ./data
+    ```
+    """
+    with Folder(data, company) as folder:
+        agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"callout_number": number})
+    print_result(agent, f"The outbound number of {agent['email']} is set.", json)
+
+
+@app.command("profile")
+def profile(
+    who: Who,
+    data: Data,
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FIELD=VALUE", help="A value to set; an empty one clears it.", show_default=False),
+    ] = None,
+    company: Company = None,
+    json: Json = False,
+) -> None:
+    """Show the values of an agent's profile, or set some of them.
+
+    VALUE is text, or JSON for what text cannot say: the tags of phones and e-mails, owners, signatures, attachments.
+    An agent without a profile record gets one.
+
+    For example:
+
+    ```sh
+    deskroster agent profile li.na@example.com --data ./data
+    deskroster agent profile li.na@example.com hired_on=2024-03-01 --data ./data
+    deskroster agent profile li.na@example.com 'phones=[{"tagName":"家庭","tagValue":"13800138000"}]' --data ./data
+    ```
+    """
+    with Folder(data, company) as folder:
+        agent = find_agent(folder, who)
+        path = f"/agents/{agent['id']}/profile"
+        if not values:
+            shown = folder.call("GET", path)
+            _print_profile(shown, json)
+            return
+        changed = folder.call("PATCH", path, {"values": dict(map(_field_and_value, values))})
+    print_result(changed, f"The profile of {agent['email']} is set.", json)
+
+
+def _field_and_value(given: str) -> tuple[str, Any]:
+    """Return the field and the value of FIELD=VALUE. Raises Refused."""
+    field, equals, value = given.partition("=")
+    if not equals or not field:
+        raise Refused(Exit.USAGE, f"{given} is not FIELD=VALUE", "For example: hired_on=2024-03-01")
+    if not value.startswith(("{", "[")):
+        return field, value or None
+    try:
+        return field, msgspec.json.decode(value)
+    except msgspec.DecodeError as error:
+        raise Refused(Exit.USAGE, f"the value of {field} is no JSON: {error}") from None
+
+
+def _print_profile(shown: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(shown)
+        return
+    rows = [{"key": key, "value": _as_text(value)} for key, value in shown["values"].items()]
+    print_records(rows, {"key": "Field", "value": "Value"}, False)
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def set_password(who: Who, data: Data, company: Company = None, json: Json = False) -> None:

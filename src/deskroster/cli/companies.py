@@ -32,6 +32,7 @@ class SignatureForm(StrEnum):
     C = "C"
 
 
+_NONE = "none"
 _COUNTED = listed(dialect.vendor for dialect in DIALECTS if dialect.counted)
 
 LanguageOption = Annotated[
@@ -48,6 +49,22 @@ Forms = Annotated[
 Calls = Annotated[
     int | None,
     typer.Option("--calls-per-minute", min=0, help=f"Limit of calls to {_COUNTED} (the vendor's is 60); 0 is none."),
+]
+DefaultPosition = Annotated[
+    str | None,
+    typer.Option(
+        "--default-position",
+        metavar="ID",
+        help="The position of an agent that is created without one, or none.",
+    ),
+]
+Origins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cors-origin",
+        metavar="ORIGIN",
+        help="Whose pages may call from a browser: https://desk.example.com. Several times; none allows nobody.",
+    ),
 ]
 
 app = typer.Typer(no_args_is_help=True, help="The companies of an installation: list, add, set.")
@@ -66,6 +83,7 @@ def list_companies(data: Data, json: Json = False) -> None:
     columns = {
         "label": "Label", "name": "Name", "language": "Language", "time_zone": "Time zone",
         "signature_forms": "Signature forms", "calls_per_minute": "Calls a minute",
+        "default_position_id": "Default position", "cors_origins": "CORS origins",
     }  # fmt: skip
     with Folder(data) as folder:
         print_records(folder.installation("GET", "/companies")["items"], columns, json)
@@ -119,6 +137,8 @@ def set_company(
     time_zone: TimeZone = None,
     signature_form: Forms = None,
     calls_per_minute: Calls = None,
+    default_position: DefaultPosition = None,
+    cors_origin: Origins = None,
     json: Json = False,
 ) -> None:
     """Change a company's settings; what is not named stays as it is.
@@ -129,6 +149,8 @@ def set_company(
     deskroster company set acme --time-zone Europe/London --language en --data ./data
     deskroster company set acme --signature-form A --signature-form B --data ./data
     deskroster company set acme --calls-per-minute 60 --data ./data
+    deskroster company set acme --default-position 2 --data ./data
+    deskroster company set acme --cors-origin https://desk.example.com --data ./data
     ```
     """
     settings = _settings(
@@ -138,13 +160,26 @@ def set_company(
         time_zone=time_zone,
         signature_forms=signature_form or None,
         calls_per_minute=calls_per_minute,
+        cors_origins=[] if cors_origin == [_NONE] else cors_origin or None,
     )
+    if default_position is not None:
+        settings["default_position_id"] = _position_id(default_position)
     if not settings:
         raise Refused(Exit.USAGE, "nothing to set", "deskroster company set --help lists the settings.")
     with Folder(data) as folder:
         print_result(
             folder.installation("PATCH", f"/companies/{which}", settings), f"The company {which} is set.", json
         )
+
+
+def _position_id(given: str) -> int | None:
+    if given == _NONE:
+        return None
+    if not (given.isascii() and given.isdigit()):
+        raise Refused(
+            Exit.USAGE, f"{given} is no id of a position", "deskroster position list shows them; or say none."
+        )
+    return int(given)
 
 
 def _settings(**options: Any) -> dict[str, Any]:

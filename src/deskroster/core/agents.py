@@ -1,12 +1,13 @@
 """Verbs and queries on agents."""
 
-from collections.abc import Callable, Generator, Iterable
-from typing import Any
+import heapq
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict, replace
 
-from deskroster.core import text
+from deskroster.core import reference, text
 from deskroster.core.access import Caller, Permission, keep_an_administrator
 from deskroster.core.changes import Batch, Change, created, deleted
 from deskroster.core.problems import Conflict, Invalid, NotFound, Problem, Reason, Rule
@@ -15,6 +16,27 @@ from deskroster.core.roster import Roster
 from deskroster.core.table import MAX_IDS, Page, Window
 
 MAX_CHAT_SKILL = 2**31 - 1
+_STEP = 1_000  # agents that a search looks at before others have their turn
+
+
+class Span(Struct, frozen=True):
+    """Moments from one on and before another, in Unix seconds."""
+
+    start: int | None = None
+    end: int | None = None
+
+    def holds(self, at: int) -> bool:
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+class TimeOrder(NamedTuple):
+    """By which time agents are listed, the earliest first or the latest."""
+
+    field: Literal["created_at", "updated_at"]
+    descending: bool = False
+
+
+ANY_TIME = Span()
 
 
 class AgentFields(Struct, frozen=True, kw_only=True):
@@ -60,15 +82,19 @@ def create(roster: Roster, caller: Caller, fields: AgentFields, at: int) -> list
     for required in ("name", "email"):
         if getattr(fields, required) is UNSET:
             raise Invalid(required, Rule.REQUIRED)
+    if fields.position_id is UNSET or fields.position_id is None:
+        fields = replace(fields, position_id=reference.default_position_id(roster))
     agent = Agent(id=roster.next_id("agent"), name="", email="", created_at=at, updated_at=at)
-    return [created(_with(roster, agent, fields))]
+    return [created(_with(roster, agent, _given(fields)))]
 
 
 def update(roster: Roster, caller: Caller, id: int, fields: AgentFields, at: int) -> list[Change]:
     """Change an agent. Raises Forbidden, NotFound, Invalid or Conflict."""
     caller.must(Permission.WRITE_AGENTS)
     before = roster.agents.find(id)
-    after = _with(roster, before, fields)
+    # What is sent as it is stands, whatever rules are newer than it.
+    edited = {name: value for name, value in _given(fields).items() if value != getattr(before, name)}
+    after = _with(roster, before, edited)
     if after == before:
         return []
     keep_an_administrator(roster, before, after)
@@ -124,6 +150,57 @@ def find(
     return roster.agents.page(window, roster.enabled if enabled else None)
 
 
+def find_in_time(
+    roster: Roster,
+    caller: Caller,
+    window: Window,
+    *,
+    levels: frozenset[Level] | None = None,
+    created: Span = ANY_TIME,
+    updated: Span = ANY_TIME,
+    order: TimeOrder | None = None,
+) -> Generator[None, None, Page]:
+    """Find, in steps, a page of the agents of some levels that were created and last changed in these spans.
+
+    By id, unless `order` says by which time; then ties are by id.
+    """
+    caller.must(Permission.READ)
+    rows, found = roster.agents.rows, []
+    for count, id in enumerate(list(roster.agents.ids)):
+        agent = rows.get(id)
+        if agent is None or not (created.holds(agent.created_at) and updated.holds(agent.updated_at)):
+            continue
+        if levels is None or agent.level in levels:
+            found.append((_key(agent, order), id))
+        if count % _STEP == 0:
+            yield
+    if order is not None:
+        found = yield from _in_order(found)
+    ids = [id for _, id in found if id in roster.agents]
+    return roster.agents.page(window, ids)
+
+
+def _key(agent: Agent, order: TimeOrder | None) -> int:
+    if order is None:
+        return 0
+    at: int = getattr(agent, order.field)
+    return -at if order.descending else at
+
+
+def _in_order(keyed: list[tuple[int, int]]) -> Generator[None, None, list[tuple[int, int]]]:
+    """Sort pairs, in steps."""
+    runs = []
+    for at in range(0, len(keyed), _STEP):
+        runs.append(sorted(keyed[at : at + _STEP]))
+        yield
+    merged = []
+    for count, pair in enumerate(heapq.merge(*runs)):
+        merged.append(pair)
+        if count % _STEP == 0:
+            yield
+    return merged
+
+
 def find_by_email(roster: Roster, caller: Caller, email: str) -> Page:
     """Return a page with the agent of this e-mail, in any letter case; an empty page if there is none."""
     caller.must(Permission.READ)
@@ -138,9 +215,9 @@ def among(roster: Roster, caller: Caller, ids: Iterable[int], window: Window) ->
 
 
 def search(roster: Roster, caller: Caller, part: str, window: Window) -> Generator[None, None, Page]:
-    """Find, in steps, a page of the agents whose name, e-mail or mobile contains `part`; case is ignored."""
+    """Find, in steps, a page of the agents whose name, e-mail or mobile contains `part`; case and width are ignored."""
     caller.must(Permission.READ)
-    found = yield from roster.texts.holding(part.casefold())
+    found = yield from roster.texts.holding(text.trimmed(part, text.MAX_NAME))
     return roster.agents.page(window, found)
 
 
@@ -156,7 +233,7 @@ def with_email(roster: Roster, caller: Caller, email: str) -> Agent:
 def with_mobile(roster: Roster, caller: Caller, mobile: str) -> Agent:
     """Return the agent with this mobile, of several the one with the lowest id. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    ids = roster.by_mobile.get(mobile)
+    ids = roster.by_mobile.get(text.without_marks(mobile, text.MAX_PHONE))
     if not ids:
         raise NotFound("agent", mobile)
     return roster.agents[next(iter(ids))]
@@ -165,13 +242,14 @@ def with_mobile(roster: Roster, caller: Caller, mobile: str) -> Agent:
 def with_job_number(roster: Roster, caller: Caller, job_number: str) -> Agent:
     """Return the agent with this job number, of several the one with the lowest id. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
-    ids = roster.by_job_number.get(job_number)
+    ids = roster.by_job_number.get(text.without_marks(job_number, text.MAX_JOB_NUMBER))
     if not ids:
         raise NotFound("agent", job_number)
     return roster.agents[next(iter(ids))]
 
 
 def _id_by_email(roster: Roster, email: str) -> int | None:
+    email = text.trimmed(email, text.MAX_EMAIL)
     return roster.by_email.get(email.lower()) if text.may_be_email(email) else None
 
 
@@ -183,9 +261,12 @@ def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | se
     return [*(deleted(roster.keys[key]) for key in roster.keys_of.get(id, ())), deleted(agent)]
 
 
-def _with(roster: Roster, agent: Agent, fields: AgentFields) -> Agent:
+def _given(fields: AgentFields) -> dict[str, Any]:
+    return {name: value for name, value in asdict(fields).items() if value is not UNSET}
+
+
+def _with(roster: Roster, agent: Agent, wanted: Mapping[str, Any]) -> Agent:
     """Return the agent with these fields, each checked. Raises Invalid or Conflict."""
-    wanted = {name: value for name, value in asdict(fields).items() if value is not UNSET}
     checked = {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in wanted.items()}
     for name, kind in _ID_LISTS.items():
         if name in wanted:
@@ -207,8 +288,8 @@ def _with(roster: Roster, agent: Agent, fields: AgentFields) -> Agent:
     return after
 
 
-def _line(limit: int) -> Callable[[str, str], str]:
-    return lambda field, value: text.line(field, value, limit)
+def _number(limit: int) -> Callable[[str, str], str]:
+    return lambda field, value: text.number(field, value, limit)
 
 
 def _chat_skill(field: str, value: int) -> int:
@@ -222,12 +303,12 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "email": text.email,
     "alias": text.line,
     "remark": text.line,
-    "mobile": _line(text.MAX_PHONE),
-    "landline": _line(text.MAX_PHONE),
-    "callout_number": _line(text.MAX_PHONE),
-    "sip_number": _line(text.MAX_PHONE),
-    "job_number": _line(text.MAX_JOB_NUMBER),
-    "avatar": _line(text.MAX_URL),
+    "mobile": _number(text.MAX_PHONE),
+    "landline": _number(text.MAX_PHONE),
+    "callout_number": _number(text.MAX_PHONE),
+    "sip_number": _number(text.MAX_PHONE),
+    "job_number": _number(text.MAX_JOB_NUMBER),
+    "avatar": lambda field, value: text.line(field, value, text.MAX_URL),
     "welcome": text.text,
     "signature": text.text,
     "details": text.text,

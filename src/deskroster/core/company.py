@@ -16,10 +16,15 @@ from deskroster.core.records import AnyRecord, Company, Language, Secret, Signat
 from deskroster.core.roster import Roster
 
 MAX_CALLS = 1_000_000  # a minute
+MAX_ORIGINS = 100
+MAX_ORIGIN = 300  # characters
+FIRST_POSITION = 1  # its id: the position that a new company has, and gives to agents without one
 
 Step = Callable[[Roster, Caller], list[Change]]
 """A verb that only creates."""
 
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]{2,45}\])(:[1-9][0-9]{0,4})?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -32,6 +37,8 @@ class CompanyFields(Struct, frozen=True, kw_only=True):
     time_zone: str | UnsetType = UNSET  # a name of the IANA database; the caller has checked that it exists
     signature_forms: Iterable[SignatureForm] | UnsetType = UNSET
     calls_per_minute: int | UnsetType = UNSET
+    default_position_id: int | None | UnsetType = UNSET
+    cors_origins: Iterable[str] | UnsetType = UNSET
 
 
 class FirstAdministrator(Struct, frozen=True, kw_only=True):
@@ -48,6 +55,9 @@ class FirstAdministrator(Struct, frozen=True, kw_only=True):
 def update(roster: Roster, caller: Caller, fields: CompanyFields) -> list[Change]:
     """Change the settings. Raises Forbidden or Invalid; only the database can tell whether a label is taken."""
     caller.must(Permission.WRITE_COMPANY)
+    position_id = fields.default_position_id
+    if isinstance(position_id, int) and position_id not in roster.positions:
+        raise Invalid("default_position_id", Rule.UNKNOWN)
     return changed(roster.company, **_checked(fields))
 
 
@@ -56,13 +66,18 @@ def new(fields: CompanyFields, at: int) -> Company:
     for required in ("label", "name"):
         if getattr(fields, required) is UNSET:
             raise Invalid(required, Rule.REQUIRED)
-    return Company(id=1, **{**_checked(fields), "created_at": at})
+    return Company(id=1, **{"default_position_id": FIRST_POSITION, **_checked(fields), "created_at": at})
 
 
 def first_verbs(first: FirstAdministrator, at: int) -> list[Step]:
     """Return the verbs that create the first records of a company: position, role, administrator and key, id 1 each."""
     administrator = AgentFields(
-        name=first.name, email=first.email, password=first.password, level="admin", role_ids=(1,), position_id=1
+        name=first.name,
+        email=first.email,
+        password=first.password,
+        level="admin",
+        role_ids=(1,),
+        position_id=FIRST_POSITION,
     )
     return [
         lambda roster, caller: reference.create(roster, caller, "position", first.position),
@@ -97,4 +112,20 @@ def _checked(fields: CompanyFields) -> dict[str, Any]:
             raise Invalid("signature_forms", Rule.EMPTY)
     if fields.calls_per_minute is not UNSET and not 0 <= fields.calls_per_minute <= MAX_CALLS:
         raise Invalid("calls_per_minute", Rule.RANGE)
+    if fields.cors_origins is not UNSET:
+        wanted["cors_origins"] = _origins(fields.cors_origins)
     return wanted
+
+
+def _origins(sent: Iterable[str]) -> tuple[str, ...]:
+    """Return origins as browsers send them (RFC 6454, section 6.2): in lower case, without a default port."""
+    origins = set()
+    for one in sent:
+        origin = _ORIGIN.fullmatch(text.trimmed(one, MAX_ORIGIN).lower())
+        if origin is None or len(one) > MAX_ORIGIN:
+            raise Invalid("cors_origins", Rule.FORM)
+        scheme, host, port = origin.groups()
+        origins.add(f"{scheme}://{host}{'' if port == _DEFAULT_PORTS[scheme] else port or ''}")
+    if len(origins) > MAX_ORIGINS:
+        raise Invalid("cors_origins", Rule.TOO_MANY, MAX_ORIGINS)
+    return tuple(sorted(origins))

@@ -40,7 +40,7 @@ def update(
     """Rename a group, or replace its members. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_GROUPS)
     group = roster.groups.find(id)
-    wanted_name = group.name if name is UNSET else text.name("name", name)
+    wanted_name = group.name if name is UNSET or name == group.name else text.name("name", name)
     wanted_members = group.member_ids if member_ids is UNSET else roster.agents.id_set("member_ids", member_ids)
     if (wanted_name, wanted_members) == (group.name, group.member_ids):
         return []

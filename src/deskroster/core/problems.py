@@ -1,6 +1,7 @@
 """The closed set of refusals: facts, no sentences and no HTTP status. A dialect words them."""
 
 from enum import Enum, auto
+from typing import NamedTuple
 
 from deskroster.core.records import Kind
 
@@ -21,6 +22,21 @@ class Rule(Enum):
     FORM = auto()  # text of another form than its field prescribes
     UNKNOWN = auto()  # points at what does not exist
     READ_ONLY = auto()
+    STAFF_ONLY = auto()  # a customer, where only staff is kept
+
+
+class Wanted(Enum):
+    """Of which JSON type a value has to be."""
+
+    INTEGER = auto()
+    TEXT = auto()
+    BOOLEAN = auto()
+    OBJECT = auto()
+    REFERENCE = auto()  # an object with an id
+    INTEGERS = auto()  # an array of them, as the next ones
+    TEXTS = auto()
+    OBJECTS = auto()
+    REFERENCES = auto()
 
 
 class Reason(Enum):
@@ -32,6 +48,7 @@ class Reason(Enum):
     ONESELF = auto()
     HAS_LEFT = auto()  # cannot be enabled until employed again
     IN_USE = auto()
+    SEVERAL = auto()  # more than one record has what should name one
     IDEMPOTENCY_KEY = auto()  # used before with another body
 
 
@@ -60,13 +77,17 @@ class NotFound(Refusal):
 
 
 class Invalid(Refusal):
-    """A value breaks a rule. `field` is the core's name of it; `limit` what the rule counts against."""
+    """A value breaks a rule.
 
-    def __init__(self, field: str, rule: Rule, limit: int | None = None) -> None:
+    `field` is the core's name of it; `limit` what the rule counts against; `wanted` what a wrong TYPE should be.
+    """
+
+    def __init__(self, field: str, rule: Rule, limit: int | None = None, wanted: Wanted | None = None) -> None:
         super().__init__(field, rule, limit)
         self.field = field
         self.rule = rule
         self.limit = limit
+        self.wanted = wanted
 
 
 class Conflict(Refusal):
@@ -82,16 +103,37 @@ class Forbidden(Refusal):
     """The caller is authenticated and has no permission."""
 
 
+class Skew(NamedTuple):
+    """How far a timestamp is from the server's clock, in Unix seconds."""
+
+    server: int
+    read: int
+    limit: int
+
+
 class Unauthenticated(Refusal):
     """Authentication failed.
 
-    `signed` helps to debug a client: the form that was tried and the masked string to sign.
+    Where a client may be debugged, `signed` is the form that was tried and the masked string to sign, `skew` how far
+    off a timestamp is, and `known` what there is instead of what was named. `missing`: the parameters that were not
+    sent, where none was.
     """
 
-    def __init__(self, doubt: Doubt, signed: str = "") -> None:
+    def __init__(
+        self,
+        doubt: Doubt,
+        signed: str = "",
+        *,
+        skew: Skew | None = None,
+        known: str = "",
+        missing: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(doubt)
         self.doubt = doubt
         self.signed = signed
+        self.skew = skew
+        self.known = known
+        self.missing = missing
 
 
 class Busy(Refusal):

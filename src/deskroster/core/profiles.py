@@ -1,32 +1,31 @@
 """Verbs and queries on profile fields, which a company defines, and on the profile records that hold their values."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
-from deskroster.core import text
+from msgspec.structs import replace
+
+from deskroster.core import text, values
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Change, changed, created, deleted
-from deskroster.core.problems import Conflict, Invalid, Reason, Rule
+from deskroster.core.problems import Conflict, Invalid, NotFound, Reason, Rule
 from deskroster.core.records import FieldType, ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
+from deskroster.core.values import Value
 
 MAX_FIELDS = 200  # of one company
 MAX_OPTIONS = 1_000  # of one field
-MAX_PARTS = 1_000  # of all the lists that one write sets
-MAX_LIST = MAX_PARTS * (text.MAX_NAME + 1)  # characters of one list, commas included
-READ_ONLY: frozenset[FieldType] = frozenset({"owner", "signature", "attachment"})
 WITH_OPTIONS: frozenset[FieldType] = frozenset({"single_listbox", "multi_listbox", "cascade"})
 
-LISTS: frozenset[FieldType] = frozenset({"telephone", "email", "multi_listbox"})
 
+Wanted = Mapping[str, str | Value]
+"""Values by API name: text as it is sent, or a value as it is stored."""
+
+_STEP = 1_000  # records that a search looks at before others have their turn
 _SHOWN = 64  # characters of an unknown field's name that are shown
 _API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
-_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_PHONE = re.compile(r"\+?[0-9][0-9 ()-]{2,30}")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DATE_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
 def create_field(
@@ -47,7 +46,7 @@ def create_field(
         raise Invalid("api_name", Rule.FORM)
     if api_name in roster.by_api_name:
         raise Conflict(Reason.NAME_TAKEN, "api_name")
-    if required and (type in READ_ONLY or roster.profile_records):
+    if required and (type in values.STRUCTURED or roster.profile_records):
         raise Invalid("required", Rule.CHOICE)
     field = ProfileField(
         id=roster.next_id("profile_field"),
@@ -63,7 +62,8 @@ def create_field(
 def rename_field(roster: Roster, caller: Caller, id: int, label: str) -> list[Change]:
     """Give a field another label. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_REFERENCE)
-    return changed(roster.profile_fields.find(id), label=text.name("label", label))
+    field = roster.profile_fields.find(id)
+    return changed(field, label=label if label == field.label else text.name("label", label))
 
 
 def delete_field(roster: Roster, caller: Caller, id: int) -> list[Change]:
@@ -75,18 +75,31 @@ def delete_field(roster: Roster, caller: Caller, id: int) -> list[Change]:
     return [deleted(field)]
 
 
-def create(roster: Roster, caller: Caller, values: Mapping[str, str]) -> list[Change]:
-    """Create a record with these values by API name. Raises Forbidden or Invalid."""
+def create(roster: Roster, caller: Caller, wanted: Wanted) -> list[Change]:
+    """Create a record with these values. Raises Forbidden or Invalid."""
     caller.must(Permission.WRITE_PROFILES)
-    record = ProfileRecord(id=roster.next_id("profile_record"), values=_merged(roster, (), values))
-    return [created(record)]
+    return [created(_new(roster, wanted))]
 
 
-def update(roster: Roster, caller: Caller, id: int, values: Mapping[str, str]) -> list[Change]:
-    """Change the named values; `""` clears one. Raises Forbidden, NotFound or Invalid."""
+def update(roster: Roster, caller: Caller, id: int, wanted: Wanted) -> list[Change]:
+    """Change the named values; an empty one clears. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_PROFILES)
     record = roster.profile_records.find(id)
-    return changed(record, values=_merged(roster, record.values, values))
+    return changed(record, **_merged(roster, record, wanted))
+
+
+def write_of_agent(roster: Roster, caller: Caller, agent_id: int, sent: Mapping[str, Any], at: int) -> list[Change]:
+    """Change the values of an agent's profile, given as `values.structured` reads them; make a record if it has none.
+
+    Raises Forbidden, NotFound or Invalid.
+    """
+    caller.must(Permission.WRITE_PROFILES)
+    agent = roster.agents.find(agent_id)
+    wanted = structured(roster, sent)
+    if agent.profile_id is not None:
+        return update(roster, caller, agent.profile_id, wanted)
+    record = _new(roster, wanted)
+    return [created(record), *changed(agent, profile_id=record.id, updated_at=at)]
 
 
 def delete(roster: Roster, caller: Caller, id: int) -> list[Change]:
@@ -103,6 +116,43 @@ def get(roster: Roster, caller: Caller, id: int) -> ProfileRecord:
     """Return a record. Raises Forbidden or NotFound."""
     caller.must(Permission.READ)
     return roster.profile_records.find(id)
+
+
+def find_by_value(roster: Roster, caller: Caller, api_name: str, value: str) -> Generator[None, None, ProfileRecord]:
+    """Find, in steps, the only record that has this value of a field, or in a list of values.
+
+    Raises Forbidden, Invalid, NotFound, or Conflict where several have it.
+    """
+    caller.must(Permission.READ)
+    field = _field(roster, api_name)
+    if not text.trimmed(value, text.MAX_TEXT):
+        raise Invalid(api_name, Rule.EMPTY)
+    sought, found = _as_sought(roster, field, value), []
+    for count, id in enumerate(list(roster.profile_records.ids)):
+        record = roster.profile_records.get(id)
+        if record is not None and _has(record, field, sought):
+            found.append(id)
+        if count % _STEP == 0:
+            yield
+    found = [id for id in found if id in roster.profile_records]
+    if not found:
+        raise NotFound("profile_record", value)
+    if len(found) > 1:
+        raise Conflict(Reason.SEVERAL, api_name)
+    return roster.profile_records[found[0]]
+
+
+def _as_sought(roster: Roster, field: ProfileField, value: str) -> str:
+    """Return a value as a record that has it stores it. Raises NotFound where none can have it."""
+    try:
+        return values.canonical(roster, field, value)
+    except Invalid:
+        raise NotFound("profile_record", value[:_SHOWN]) from None
+
+
+def _has(record: ProfileRecord, field: ProfileField, sought: str) -> bool:
+    stored = next((value for field_id, value in record.values if field_id == field.id), None)
+    return stored is not None and (stored == sought or (field.type in values.LISTS and sought in stored.split(",")))
 
 
 def fields(roster: Roster, caller: Caller) -> list[ProfileField]:
@@ -136,91 +186,49 @@ def _options(type: FieldType, options: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _merged(roster: Roster, held: Iterable[tuple[int, str]], wanted: Mapping[str, str]) -> tuple[tuple[int, str], ...]:
-    values, parts = dict(held), 0
-    for api_name, value in wanted.items():
-        field_id = roster.by_api_name.get(api_name)
-        if field_id is None:
-            raise Invalid(api_name[:_SHOWN], Rule.UNKNOWN)
-        field = roster.profile_fields[field_id]
-        if field.type in LISTS:
-            if len(value) > MAX_LIST:
-                raise Invalid(api_name, Rule.TOO_LONG, MAX_LIST)
-            parts += value.count(",") + 1
-        if parts > MAX_PARTS:
-            raise Invalid(api_name, Rule.TOO_MANY, MAX_PARTS)
-        canonical = _canonical(roster, field, value)
-        if canonical:
-            values[field_id] = canonical
+def structured(roster: Roster, sent: Mapping[str, Any]) -> Wanted:
+    """Return values in the forms in which they are read as they are stored. Raises Invalid."""
+    return {name: values.structured(roster, _field(roster, name), value) for name, value in sent.items()}
+
+
+def _new(roster: Roster, wanted: Wanted) -> ProfileRecord:
+    record = ProfileRecord(id=roster.next_id("profile_record"))
+    return replace(record, **_merged(roster, record, wanted))
+
+
+def _field(roster: Roster, api_name: str) -> ProfileField:
+    """Return a field by its API name. Raises Invalid."""
+    field_id = roster.by_api_name.get(api_name)
+    if field_id is None:
+        raise Invalid(api_name[:_SHOWN], Rule.UNKNOWN)
+    return roster.profile_fields[field_id]
+
+
+def _merged(roster: Roster, record: ProfileRecord, wanted: Wanted) -> dict[str, tuple[tuple[int, str], ...]]:
+    """Return the fields of a record with these values. Raises Invalid."""
+    texts, attached, parts = dict(record.values), dict(record.attached), 0
+    for api_name, given in wanted.items():
+        field = _field(roster, api_name)
+        sent = given if isinstance(given, str) else given.text
+        if field.type in values.LISTS:
+            if len(sent) > values.MAX_LIST:
+                raise Invalid(api_name, Rule.TOO_LONG, values.MAX_LIST)
+            parts += sent.count(",") + 1
+        if parts > values.MAX_PARTS:
+            raise Invalid(api_name, Rule.TOO_MANY, values.MAX_PARTS)
+        if isinstance(given, str):
+            value = values.canonical(roster, field, given)
+            texts[field.id], attached[field.id] = (
+                value,
+                values.attached_after(field, attached.get(field.id, ""), value),
+            )
         else:
-            values.pop(field_id, None)
+            texts[field.id], attached[field.id] = given
     for field in roster.profile_fields:
-        if field.required and field.id not in values:
+        if field.required and not texts.get(field.id):
             raise Invalid(field.api_name, Rule.REQUIRED)
-    return tuple(sorted(values.items()))
+    return {"values": _without_empty(texts), "attached": _without_empty(attached)}
 
 
-def _canonical(roster: Roster, field: ProfileField, value: str) -> str:
-    """Return a value as it is stored: the e-mail of an agent becomes its id, lists lose their repeats."""
-    if field.type in READ_ONLY:
-        raise Invalid(field.api_name, Rule.READ_ONLY)
-    if not value:
-        return ""
-    name = field.api_name
-    match field.type:
-        case "single_line":
-            return text.line(name, value)
-        case "multi_line" | "rich_text":
-            return text.text(name, value)
-        case "date":
-            return _timed(name, value, _DATE, "%Y-%m-%d")
-        case "date_time":
-            return _timed(name, value, _DATE_TIME, "%Y-%m-%d %H:%M:%S")
-        case "numeric" | "percent":
-            return _formed(name, value, _DECIMAL)
-        case "telephone":
-            return _each(value, lambda part: _formed(name, part, _PHONE))
-        case "email":
-            return _each(value, lambda part: text.email(name, part))
-        case "single_listbox" | "cascade":
-            return _option(field, value)
-        case "multi_listbox":
-            return _each(value, lambda part: _option(field, part))
-        case "lookup":
-            if not (len(value) < 20 and value.isascii() and value.isdigit() and value[0] != "0"):
-                raise Invalid(name, Rule.FORM)
-            if int(value) not in roster.profile_records:
-                raise Invalid(name, Rule.UNKNOWN)
-            return value
-        case "staff":
-            id = roster.by_email.get(value.lower()) if text.may_be_email(value) else None
-            if id is None:
-                raise Invalid(name, Rule.UNKNOWN)
-            return str(id)
-        case "owner" | "signature" | "attachment":
-            raise AssertionError("read-only")
-
-
-def _each(value: str, check: Callable[[str], str]) -> str:
-    return ",".join(dict.fromkeys(check(part.strip()) for part in value.split(",")))
-
-
-def _option(field: ProfileField, value: str) -> str:
-    if value not in field.options:
-        raise Invalid(field.api_name, Rule.CHOICE)
-    return value
-
-
-def _formed(name: str, value: str, form: re.Pattern[str]) -> str:
-    if not form.fullmatch(value):
-        raise Invalid(name, Rule.FORM)
-    return value
-
-
-def _timed(name: str, value: str, form: re.Pattern[str], layout: str) -> str:
-    _formed(name, value, form)
-    try:
-        datetime.strptime(value, layout)
-    except ValueError:
-        raise Invalid(name, Rule.FORM) from None
-    return value
+def _without_empty(by_field: Mapping[int, str]) -> tuple[tuple[int, str], ...]:
+    return tuple(sorted((id, value) for id, value in by_field.items() if value))

@@ -75,6 +75,8 @@ class Company(Record, frozen=True, gc=False, kw_only=True):
     calls_per_minute: int = 0  # of the dialects that count them; 0 is no limit
     profile_object_id: int = 13
     created_at: int = 0
+    default_position_id: int | None = None  # of an agent that is created without a position
+    cors_origins: tuple[str, ...] = ()  # whose pages may call from a browser
 
 
 class Role(Record, frozen=True, gc=False, kw_only=True):
@@ -123,6 +125,7 @@ class ProfileRecord(Record, frozen=True, gc=False, kw_only=True):
 
     kind: ClassVar[Kind] = "profile_record"
     values: tuple[tuple[int, str], ...] = ()
+    attached: tuple[tuple[int, str], ...] = ()  # what a value has beside it, as JSON: see `profiles`
 
 
 class Group(Record, frozen=True, gc=False, kw_only=True):

@@ -67,20 +67,26 @@ def update(
     """Rename one, or change the description of a role. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_REFERENCE)
     record = roster.table(kind).find(id)
+    assert isinstance(record, Role | Position | PermissionSet | Department)
     fields = {}
-    if name is not UNSET:
+    if name is not UNSET and name != record.name:
         fields["name"] = text.name("name", name)
-    if description is not UNSET and kind == "role":
+    if description is not UNSET and isinstance(record, Role) and description != record.description:
         fields["description"] = text.text("description", description)
     return changed(record, **fields)
 
 
 def delete(roster: Roster, caller: Caller, kind: Reference, id: int) -> list[Change]:
-    """Delete one that no agent has; a department must have none below it. Raises Forbidden, NotFound, Conflict."""
+    """Delete one that no agent has. Raises Forbidden, NotFound, Conflict.
+
+    A department must have none below it, and the default position stays.
+    """
     caller.must(Permission.WRITE_REFERENCE)
     record = roster.table(kind).find(id)
-    if id in roster.agents_with[kind] or (
-        kind == "department" and any(other.parent_id == id for other in roster.departments)
+    if (
+        id in roster.agents_with[kind]
+        or (kind == "department" and any(other.parent_id == id for other in roster.departments))
+        or (kind == "position" and id == default_position_id(roster))
     ):
         raise Conflict(Reason.IN_USE)
     return [deleted(record)]
@@ -90,3 +96,12 @@ def find(roster: Roster, caller: Caller, kind: Reference, window: Window) -> Pag
     """Return a page of them."""
     caller.must(Permission.READ)
     return roster.table(kind).page(window)
+
+
+def default_position_id(roster: Roster) -> int | None:
+    """Return the position of an agent that is created without one; None where the company has none.
+
+    An earlier version may have deleted the position that the company names.
+    """
+    id = roster.company.default_position_id
+    return id if id is not None and id in roster.positions else None

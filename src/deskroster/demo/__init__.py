@@ -4,6 +4,7 @@ import asyncio
 import base64
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -173,8 +174,8 @@ def _group_step(name: str, now: int) -> Step:
     return lambda roster, caller: groups.create(roster, caller, name, (), now)
 
 
-def _profile_step(values: dict[str, str]) -> Step:
-    return lambda roster, caller: profiles.create(roster, caller, values)
+def _profile_step(values: dict[str, Any]) -> Step:
+    return lambda roster, caller: profiles.create(roster, caller, profiles.structured(roster, values))
 
 
 def _agent_step(fields: AgentFields, now: int) -> Step:

@@ -1,7 +1,7 @@
 """The staff of the demo's company, with their profiles. Nothing is random: an id is always the same person."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import FieldType, State
@@ -51,6 +51,9 @@ FIELDS = (
     Field("mentor", "导师", "staff"),
     Field("stands_in_for", "代班对象", "lookup"),
     Field("contract", "合同", "attachment"),
+    Field("handbook", "工作手册", "rich_text"),
+    Field("supervisor", "负责人", "owner"),
+    Field("agreement", "保密协议签名", "signature"),
 )
 
 _CHINESE = """
@@ -133,18 +136,19 @@ def fields_of(person: Person) -> AgentFields:
         welcome=f"Hello, this is {person.alias}." if person.english else f"您好, 我是{person.alias}, 有什么可以帮您?",
         landline=f"021-5555{8000 + id}" if by_phone else "",
         sip_number=str(6000 + id) if by_phone else "",
+        callout_number=f"021-5555{9000 + id}" if by_phone else "",
         remark="夜班" if person.group_id == 7 else "",
     )
 
 
-def values_of(person: Person, lead: Person | None, records: int) -> dict[str, str]:
-    """Return the values of a person's profile record.
+def values_of(person: Person, lead: Person | None, records: int) -> dict[str, Any]:
+    """Return the values of a person's profile record, in the forms in which they are read.
 
     `lead`: the leader of the person's group, if already created. `records`: the number of profile records so far.
     """
     id = person.id
     language = "英语" if person.english else "普通话"
-    values = {
+    values: dict[str, Any] = {
         "title": f"{person.alias} 老师" if not person.english else f"{person.alias}, Support",
         "hired_on": f"{2016 + id % 9}-{1 + id % 12:02d}-{1 + id % 28:02d}",
         "last_trained": f"2025-{1 + id % 9:02d}-15 {9 + id % 8:02d}:30:00",
@@ -153,16 +157,31 @@ def values_of(person: Person, lead: Person | None, records: int) -> dict[str, st
         "office": FIELDS[5].options[3 + id % 2 if person.english else id % 3],
         "years": f"{1 + id % 9}.{5 * (id % 2)}",
         "satisfaction": f"0.{90 + id % 10}",
-        "emergency_phone": f"139001{39000 + id}",
+        "emergency_phone": [{"tagName": "Home" if person.english else "家人", "tagValue": f"139001{39000 + id}"}],
         "private_email": f"{person.local}@example.org",
     }
     if lead is not None:
         values["mentor"] = lead.email
+    if person.leads:
+        values |= _papers_of(person)
     if id % 5 == 0:
         values["about"] = f"{person.name}\n{GROUPS[person.group_id - 1]}"
     if id % 7 == 0 and records:
         values["stands_in_for"] = str(records)
     return values
+
+
+def _papers_of(person: Person) -> dict[str, Any]:
+    """Return the values that have files behind them, which stand elsewhere."""
+    files = f"https://files.{DOMAIN}/{person.local}"
+    contract = {"name": "合同.pdf", "docAddress": f"{files}/contract.pdf", "size": 48_213 + person.id}
+    chapter = {"name": "排班表.xlsx", "docAddress": f"{files}/shifts.xlsx", "size": 9_120 + person.id}
+    return {
+        "contract": {"attachmentList": [contract]},
+        "handbook": {"content": f"<p>{GROUPS[person.group_id - 1]}</p>", "attachmentList": [chapter]},
+        "supervisor": {"ownerType": 1, "ownerName": "陈立"},
+        "agreement": {"url": f"{files}/signature.png", "time": "2025-03-01 09:30:00"},
+    }
 
 
 def _groups_of(person: Person) -> tuple[int, ...]:

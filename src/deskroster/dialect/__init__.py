@@ -28,7 +28,6 @@ class Route(Struct, frozen=True, kw_only=True):
     needs: Permission | None  # None: anyone, unsigned
     query: type[Struct] | None = None
     body: type[Struct] | None = None
-    media: tuple[str, ...] = (JSON,)
     empty_body: bool = False  # may the body be left out
     names: Mapping[str, str] = {}  # the core's name of a field → the dialect's, where they differ
     reply: type[Struct] | None = None  # of a success
@@ -52,6 +51,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     account: Callable[[Request], str] | None = None  # the e-mail by which the company is found, instead of the host
     signature: frozenset[str] = frozenset()  # parameters that sign a request and select nothing
     signs_in_body: bool = False  # whether these may stand at the top level of the body instead of the query
+    media: tuple[str, ...] = (JSON,)  # of the bodies that it reads
+    lenient: bool = True  # whether scalars in a body are read as the vendors' stacks read them
     counted: bool = False  # against the company's limit of calls a minute
     security: dict[str, Any] = {}  # OpenAPI security schemes
     requires: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes that it takes together

@@ -1,7 +1,7 @@
 """The thin ASGI app of a dialect: reads a request in a fixed order, answers it, words what is refused.
 
-Path, method, Host, size, media type, credentials, level, form of the body; then the route's own code. The first to
-object has the word.
+Path, method, Host, query, whose page it is, size, media type, credentials, limit of calls, level, form of the body;
+then the route's own code. The first to object has the word.
 """
 
 from collections.abc import Awaitable
@@ -10,9 +10,10 @@ from typing import cast
 
 import msgspec
 
-from deskroster.core.problems import Busy, Problem, Refusal
+from deskroster.core.problems import Busy, Forbidden, Problem, Refusal
 from deskroster.desk import Desk, Desks, Keyed
-from deskroster.dialect import Dialect, Handler, Route
+from deskroster.dialect import FORM, Dialect, Handler, query
+from deskroster.dialect.browsers import READS, asked_by_preflight, may_write, preflight, readable
 from deskroster.dialect.identification import Identification
 from deskroster.dialect.problems import (
     AnyRejection,
@@ -32,6 +33,7 @@ from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
 
 MAX_IDEMPOTENCY_KEY = 255  # characters
+MAX_SHOWN = 64  # characters of the name of an encoding
 _BEGUN = "deskroster.begun"  # in a scope: the coroutine that answers it, where it was begun and has to wait
 
 
@@ -93,42 +95,94 @@ class DialectApp:
         return request.reply
 
     async def _answer(self, request: Request, receive: Receive) -> None:
-        """Judge a request in the one order that there is and fill in the reply; none if its client has gone."""
-        began, identification = perf_counter(), self._identification
+        """Fill in the reply to a request; none if its client has gone."""
+        began = perf_counter()
         try:
-            route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
-            request.route = route
-            desk = request.desk = await identification.company(request)
-            if route.body is not None:
-                await self._receive_body(request, route, receive)
-            elif request.method not in ("GET", "HEAD"):
-                await _whole(receive)
-            if route.needs is None:
-                assert desk is not None
-                await desk.fresh()
-            else:
-                desk = await identification.identify(request, desk)
-                request.caller.must(route.needs)
-                limit = desk.roster.company.calls_per_minute if self._dialect.counted else 0
-                if limit and (seconds := await desk.count_call(limit)):
-                    raise TooMany(seconds)
-            if route.body is not None:
-                _ = request.json  # its form is judged before anything in it
-                if route.creates:
-                    self._read_idempotency_key(request)
-            reply = self._handle(request, desk)
-            if not isinstance(reply, Reply):
-                reply = await reply
+            reply = await self._judge(request, receive)
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - the edge: the caller gets its shape, whatever it was
+            if request.nonce is not None and isinstance(error, (TooMany, Busy)):
+                await self._release(request, request.nonce)
             reply = self._worded(request, error)
+        if request.desk is not None and (origins := self._identification.origins(request.desk)):
+            reply = readable(request, reply, origins)
         self._telemetry.answered(self._dialect.name, request.method, request.path, reply.status, perf_counter() - began)
         request.reply = reply
+
+    async def _judge(self, request: Request, receive: Receive) -> Reply:
+        """Judge a request in the one order that there is, and return what its route answers. Raises what it refuses."""
+        identification = self._identification
+        if (asked := asked_by_preflight(request)) is not None and await self._allows(request, asked):
+            return preflight(request, self._methods(request))
+        route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
+        request.route = route
+        desk = request.desk = await identification.company(request)
+        request.query = query.parse(request.scope["query_string"])
+        if request.method not in READS:
+            await self._check_page(request, desk)
+        if route.body is not None:
+            await self._receive_body(request, receive)
+        elif request.method not in ("GET", "HEAD"):
+            await _whole(receive)
+        if route.needs is None:
+            assert desk is not None
+            await desk.fresh()
+        else:
+            desk = await identification.identify(request, desk)
+            if request.method not in READS and not may_write(request, identification.origins(desk)):
+                raise Forbidden  # an origin of another company
+            limit = desk.roster.company.calls_per_minute if self._dialect.counted else 0
+            if limit and (seconds := await desk.count_call(limit)):
+                raise TooMany(seconds)
+            request.caller.must(route.needs)
+        if route.body is not None:
+            _ = request.json  # its form is judged before anything in it
+            if route.creates:
+                self._read_idempotency_key(request)
+        reply = self._handle(request, desk)
+        return reply if isinstance(reply, Reply) else await reply
+
+    async def _check_page(self, request: Request, desk: Desk | None) -> None:
+        """Raise Forbidden for a write that a page of a stranger has caused, before credentials are looked at."""
+        if may_write(request, self._identification.origins(desk)):
+            return
+        if desk is not None:
+            await desk.fresh()  # another process may have named the origin just now
+        if not may_write(request, self._identification.origins(desk)):
+            raise Forbidden
+
+    async def _allows(self, request: Request, method: str) -> bool:
+        """Tell whether a page may make a call that a preflight asks for."""
+        try:
+            request.route, _ = self._router.match(method, request.path[self._prefix :])
+            desk = await self._identification.company(request)
+        except (Rejection, Busy):
+            return False
+        if desk is not None:
+            await desk.fresh()
+        return request.header(b"origin") in self._identification.origins(desk)
+
+    def _methods(self, request: Request) -> str:
+        """Return the methods that the path of a request has."""
+        try:
+            self._router.match("", request.path[self._prefix :])
+        except MethodNotAllowed as refused:
+            return refused.allow
+        raise AssertionError
+
+    async def _release(self, request: Request, nonce: str) -> None:
+        """Let a request that was surely not carried out be sent again as it is."""
+        assert request.desk is not None
+        try:
+            await request.desk.release(nonce)
+        except Exception as error:  # noqa: BLE001 - the refusal stands
+            self._telemetry.incident(request.id, error, self._dialect.name, request.method, request.path)
 
     def _read(self, scope: Scope) -> Request:
         request = Request(scope, self._dialect.name)
         request.explains = self._explains
+        request.lenient = self._dialect.lenient
         return request
 
     def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
@@ -171,7 +225,7 @@ class DialectApp:
             answers.put(request.cache_key(self._dialect.signature), reply.plain, reply.size, reply.sources)
         return reply
 
-    async def _receive_body(self, request: Request, route: Route, receive: Receive) -> None:
+    async def _receive_body(self, request: Request, receive: Receive) -> None:
         """Read the body. Raises TooLarge as soon as that is known, MediaType."""
         limit = self._settings.limits.body_bytes
         if len(length := request.header(b"content-length") or "0") > 15 or int(length) > limit:
@@ -189,8 +243,17 @@ class DialectApp:
             if not message.get("more_body"):
                 break
         request.body = b"".join(parts)
-        if request.media not in route.media:
-            raise MediaType
+        self._check_media(request)
+
+    def _check_media(self, request: Request) -> None:
+        """Raise MediaType for a body that is encoded, or of a type that this dialect does not read."""
+        readable, encoding = self._dialect.media, (request.header(b"content-encoding") or "identity").strip().lower()
+        if encoding != "identity":
+            raise MediaType(readable, encoding=encoding[:MAX_SHOWN])
+        if request.media not in readable:
+            raise MediaType(readable)
+        if request.media == FORM and request.body.lstrip()[:1] in (b"{", b"["):
+            raise MediaType(readable, is_json=True)
 
     def _read_idempotency_key(self, request: Request) -> None:
         key = request.header(b"idempotency-key")

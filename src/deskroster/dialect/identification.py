@@ -1,11 +1,11 @@
 """Identification: for which company a request is, and who asks. By a dialect's credentials; `admin` has another one."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol
 
-from deskroster.core.access import Identity
 from deskroster.core.problems import Doubt, Unauthenticated
-from deskroster.desk import Desk, Desks
+from deskroster.desk import Admitted, Desk, Desks
 from deskroster.dialect import Dialect
 from deskroster.dialect.hosts import Hosts
 from deskroster.dialect.problems import UnknownCompany
@@ -20,6 +20,9 @@ class Identification(Protocol):
 
         None where its credentials name the company; never for a route that needs none.
         """
+
+    def origins(self, desk: Desk | None) -> Collection[str]:
+        """Return whose pages may call a company from a browser; of any company where the credentials name it."""
 
     async def identify(self, request: Request, desk: Desk | None) -> Desk:
         """Find out who asks for a company. Set `desk`, `identity` and `caller` of the request, and return the desk.
@@ -52,16 +55,19 @@ class Credentials:
             return None
         return known(await self._desks.of_host(request.host))
 
+    def origins(self, desk: Desk | None) -> Collection[str]:
+        return self._desks.origins() if desk is None else desk.roster.company.cors_origins
+
     async def identify(self, request: Request, desk: Desk | None) -> Desk:
         if desk is None:
             return await self._by_account(request)
         changes = self._desks.changes
-        identity = await desk.authenticate(self._prove, request)
+        admitted = await desk.authenticate(self._prove, request)
         if changes != self._desks.changes:  # while this waited: the host may name another company now
             named = await self.company(request)
             if named is not desk:
                 return await self.identify(request, named)
-        return _admit(request, desk, identity)
+        return _admit(request, desk, admitted)
 
     async def _by_account(self, request: Request) -> Desk:
         """Try each company that has the account. Raises what the last one is refused by."""
@@ -85,8 +91,8 @@ def known(desk: Desk | None) -> Desk:
     return desk
 
 
-def _admit(request: Request, desk: Desk, identity: Identity) -> Desk:
+def _admit(request: Request, desk: Desk, admitted: Admitted) -> Desk:
     """Set whose request it is, and what they may. Raises Unauthenticated if the identity no longer stands."""
-    request.desk, request.identity = desk, identity
-    request.caller = desk.caller(identity)
+    request.desk, (request.identity, request.nonce) = desk, admitted
+    request.caller = desk.caller(admitted.identity)
     return desk

@@ -17,6 +17,8 @@ def document(dialect: Dialect) -> dict[str, Any]:
         used.add(dialect.refusal)
     ordered = sorted(used, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)
+    for shape in ordered:
+        schemas[shape.__name__] |= getattr(shape, "OPENAPI", {})  # what its fields alone do not say
     paths: dict[str, dict[str, Any]] = {}
     for route in dialect.routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(dialect, route, schemas)
@@ -45,7 +47,7 @@ def _operation(dialect: Dialect, route: Route, schemas: dict[str, Any]) -> dict[
         "security": [{name: [] for name in names} for names in dialect.requires if route.needs is not None],
     }
     if route.body is not None:
-        media = {name: {"schema": _ref(route.body)} for name in route.media}
+        media = {name: {"schema": _ref(route.body)} for name in dialect.media}
         operation["requestBody"] = {"required": not route.empty_body, "content": media}
     return operation
 

@@ -43,11 +43,20 @@ class TooSlow(Rejection):
 
 
 class MediaType(Rejection):
-    """The body is of another media type than the route reads."""
+    """The body is of another media type than the dialect reads: those of `readable`.
+
+    Or it is encoded (`encoding`: how), or `is_json` though its media type says that it is a form.
+    """
+
+    def __init__(self, readable: tuple[str, ...], encoding: str = "", is_json: bool = False) -> None:
+        super().__init__(readable, encoding, is_json)
+        self.readable = readable
+        self.encoding = encoding
+        self.is_json = is_json
 
 
 class Malformed(Rejection):
-    """A part of the request is not what it says it is: the `body`, a header by its name, or `HTTP` itself."""
+    """A part of the request is not what it says it is: `body`, `query`, a header by its name, or `HTTP` itself."""
 
     def __init__(self, part: str = "body") -> None:
         super().__init__(part)

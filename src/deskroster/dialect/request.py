@@ -10,13 +10,14 @@ import msgspec
 
 from deskroster.core.access import Caller, Identity, Verb
 from deskroster.core.changes import Done, Origin
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.problems import Invalid, Rule, Wanted
 from deskroster.core.records import Kind, Language
 from deskroster.core.roster import Roster
 from deskroster.core.table import Sources
 from deskroster.desk import Desk, Keyed
-from deskroster.dialect import query, words
-from deskroster.dialect.problems import BadHost, TooLarge
+from deskroster.dialect import query, reading, words
+from deskroster.dialect.forms import decode_form
+from deskroster.dialect.problems import BadHost
 from deskroster.dialect.strict_json import decode_object
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ WHOLE = "deskroster.whole"
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-MAX_FORM = 65_536  # bytes
 
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}))(?::[0-9]{1,5})?")
 
@@ -76,9 +76,11 @@ class Request:
     parameters: dict[str, str]  # parts of the path, as sent
     body = b""
     identity: Identity | None = None
+    nonce: str | None = None  # that it has spent
     caller: Caller
     desk: Desk | None = None
     company_language: Language = "zh"  # where there is no desk
+    lenient = False  # whether scalars in the body are read as the vendors' stacks read them
     explains = False  # whether a refused signature says what was tried
     once: Keyed | None = None
     reply: "Reply | None" = None
@@ -90,7 +92,7 @@ class Request:
         self.scope = scope
         self.path: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         self.method: str = scope["method"]
-        self.query = query.parse(scope["query_string"])
+        self.query: dict[str, str] = {}
         self.dialect = dialect
 
     def header(self, name: bytes) -> str | None:
@@ -108,7 +110,7 @@ class Request:
         administrator is not given to an agent.
         """
         scope, parameters = self.scope, self.query
-        key: list[Hashable] = [self.path, scope["scheme"], self.caller.permissions]
+        key: list[Hashable] = [self.path, scope["scheme"], scope.get("root_path"), self.caller.permissions]
         for header, value in scope["headers"]:
             if header == b"host":
                 key.append(value)
@@ -128,7 +130,7 @@ class Request:
 
     @property
     def json(self) -> dict[str, Any]:
-        """The body as data. Raises TooLarge, or Malformed, also for an empty body where the route needs one."""
+        """The body as data. Raises Malformed, also for an empty body where the route needs one."""
         if self._json is None:
             self._json = self._decoded()
         return self._json
@@ -137,9 +139,7 @@ class Request:
         if not self.body and self.route.empty_body:
             return {}
         if self.media == FORM:
-            if len(self.body) > MAX_FORM:
-                raise TooLarge
-            return dict(query.parse(self.body))
+            return decode_form(self.body)
         return decode_object(self.body)
 
     @property
@@ -165,9 +165,15 @@ class Request:
         return self._host
 
     @property
+    def root(self) -> str:
+        """The path below which a proxy shows this server; empty where there is none."""
+        root: str = self.scope.get("root_path", "")
+        return root
+
+    @property
     def base_url(self) -> str:
-        """Scheme, host and port as the client used them."""
-        return f"{self.scope['scheme']}://{self.host}"
+        """Scheme, host and port as the client used them, and the path below which a proxy shows this server."""
+        return f"{self.scope['scheme']}://{self.host}{self.root}"
 
     @property
     def address(self) -> str:
@@ -204,8 +210,8 @@ class Request:
                 raise Invalid(inside, Rule.REQUIRED)
             value = value[inside]
             if type(value) is not dict:
-                raise Invalid(inside, Rule.TYPE)
-        body = converted(value, wanted)
+                raise Invalid(inside, Rule.TYPE, wanted=Wanted.OBJECT)
+        body = reading.read(value, wanted, lenient=self.lenient, creates=self.method in _CREATES)
         self._json = None  # it takes many times the memory of its bytes, and the handler may wait
         return body
 
@@ -230,29 +236,6 @@ class Request:
         return _unpack(packed)
 
 
-def converted(value: Any, wanted: type[T]) -> T:
-    """Return JSON data as a type. Raises Invalid, naming the path to the field that is not of it."""
-    try:
-        return msgspec.convert(value, wanted)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from None
-
-
+_CREATES = frozenset(("POST", "DELETE"))  # in their bodies nothing is cleared
 _ID_BYTES = 12  # from the system: seeding `random` or forking makes no id twice
 _unpack = msgspec.msgpack.Decoder(Reply).decode
-_PLACE = re.compile(r" - at `\$\.?(.*)`$")
-_MISSING = re.compile(r"missing required field `([^`]*)`")
-
-
-def _invalid(error: str) -> Invalid:
-    """Return what msgspec found wrong. It says so in its messages only."""
-    place = _PLACE.search(error)
-    path = place.group(1).replace("[...]", "[]") if place else ""
-    missing = _MISSING.search(error)
-    if missing:
-        return Invalid(f"{path}.{missing.group(1)}".lstrip("."), Rule.REQUIRED)
-    if error.startswith("Invalid enum value"):
-        return Invalid(path, Rule.CHOICE)
-    if "got `null`" in error:
-        return Invalid(path, Rule.REQUIRED)
-    return Invalid(path, Rule.RANGE if ">=" in error or "<=" in error else Rule.TYPE)

@@ -55,8 +55,6 @@ class Router:
             elif node.varying is not None and part:
                 node = node.varying
                 parameters[node.name] = part
-            elif not part and path.endswith("/") and _only_below(node, method):
-                raise MethodNotAllowed(_allowed(node.methods))  # on all of them at once, for want of the one
             else:
                 raise UnknownPath
         route = node.methods.get("GET" if method == "HEAD" else method)
@@ -65,11 +63,6 @@ class Router:
                 raise UnknownPath
             raise MethodNotAllowed(_allowed(node.methods))
         return route, parameters
-
-
-def _only_below(node: _Node, method: str) -> bool:
-    """Tell whether the method is known for a part that varies and not without one."""
-    return bool(node.methods) and node.varying is not None and method in node.varying.methods.keys() - node.methods
 
 
 def _allowed(methods: _Methods) -> str:

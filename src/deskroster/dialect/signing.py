@@ -5,7 +5,7 @@ from hmac import compare_digest
 
 from deskroster.core import keys
 from deskroster.core.access import Identity
-from deskroster.core.problems import Doubt, Unauthenticated
+from deskroster.core.problems import Doubt, Skew, Unauthenticated
 from deskroster.core.roster import Roster
 from deskroster.core.text import MAX_EMAIL
 
@@ -15,13 +15,13 @@ MAX_SIGN = 64  # hex digits
 _DIGESTS = {64: sha256, 40: sha1}  # by the hex digits of a signature
 
 
-def check_time(timestamp: str | None, now: int) -> None:
+def check_time(timestamp: str | None, now: int, explains: bool = False) -> None:
     """Raise Unauthenticated unless a timestamp (Unix seconds, or milliseconds of 13 digits) is about now."""
     if timestamp is None or not (1 <= len(timestamp) <= 13 and timestamp.isascii() and timestamp.isdigit()):
         raise Unauthenticated(Doubt.TIMESTAMP)
     seconds = int(timestamp) // 1000 if len(timestamp) == 13 else int(timestamp)
     if abs(seconds - now) > MAX_SKEW:
-        raise Unauthenticated(Doubt.SKEW)
+        raise Unauthenticated(Doubt.SKEW, skew=Skew(now, seconds, MAX_SKEW) if explains else None)
 
 
 def signer(roster: Roster, dialect: str, email: str, rest: str, sign: str, now: int) -> Identity | None:

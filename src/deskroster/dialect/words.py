@@ -14,6 +14,7 @@ from deskroster.core.problems import (
     Rule,
     Unauthenticated,
     Unknown,
+    Wanted,
 )
 from deskroster.core.records import Kind, Language
 from deskroster.dialect.problems import (
@@ -58,6 +59,18 @@ _RULES: dict[Rule, _Both] = {
     Rule.FORM: ("格式错误", "has the wrong format"),
     Rule.UNKNOWN: ("不存在", "does not exist"),
     Rule.READ_ONLY: ("不可修改", "cannot be written"),
+    Rule.STAFF_ONLY: ("必须是 agent 或 admin: 这里只保存客服", "has to be agent or admin: only staff is kept here"),
+}
+_WANTED: dict[Wanted, _Both] = {
+    Wanted.INTEGER: ("整数", "an integer"),
+    Wanted.TEXT: ("文本", "text"),
+    Wanted.BOOLEAN: ("布尔值", "a boolean"),
+    Wanted.OBJECT: ("对象", "an object"),
+    Wanted.REFERENCE: ("含 id 的对象", "an object with an id"),
+    Wanted.INTEGERS: ("整数数组", "an array of integers"),
+    Wanted.TEXTS: ("文本数组", "an array of texts"),
+    Wanted.OBJECTS: ("对象数组", "an array of objects"),
+    Wanted.REFERENCES: ("含 id 的对象数组", "an array of objects with an id"),
 }
 _REASONS: dict[Reason, _Both] = {
     Reason.EMAIL_TAKEN: ("邮箱已被使用", "the e-mail is already in use"),
@@ -66,6 +79,7 @@ _REASONS: dict[Reason, _Both] = {
     Reason.ONESELF: ("不能删除自己", "you cannot delete yourself"),
     Reason.HAS_LEFT: ("离职员工不能启用", "an agent who has left cannot be enabled"),
     Reason.IN_USE: ("仍在使用中", "it is still in use"),
+    Reason.SEVERAL: ("多条记录有相同的值", "several records have this value"),
     Reason.IDEMPOTENCY_KEY: (
         "该 Idempotency-Key 已用于另一请求",
         "this Idempotency-Key was used with another request",
@@ -81,7 +95,11 @@ _PARTS: dict[str, _Both] = {
 
 def of_rule(language: Language, problem: Invalid) -> str:
     """Return what a value must be, without the name of its field."""
-    return _pick(_RULES[problem.rule], language).format(limit=problem.limit)
+    rule = _pick(_RULES[problem.rule], language).format(limit=problem.limit)
+    if problem.wanted is None:
+        return rule
+    wanted = _pick(_WANTED[problem.wanted], language)
+    return f"{rule}, 应为{wanted}" if language == "zh" else f"{rule}: {wanted} is wanted"
 
 
 def of(language: Language, problem: Problem | AnyRejection) -> str:
@@ -97,12 +115,34 @@ def of(language: Language, problem: Problem | AnyRejection) -> str:
             return _pick((f"服务器内部错误, 事件编号 {id}", f"internal error, incident {id}"), language)
         case TooLarge(part=part):
             return _pick(_PARTS[part], language)
+        case MediaType():
+            return _pick(_media(problem), language)
+        case Malformed(part="query"):
+            return _pick(("查询字符串不是有效的 UTF-8", "the query is no valid UTF-8"), language)
         case Malformed(part="HTTP"):
             return _pick(("不是有效的 HTTP 请求", "this is no valid HTTP request"), language)
         case Malformed(part=part) if part != "body":
             return _pick((f"请求头 {part} 格式错误", f"the header {part} is malformed"), language)
         case _:
             return _pick(_plain(problem), language)
+
+
+def explanation(language: Language, problem: Unauthenticated) -> str:
+    """Return what helps to debug a client whose signature was refused; empty where nothing is to be told."""
+    if problem.missing:
+        return f"missing: {', '.join(problem.missing)}"
+    if problem.known:
+        return _pick((f"支持的 sign_version: {problem.known}", f"sign_version may be: {problem.known}"), language)
+    if problem.skew is None:
+        return problem.signed
+    server, read, limit = problem.skew
+    return _pick(
+        (
+            f"服务器时间 {server}, 收到的 timestamp {read}, 相差 {abs(server - read)} 秒, 最多允许 {limit} 秒",
+            f"server time {server}, timestamp read as {read}: {abs(server - read)} s apart, at most {limit} s allowed",
+        ),
+        language,
+    )
 
 
 def preferred(accept_language: str | None) -> Language | None:
@@ -123,7 +163,7 @@ def preferred(accept_language: str | None) -> Language | None:
 
 def _plain(
     problem: Forbidden | Unauthenticated | Busy | Unknown | UnknownPath | MethodNotAllowed | BadHost
-    | UnknownCompany | TooSlow | MediaType | Malformed | TooMany,
+    | UnknownCompany | TooSlow | Malformed | TooMany,
 ) -> _Both:  # fmt: skip
     match problem:
         case Forbidden():
@@ -146,14 +186,27 @@ def _plain(
             return "公司不存在", "no such company"
         case TooSlow():
             return "请求未在期限内完整到达", "the request did not come whole in time"
-        case MediaType():
-            return "不支持的媒体类型", "unsupported media type"
         case Malformed():
             return "请求体格式错误", "the body is malformed"
         case TooMany():
             return "请求过于频繁", "too many requests"
         case _:
             assert_never(problem)
+
+
+def _media(problem: MediaType) -> _Both:
+    readable = ", ".join(problem.readable)
+    if problem.encoding:
+        return (
+            f"不支持 Content-Encoding {problem.encoding}, 请发送未压缩的请求体",
+            f"the Content-Encoding {problem.encoding} is not supported: send the body as it is",
+        )
+    if problem.is_json:
+        return (
+            "请求体是 JSON, 请发送 Content-Type: application/json",
+            "the body is JSON: send Content-Type: application/json",
+        )
+    return f"不支持的媒体类型, 请发送 {readable}", f"unsupported media type: send {readable}"
 
 
 def _pick(both: _Both, language: Language) -> str:

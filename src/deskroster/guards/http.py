@@ -27,6 +27,7 @@ from deskroster.guards.encoding import CLOSE, response_head
 from deskroster.guards.immediate import AtOnce, Immediate
 from deskroster.guards.progress import Progress
 from deskroster.guards.quotas import Quotas, unmapped
+from deskroster.guards.raw_targets import RawTargets
 from deskroster.guards.refusal import Fault, Refusal, Refuse
 
 _SLASH = ord("/")
@@ -37,7 +38,7 @@ class Guarded(HttpToolsProtocol):
 
     __slots__ = (
         "_bodies", "_closing", "_coding_checked", "_dispatch", "_idle_timeout", "_immediate", "_input_deadline",
-        "_output_deadline", "_progress", "_quotas", "_refusal", "counted_as",
+        "_output_deadline", "_progress", "_quotas", "_raw_targets", "_refusal", "counted_as",
     )  # fmt: skip  # beside uvicorn's attributes in `__dict__`: CPython looks up at most 30 of those quickly
 
     def __init__(self, quotas: Quotas, refuse: Refuse, at_once: AtOnce | None, **given: Any) -> None:
@@ -45,6 +46,7 @@ class Guarded(HttpToolsProtocol):
         self.counted_as: str | None = None  # the address that the quotas count it for; None before, and if refused
         self._quotas = quotas
         self._progress = Progress(quotas.limits)
+        self._raw_targets = RawTargets(self._progress)
         self._refusal = Refusal(refuse)
         self._immediate = None if at_once is None else Immediate(at_once)
         self._dispatch = Dispatch(self.loop, self.tasks, self.pipeline)
@@ -100,10 +102,13 @@ class Guarded(HttpToolsProtocol):
         if self._immediate is not None:
             self._immediate.packet()
         try:
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                self._parse_without(upgrade, data)
+            if data.isascii():
+                self._feed(data)
+                if progress.stage == "head":
+                    self._raw_targets.head_unfinished(data, bool(self.headers))
+            else:
+                for piece in self._raw_targets.pieces(data, self._body_length):
+                    self._feed(piece)
         except httptools.HttpParserInvalidMethodError:
             refusal.fault = MethodNotAllowed("")  # the dialect knows which methods the path has
         except httptools.HttpParserError:
@@ -114,6 +119,17 @@ class Guarded(HttpToolsProtocol):
             self._refuse(refusal.fault, data)
         else:
             self._input_deadline.follow(progress.stage, self._time_out)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._parse_without(upgrade, data)
+
+    def _body_length(self) -> int | None:
+        """Return the Content-Length of the request whose body is being received; None if it is chunked."""
+        lengths = [int(value) for name, value in self.scope["headers"] if name == b"content-length"]
+        return lengths[0] if lengths else None
 
     def _parse_without(self, upgrade: httptools.HttpParserUpgrade, data: bytes) -> None:
         """Parse a request to upgrade as one that is none (RFC 9110, section 7.8), and what came after it."""
@@ -159,7 +175,7 @@ class Guarded(HttpToolsProtocol):
             self._refusal.stop_if(heads.bad_coding(self.scope["http_version"], cycle.scope["headers"]))
 
     def on_body(self, body: bytes) -> None:
-        self._progress.body_part()
+        self._progress.body_part(len(body))
         if not self.cycle.response_complete:
             if not self._bodies.add(self.cycle, len(body)):
                 self._refusal.stop(Busy())

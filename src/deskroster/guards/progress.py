@@ -11,10 +11,11 @@ Stage = Literal["idle", "head", "body"]
 class Progress:
     """What one connection has sent, as far as the parser is."""
 
-    __slots__ = ("_began", "_max", "_packet", "_since", "_small", "stage")
+    __slots__ = ("_began", "_max", "_packet", "_since", "_small", "body_bytes", "stage")
 
     def __init__(self, limits: Limits) -> None:
         self.stage: Stage = "head"
+        self.body_bytes = 0  # of the body that is being received
         self._max = limits.head_bytes
         self._small = min(limits.head_bytes, limits.query_bytes)  # bytes of a head that exceeds neither limit
         self._packet = 0  # bytes of the last packet
@@ -35,10 +36,11 @@ class Progress:
         return self._began + self._since <= self._small
 
     def head_done(self) -> None:
-        self.stage, self._since = "body", 0
+        self.stage, self._since, self.body_bytes = "body", 0, 0
 
-    def body_part(self) -> None:
+    def body_part(self, size: int) -> None:
         self._since = 0
+        self.body_bytes += size
 
     def request_done(self) -> bool:
         """Note the end of a request. Return False where its head was not reported."""

@@ -44,6 +44,7 @@ from deskroster.ledger.upkeep.check import Finding
 from deskroster.ledger.upkeep.periodic import VERIFY_BATCH, Upkeep, Verified
 
 CREATE_TIMEOUT = 120.0  # seconds to write a new company with many records, and to load it
+RELEASE_TIMEOUT = 1.0  # seconds that a refusal waits for its nonce to be released; that goes on behind it
 CHECKED = "check"  # the name of a copy while it is checked, with `.partial` behind it
 
 T = TypeVar("T")
@@ -128,6 +129,15 @@ class Store:
         """
         wait = self._engine.count_call(company_id, limit)
         return wait if isinstance(wait, int) else self._busy_if_failed(wait)
+
+    async def release(self, company_id: int, nonce: str) -> None:
+        """Make a nonce unused again, as its request is refused and may be sent again; wait a second for it at most."""
+        releasing = self._engine.release(company_id, nonce)
+        if releasing is None:
+            return
+        task = asyncio.ensure_future(releasing)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # then it is released when it comes
+        await asyncio.wait([task], timeout=RELEASE_TIMEOUT)
 
     async def _busy_if_failed(self, coroutine: Awaitable[int]) -> int:
         try:

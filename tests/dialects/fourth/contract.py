@@ -21,6 +21,7 @@ from tests.contract import (
     Page,
     Paging,
     Place,
+    Worded,
     inside,
 )
 from tests.dialects.fourth.dialect import PROGRAM, team_piece
@@ -80,7 +81,7 @@ CONTRACT = Contract(
         id=lambda answer: answer["id"],
         names=lambda answer: [one["name"] for one in answer["teams"]],
     ),
-    invalid=Ask("POST", "/teams", {"name": ""}),
+    worded=Worded(Ask("POST", "/teams", {"name": ""})),
     paging=Paging(number="page", size="size", refuses=False),
     texts=(Place("fourth", "POST", "/teams", "name", lambda v: {"name": v}, inside("name")),),
     emails=(),

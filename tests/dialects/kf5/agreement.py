@@ -34,7 +34,7 @@ AGREEMENT = Agreement(
     set_members=lambda id, members: Ask("PUT", f"/groups/{id}.json", {"agents": [*members, *members]}),
     delete_groups=lambda ids: Ask("DELETE", f"/groups/{ids[0]}.json"),
     create_agent=lambda name, email, mobile: Ask(
-        "POST", "/users.json", {"user": {"name": name, "email": email, "phone": mobile}}
+        "POST", "/users.json", {"user": {"name": name, "email": email, "phone": mobile, "role": "agent"}}
     ),
     agent_made=lambda answer: answer["user"]["id"],
     change_agent=lambda id, name, mobile: Ask("PUT", f"/users/{id}.json", {"user": {"name": name, "phone": mobile}}),

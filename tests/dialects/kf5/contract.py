@@ -7,9 +7,23 @@ import httpx2
 from deskroster.core.records import Agent, Group
 from deskroster.dialect.credentials import Basic
 from deskroster.dialects import kf5
-from deskroster.dialects.kf5 import shapes
+from deskroster.dialects.kf5 import profiles, shapes
 from deskroster.testing import Account
-from tests.contract import Answers, Ask, Call, Class, Contract, IdList, LogIn, Named, Page, Paging, Place, inside
+from tests.contract import (
+    Answers,
+    Ask,
+    Call,
+    Class,
+    Contract,
+    IdList,
+    LogIn,
+    Named,
+    Page,
+    Paging,
+    Place,
+    Worded,
+    inside,
+)
 from tests.dialects.kf5 import identity
 from tests.dialects.kf5.agreement import AGREEMENT
 from tests.dialects.kf5.durability import LOOKS, writes
@@ -17,7 +31,7 @@ from tests.pages import AT
 from tests.world import AGENT, new_email
 
 ID = AGENT.id
-NEW_USER = {"user": {"name": "新", "email": "new@test.cn"}}
+NEW_USER = {"user": {"name": "新", "email": "new@test.cn", "role": "agent"}}
 
 CALLS = {
     "GET /groups.json": Call("agent", "/groups.json?per_page=2"),
@@ -45,7 +59,7 @@ def code_of(response: httpx2.Response, body: Any, expected: Class) -> Any:
         assert all(isinstance(told, str) and told for told in body["error"]["fields"].values())
         assert body["error"]["fields"]
     if response.status_code == 401:
-        assert response.headers["www-authenticate"].startswith('Basic realm="')
+        assert response.headers["www-authenticate"] == 'Basic realm="KF5", charset="UTF-8"'
     return body["error"]["code"]
 
 
@@ -63,7 +77,7 @@ ANSWERS = Answers(
 
 
 def new_user(field: str):
-    return lambda value: {"user": {"name": "新", "email": new_email(), field: value}}
+    return lambda value: {"user": {"name": "新", "email": new_email(), "role": "agent", field: value}}
 
 
 def created(field: str, *how: Any) -> Place:
@@ -81,8 +95,8 @@ TEXTS = (
     changed("name"),
     changed("remark_name", "line", 255, True),
     created("agent_display_name", "line", 255, True),
-    changed("phone", "line", 32, True),
-    changed("landline", "line", 32, True),
+    changed("phone", "number", 32, True),
+    changed("landline", "number", 32, True),
     changed("photo", "line", 2048, True),
     changed("signature", "text", 10_000, True),
     changed("details", "text", 10_000, True),
@@ -122,7 +136,7 @@ CONTRACT = Contract(
         id=lambda answer: answer["group"]["id"],
         names=lambda answer: [one["name"] for one in answer["groups"]],
     ),
-    invalid=Ask("POST", "/groups.json", {"group": {"name": ""}}),
+    worded=Worded(Ask("POST", "/groups.json", {"group": {"name": ""}})),
     paging=Paging(number="page", size="per_page", refuses=False),
     texts=TEXTS,
     emails=(created("email"), changed("email")),
@@ -150,7 +164,7 @@ CONTRACT = Contract(
         "GET /users/{id}/groups.json",
     }),
     pieces=(
-        ("group", shapes.group_piece), ("profile_record", shapes.fields_piece), ("agent", shapes.user_piece),
+        ("group", shapes.group_piece), ("profile_record", profiles.fields_piece), ("agent", shapes.user_piece),
     ),
     crowds=lambda last: f"/groups.json?per_page=100&page={last}",
     writer=writes,

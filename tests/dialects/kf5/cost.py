@@ -3,6 +3,8 @@
 from tests.proofs.load.cases import MEMBERS, QUERIES, QUERY, Case, pages, paths, texts
 from tests.proofs.load.company import AGENTS, CROWDED
 
+_USER = {"name": "n", "email": "*@test.cn", "role": "agent"}
+
 
 def _searches() -> list[Case]:
     asked = {
@@ -44,8 +46,8 @@ WORST: dict[str, list[Case]] = {
         Case("languages", "/users.json?role=x", headers={"Accept-Language": "zh;q=0.1," * 1_500}),
     ],
     "POST /users.json": [
-        *texts("/users.json", {"user": {"name": "", "email": "*@test.cn"}}, "name", "signature", "notes", "email"),
-        Case("again", "/users.json", {"user": {"name": "n", "email": "*@test.cn", "x": "a" * 900_000}},
+        *texts("/users.json", {"user": _USER | {"name": ""}}, "name", "signature", "notes", "email"),
+        Case("again", "/users.json", {"user": {**_USER, "x": "a" * 900_000}},
              headers={"Idempotency-Key": "k" * 255}),
     ],
     "GET /users/me.json": [Case("me", "/users/me.json")],

@@ -6,7 +6,7 @@ from tests.proofs.durability.world import Look, View, Write, ids
 
 def writes(fresh: str, agent: int, group: int, some: list[int], staff: list[int]) -> dict[str, Write]:
     email = f"{fresh}@test.cn"
-    user, made = {"name": fresh, "email": email}, {"name": fresh, "agents": staff}
+    user, made = {"name": fresh, "email": email, "role": "agent"}, {"name": fresh, "agents": staff}
     renamed = {"user": {"name": fresh}}
     return {
         "agent": Write("POST", "/users.json", {"user": user}, world.agent(email, fresh, []), "user.id"),

@@ -30,7 +30,7 @@ def refusal(reply):
     return reply.status_code, reply.json()["error"]["code"], reply.headers.get("WWW-Authenticate")
 
 
-UNAUTHORIZED = (401, "unauthorized", 'Basic realm="KF5"')
+UNAUTHORIZED = (401, "unauthorized", 'Basic realm="KF5", charset="UTF-8"')
 
 
 def test_a_password_is_as_good_as_a_token(quiet_desk):

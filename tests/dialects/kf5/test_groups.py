@@ -78,10 +78,10 @@ def test_agents_may_stand_beside_the_group_and_those_inside_win(desk, body, expe
 @pytest.mark.parametrize(("body", "field"), [
     ({}, "group"), ({"agents": [1]}, "group"), ({"group": None}, "group"), ({"group": "x"}, "group"),
     ({"group": []}, "group"), ({"group": {}}, "name"), ({"group": {"agents": [1]}}, "name"),
-    ({"group": {"name": None}}, "name"), ({"group": {"name": 1}}, "name"), ({"group": {"name": ""}}, "name"),
+    ({"group": {"name": None}}, "name"), ({"group": {"name": 1.5}}, "name"), ({"group": {"name": ""}}, "name"),
     ({"group": {"name": " \u200b"}}, "name"), ({"group": {"name": "x" * 256}}, "name"),
     ({"group": {"name": "a\nb"}}, "name"), ({"group": {"name": "a\u202eb"}}, "name"),
-    ({"group": {"name": "x", "agents": [1, 99]}}, "agents"), ({"group": {"name": "x", "agents": ["1"]}}, "agents"),
+    ({"group": {"name": "x", "agents": [1, 99]}}, "agents"), ({"group": {"name": "x", "agents": ["1.0"]}}, "agents"),
     ({"group": {"name": "x", "agents": [True]}}, "agents"), ({"group": {"name": "x", "agents": 1}}, "agents"),
     ({"group": {"name": "x", "agents": [None]}}, "agents"), ({"group": {"name": "x", "agents": [1] * 10001}}, "agents"),
     ({"group": {"name": "x"}, "agents": [0]}, "agents"), ({"group": {"name": "x"}, "agents": [{}]}, "agents"),

@@ -177,8 +177,8 @@ def test_an_id_that_is_none_is_404_before_the_body_is_looked_at(quiet_desk, id):
 def test_creating_a_user_answers_201_with_it_and_where_it_is(desk):
     wanted = {
         "name": "New", "email": "New@Test.cn", "role": "admin", "password": "secret", "phone": "+86 (10) 1234 #5",
-        "landline": "010-1", "remark_name": "r", "agent_display_name": "d", "signature": "s\n", "details": "d\n",
-        "notes": "n\n", "language": "en_us", "mark_star": 1, "photo": "https://example.com/a.gif",
+        "landline": "010-1", "remark_name": "r", "agent_display_name": "d", "signature": " s\ns", "details": " d",
+        "notes": "\tn", "language": "en_us", "mark_star": 1, "photo": "https://example.com/a.gif",
     }  # fmt: skip
 
     reply = desk.kf5.post("/users.json", json={"user": wanted})
@@ -193,7 +193,9 @@ def test_creating_a_user_answers_201_with_it_and_where_it_is(desk):
 
 
 def test_a_user_needs_no_more_than_name_and_e_mail_and_is_an_agent_who_cannot_log_in(desk):
-    made = desk.kf5.post("/users.json", json={"user": {"name": "New", "email": "new@test.cn"}}).json()["user"]
+    made = desk.kf5.post("/users.json", json={"user": {"name": "New", "email": "new@test.cn", "role": "agent"}}).json()[
+        "user"
+    ]
 
     assert ("agent", "active") == (made["role"], made["status"])
     for password in ("", "None", "null"):
@@ -202,26 +204,46 @@ def test_a_user_needs_no_more_than_name_and_e_mail_and_is_an_agent_who_cannot_lo
 
 @pytest.mark.parametrize(("changed", "field"), [
     ({"name": None}, "name"), ({"name": ""}, "name"), ({"name": "\u3000"}, "name"), ({"name": "x" * 256}, "name"),
-    ({"name": 1}, "name"), ({"name": "a\x7f"}, "name"),
-    ({"email": None}, "email"), ({"email": ""}, "email"), ({"email": "a@test.cn "}, "email"),
+    ({"name": 1.0}, "name"), ({"name": "a\x7f"}, "name"),
+    ({"email": None}, "email"), ({"email": ""}, "email"), ({"email": 1}, "email"),
     ({"email": "\u0430dmin@udesk.cn"}, "email"), ({"email": ["a@test.cn"]}, "email"), ({"email": "test.cn"}, "email"),
     ({"role": "end_user"}, "role"), ({"role": None}, "role"), ({"role": ""}, "role"), ({"role": 1}, "role"),
-    ({"password": ""}, "password"), ({"password": "x" * 129}, "password"), ({"password": None}, "password"),
-    ({"password": 1}, "password"), ({"password": "a\0b"}, "password"),
-    ({"phone": "1" * 33}, "phone"), ({"phone": 1}, "phone"), ({"phone": "1\n"}, "phone"),
+    ({"password": "x" * 129}, "password"), ({"password": True}, "password"), ({"password": "a\0b"}, "password"),
+    ({"phone": "1" * 33}, "phone"), ({"phone": 1.5}, "phone"), ({"phone": "1\n2"}, "phone"),
     ({"landline": "1" * 33}, "landline"), ({"remark_name": "x" * 256}, "remark_name"),
     ({"agent_display_name": "x" * 256}, "agent_display_name"), ({"signature": "x" * 10_001}, "signature"),
     ({"details": "\0"}, "details"), ({"notes": []}, "notes"), ({"language": "zh-cn"}, "language"),
-    ({"language": None}, "language"), ({"mark_star": 2}, "mark_star"), ({"mark_star": True}, "mark_star"),
-    ({"mark_star": None}, "mark_star"), ({"photo": "x" * 2_049}, "photo"), ({"photo": "a\nb"}, "photo"),
+    ({"language": 1}, "language"), ({"mark_star": 2}, "mark_star"), ({"mark_star": True}, "mark_star"),
+    ({"photo": "x" * 2_049}, "photo"), ({"photo": "a\nb"}, "photo"),
 ])  # fmt: skip
 def test_a_value_that_breaks_a_rule_is_422_names_the_field_and_writes_nothing(quiet_desk, changed, field):
     before = quiet_desk.roster().number
 
-    new = {"user": {"name": "New", "email": "new@test.cn"} | changed}
+    new = {"user": {"name": "New", "email": "new@test.cn", "role": "agent"} | changed}
     assert [field] == invalid(quiet_desk.kf5.post("/users.json", json=new))
     assert [field] == invalid(quiet_desk.kf5.put("/users/2.json", json={"user": changed}))
     assert before == quiet_desk.roster().number
+
+
+@pytest.mark.parametrize("changed", [{"password": None}, {"password": ""}, {"language": None}, {"mark_star": None},
+                                     {"language": ""}, {"mark_star": ""}])  # fmt: skip
+def test_what_says_nothing_counts_as_absent_of_a_new_user_and_is_422_in_a_change(desk, changed):
+    new = {"user": {"name": "New", "email": "new@test.cn", "role": "agent"} | changed}
+
+    assert list(changed) == invalid(desk.kf5.put("/users/2.json", json={"user": changed}))
+    assert 201 == desk.kf5.post("/users.json", json=new).status_code
+    made = user(desk, 7)
+    assert ("zh_cn", 0) == (made["language"], made["mark_star"])
+
+
+@pytest.mark.parametrize("role", [{}, {"role": None}, {"role": ""}, {"role": "end_user"}])
+def test_a_customer_is_refused_with_a_sentence_that_only_staff_is_kept(quiet_desk, role):
+    new = {"user": {"name": "New", "email": "new@test.cn"} | role}
+
+    refused = quiet_desk.kf5.post("/users.json", json=new)
+
+    assert ["role"] == invalid(refused)
+    assert "role has to be agent or admin: only staff is kept here" == refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("body", "field"), [
@@ -247,7 +269,9 @@ def test_a_password_is_replaced_and_never_removed(desk):
 
 
 def test_no_answer_holds_a_password_or_its_hash(desk):
-    made = desk.kf5.post("/users.json", json={"user": {"name": "x", "email": "x@test.cn", "password": "hunter2"}})
+    made = desk.kf5.post(
+        "/users.json", json={"user": {"name": "x", "email": "x@test.cn", "role": "agent", "password": "hunter2"}}
+    )
 
     for reply in (made, desk.kf5.get("/users.json"), desk.kf5.get("/users/7.json")):
         assert "password" not in reply.text
@@ -293,7 +317,7 @@ def test_the_role_sets_the_level_and_with_it_what_the_user_may(desk):
 
 
 def test_an_e_mail_in_use_is_409_whatever_its_case(desk):
-    new = {"user": {"name": "x", "email": "ADMIN@udesk.cn"}}
+    new = {"user": {"name": "x", "email": "ADMIN@udesk.cn", "role": "agent"}}
 
     assert "the e-mail is already in use" == conflict(desk.kf5.post("/users.json", json=new))
     conflict(desk.kf5.put("/users/2.json", json=new))

@@ -16,11 +16,13 @@ from tests.contract import (
     Contract,
     Demotion,
     Find,
+    IdList,
     Listing,
     Loss,
     Named,
     Paging,
     Place,
+    Worded,
     inside,
 )
 from tests.dialects.own import identity
@@ -42,6 +44,8 @@ CALLS = {
     "DELETE /v1/profile-fields/{id}": Call("admin", "/v1/profile-fields/17"),
     "GET /v1/agents/{id}": Call("agent", "/v1/agents/2"),
     "PATCH /v1/agents/{id}": Call("admin", "/v1/agents/2", {"sip_number": "8001", "sip_password": "secret"}),
+    "GET /v1/agents/{id}/profile": Call("agent", "/v1/agents/2/profile"),
+    "PATCH /v1/agents/{id}/profile": Call("admin", "/v1/agents/2/profile", {"values": {"sysusername": "新"}}),
     "PUT /v1/agents/{id}/password": Call("admin", "/v1/agents/2/password", {"password": "long-enough"}),
     "GET /v1/keys": Call("admin", "/v1/keys"),
     "POST /v1/keys": Call("admin", "/v1/keys", {"agent_id": 2, "name": "新", "dialects": ["kf5"]}),
@@ -87,7 +91,8 @@ AGREEMENT = Agreement(
     one_agent=lambda id: Ask("GET", f"/v1/agents/{id}"),
     check_agent=check_agent,
     lists=("/v1/agents", "/v1/agents?per_page=3&page=2"),
-    beside=frozenset(route for route in CALLS if "/v1/agents" not in route) | {"PUT /v1/agents/{id}/password"},
+    beside=frozenset(route for route in CALLS if "/v1/agents" not in route)
+    | {"PUT /v1/agents/{id}/password", "GET /v1/agents/{id}/profile", "PATCH /v1/agents/{id}/profile"},
 )
 
 
@@ -96,7 +101,6 @@ CONTRACT = Contract(
         "emails": "it creates no agents",
         "strict_mobiles": "it writes no mobile",
         "loose_mobiles": "it writes no mobile",
-        "id_lists": "no body of it has a list of ids",
         "log_in": "no call takes a login password",
         "page": "there is no vendor whose page has examples",
         "crowds": "it lists no groups",
@@ -114,16 +118,26 @@ CONTRACT = Contract(
         id=lambda answer: answer["id"],
         names=lambda answer: [one["name"] for one in answer["items"]],
     ),
-    invalid=Ask("POST", "/v1/positions", {"name": ""}),
+    worded=Worded(Ask("POST", "/v1/positions", {"name": ""})),
     paging=Paging(number="page", size="per_page", refuses=False),
     texts=(
         Place("own", "POST", "/v1/positions", "name", lambda v: {"name": v}, inside("name")),
         Place("own", "PATCH", "/v1/positions/3", "name", lambda v: {"name": v}, inside("name")),
+        Place(
+            "own",
+            "PATCH",
+            "/v1/agents/2",
+            "callout_number",
+            lambda v: {"callout_number": v},
+            inside("callout_number"),
+            "number",
+            32,
+        ),
     ),
     emails=(),
     strict_mobiles=(),
     loose_mobiles=(),
-    id_lists=(),
+    id_lists=(IdList("PATCH", "/v1/agents/2", lambda ids: {"permission_set_ids": ids}),),
     top_level_names=(("/v1/positions", "position"), ("/v1/departments", "department")),
     moments=("POST /v1/keys expires_at",),
     forms={"key": Basic()},
@@ -143,6 +157,7 @@ CONTRACT = Contract(
     promotions={"promoted in our own API": lambda id: Ask("PATCH", f"/v1/agents/{id}", {"level": "admin"})},
     ids_in_query={},
     ids_in_body={
+        "PATCH /v1/agents/{id}": {"permission_set_ids": lambda id: {"permission_set_ids": [1, id]}},
         "POST /v1/departments": {"parent_id": lambda id: {"name": "x", "parent_id": id}},
         "POST /v1/keys": {"agent_id": lambda id: {"agent_id": id, "name": "x"}},
     },

@@ -8,7 +8,7 @@ from deskroster.core.records import Agent, Group, PermissionSet, Position, Profi
 from deskroster.dialects import servicego
 from deskroster.dialects.servicego import profiles, shapes
 from deskroster.testing import Account
-from tests.contract import Answers, Ask, Call, Class, Contract, IdList, Named, Page, Paging, Place, inside
+from tests.contract import Answers, Ask, Call, Class, Contract, IdList, Named, Page, Paging, Place, Worded, inside
 from tests.dialects.servicego import identity
 from tests.dialects.servicego.agreement import AGREEMENT
 from tests.dialects.servicego.durability import LOOKS, writes
@@ -118,7 +118,7 @@ def references(ids: Any) -> Any:
 ID_LISTS = (
     IdList("PUT", "/v1/user/2", lambda ids: {"userGroupList": ids}),
     IdList("PUT", "/v1/userGroup/3", lambda ids: {"userList": references(ids)}),
-    IdList("PUT", "/v1/user/2", lambda ids: {"roleList": references(ids)}, may_be_empty=False),
+    IdList("PUT", "/v1/user/2", lambda ids: {"roleList": references(ids)}),
 )
 
 
@@ -168,7 +168,7 @@ CONTRACT = Contract(
         id=lambda answer: answer["data"]["id"],
         names=lambda answer: [one["name"] for one in answer["data"]],
     ),
-    invalid=Ask("POST", "/v1/userGroup", {"name": ""}),
+    worded=Worded(Ask("POST", "/v1/userGroup", {"name": ""})),
     paging=Paging(number="pageNum", size="pageSize", refuses=True, check=check_page),
     texts=TEXTS,
     emails=(created("email"),),

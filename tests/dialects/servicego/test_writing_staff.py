@@ -65,18 +65,18 @@ def test_a_required_field_that_is_missing_is_400_and_named(quiet_desk, missing, 
 
 
 BAD = {
-    "email": ["", "no-at", "a@test.cn\n", " a@test.cn", 1, [], "ａ@test.cn", "a" * 65 + "@test.cn"],
-    "password": ["", "1234567", "x" * 129, "1234567\0", 12345678],
-    "realname": ["", "   ", "\u3000", "\u200b", "x" * 33, "a\nb", "a\x00b", "a\u202eb", "a\uffff", 1, True, ["a"]],
-    "position": [{}, {"id": None}, {"id": "2"}, {"id": 99}, {"id": 0}, {"id": -1}, {"id": 2.0}, 2, [], "2"],
-    "roleList": [[], {}, [3], [{}], [{"id": 99}], [{"id": 3}, {"id": 99}], [{"id": "3"}], [None]],
-    "mobile": ["", "13300000001\n", "1330000000", "133000000011", "12300000001", "1330000000１", "1330000000\u0661",
-               "+8613300000001", "133 0000 0001", 13300000001, "\x0013300000001"],
-    "jobStatus": [2, -1, "1", True, 1.0, []],
-    "agentType": [0, 3, "1", False],
-    "agentRole": ["", "boss", "Leader", 1],
-    "userGroupList": [[99], ["1"], [{"id": 1}], {}, "1", [None], [True], [1.0]],
-    "userInfo": [{}, {"id": 99}, {"id": None}, {"id": "1"}, 1, []],
+    "email": ["", "no-at", "a@te st.cn", 1, [], "ａ@test.cn", "a" * 65 + "@test.cn"],
+    "password": ["", "1234567", "x" * 129, "1234567\0", 1234567],
+    "realname": ["", "   ", "\u3000", "\u200b", "x" * 33, "a\nb", "a\x00b", "a\u202eb", "a\uffff", 1.0, True, ["a"]],
+    "position": [{}, {"id": None}, {"id": "2."}, {"id": 99}, {"id": 0}, {"id": -1}, {"id": 2.0}, 2, [], "2"],
+    "roleList": [{}, [3], [{}], [{"id": 99}], [{"id": 3}, {"id": 99}], [{"id": "3 "}], [None]],
+    "mobile": ["1330000000", "133000000011", "12300000001", "1330000000１", "1330000000\u0661",
+               "+8613300000001", "133 0000 0001", 1330000000, "\x0013300000001"],
+    "jobStatus": [2, -1, "1.0", True, 1.0, []],
+    "agentType": [3, "1\r", False],
+    "agentRole": ["boss", "Leader", 1],
+    "userGroupList": [[99], ["1\n"], [{"id": 1}], {}, "1", [None], [True], [1.0]],
+    "userInfo": [{}, {"id": 99}, {"id": None}, {"id": "1 "}, 1, []],
 }  # fmt: skip
 
 
@@ -94,7 +94,36 @@ def test_a_value_that_breaks_a_rule_is_400_names_the_field_and_writes_nothing(qu
     assert number == quiet_desk.roster().number
 
 
-@pytest.mark.parametrize("status", [0, 4, "1", None, True])
+@pytest.mark.parametrize(("field", "value", "changed"), [
+    ("mobile", "", 200), ("mobile", None, 200), ("agentType", 0, 400), ("agentType", "0", 400), ("agentType", "", 400),
+    ("agentType", None, 200), ("agentRole", "", 400), ("jobStatus", "", 400), ("userGroupList", "", 400),
+    ("userInfo", {"id": 0}, 400), ("userInfo", None, 200),
+])  # fmt: skip
+def test_what_says_nothing_counts_as_absent_of_a_new_agent(desk, field, value, changed):
+    assert changed == desk.servicego.put("/v1/user/3", json={field: value}).status_code
+
+    made = desk.servicego.post("/v1/user", json=NEW | {field: value}).json()["data"]
+
+    assert made.get(field, []) == []
+
+
+def test_a_new_agent_has_a_role_and_a_change_may_take_the_last(desk):
+    assert "roleList cannot be empty" == desk.servicego.post("/v1/user", json=NEW | {"roleList": []}).json()["message"]
+
+    assert 200 == desk.servicego.put("/v1/user/2", json={"roleList": []}).status_code
+    assert [] == desk.servicego.get("/v1/user/2").json()["data"]["roleList"]
+
+
+def test_leaving_wins_over_enabling_in_one_request(desk):
+    for body in ({"jobStatus": 0, "status": 1}, {"jobStatus": "0", "status": "1", "realname": "离职"}):
+        assert 200 == desk.servicego.put("/v1/user/2", json=body).status_code
+
+        shown = desk.servicego.get("/v2/user?type=1&value=2").json()["data"]
+        assert (0, 2) == (shown["jobStatus"], shown["status"])
+    assert "离职" == shown["realname"]
+
+
+@pytest.mark.parametrize("status", [0, 4, "1 ", None, True])
 def test_a_status_that_is_none_is_400(quiet_desk, status):
     refused = quiet_desk.servicego.put("/v1/user/2", json={"status": status})
 

@@ -59,7 +59,9 @@ AGREEMENT = Agreement(
     members=lambda answer: [one["id"] for one in answer["user_group"]["agents"]],
     lists=(
         "/user_groups", "/agents?with_disabled=true", "/agents?per_page=3&page=2", "/user_groups/1/agents",
-        "/user_groups/2/agents",
+        "/user_groups/2/agents", "/callcenter_analysis/agents_of_group?group_id=1",
     ),
-    beside=frozenset({"GET /agent_roles", "GET /departments", "POST /departments", "POST /log_in"}),
+    beside=frozenset({
+        "GET /agent_roles", "GET /departments", "POST /departments", "POST /log_in",
+    }),
 )  # fmt: skip

@@ -8,7 +8,21 @@ from deskroster.core.records import Agent, Department, Group, Position, Role
 from deskroster.dialects import udesk
 from deskroster.dialects.udesk import shapes
 from deskroster.testing import Account
-from tests.contract import Answers, Ask, Call, Class, Contract, IdList, LogIn, Named, Page, Paging, Place, inside
+from tests.contract import (
+    Answers,
+    Ask,
+    Call,
+    Class,
+    Contract,
+    IdList,
+    LogIn,
+    Named,
+    Page,
+    Paging,
+    Place,
+    Worded,
+    inside,
+)
 from tests.dialects.udesk import identity
 from tests.dialects.udesk.agreement import AGREEMENT
 from tests.dialects.udesk.durability import LOOKS, writes
@@ -29,6 +43,7 @@ CALLS = {
     "POST /agents": Call("admin", "/agents", {"agent": {"email": EMAIL, "password": "p", "nick_name": "新"}}),
     "PUT /agents/{id}": Call("admin", "/agents/2", {"agent": {"nick_name": "新"}}),
     "DELETE /agents/{id}": Call("admin", "/agents/2", {"owner_id": 1, "owner_group_id": 1}),
+    "GET /callcenter_analysis/agents_of_group": Call("reader", "/callcenter_analysis/agents_of_group?group_id=1"),
     "GET /agent_roles": Call("reader", "/agent_roles"),
     "GET /departments": Call("reader", "/departments"),
     "POST /departments": Call("admin", "/departments", {"name": "新", "parent_id": 1}),
@@ -56,7 +71,7 @@ ANSWERS = Answers(
         "nocompany": (200, 2002),
     },
     code=code_of,
-    required="is required|name cannot be empty|(email|password) cannot be empty",
+    required="is required|name cannot be empty|(email|password|group_id) cannot be empty",
     unknown_id=names_the_id,
 )  # fmt: skip
 
@@ -93,8 +108,8 @@ TEXTS = (
     of_agent("nick_name"),
     Place("udesk", "POST", "/agents", "aliase", new_agent("aliase"), inside("agent", "aliase"), "line", nullable=True),
     of_agent("aliase", "line", 255, True),
-    of_agent("cellphone", "line", 32, True),
-    of_agent("work_id", "line", 64, True),
+    of_agent("cellphone", "number", 32, True),
+    of_agent("work_id", "number", 64, True),
     of_agent("avatar", "line", 2048, True),
     of_agent("im_welcomes", "text", 10_000, True),
     Place("udesk", "POST", "/departments", "name", lambda v: {"name": v}, name_of_department),
@@ -142,7 +157,7 @@ CONTRACT = Contract(
         id=lambda answer: answer["id"],
         names=lambda answer: [one["name"] for one in answer["user_groups"]],
     ),
-    invalid=Ask("POST", "/departments", {"name": "a", "parent_id": 99}),
+    worded=Worded(Ask("GET", "/nowhere"), "nopath"),
     paging=Paging(number="page", size="per_page", refuses=False, check=check_page),
     texts=TEXTS,
     emails=EMAILS,
@@ -171,7 +186,9 @@ CONTRACT = Contract(
     finds=identity.FINDS,
     in_hand=((udesk.auth, "signer"),),
     day=identity.day,
-    cached=frozenset({"GET /user_groups", "GET /user_groups/{id}/agents", "GET /agents"}),
+    cached=frozenset({
+        "GET /user_groups", "GET /user_groups/{id}/agents", "GET /agents", "GET /callcenter_analysis/agents_of_group",
+    }),
     pieces=(("group", shapes.group_piece), ("agent", shapes.agent_piece)),
     crowds=lambda last: f"/user_groups?per_page=100&page={last}",
     writer=writes,

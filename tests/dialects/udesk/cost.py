@@ -46,6 +46,9 @@ WORST: dict[str, list[Case]] = {
         Case("of the crowd", "/agents/40", swept=True, again=paths("/agents/{}", 1_040, 10)),
         Case("none", f"/agents/{GONE}"),
     ],
+    "GET /callcenter_analysis/agents_of_group": [
+        *pages(f"/callcenter_analysis/agents_of_group?group_id={CROWDED}", "page", "perpage", CROWD),
+    ],
     "GET /agent_roles": [Case("all", "/agent_roles")],
     "GET /departments": [Case("all", "/departments")],
     "POST /departments": texts("/departments", {"name": ""}, "name"),

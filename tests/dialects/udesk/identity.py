@@ -28,10 +28,20 @@ PROMOTIONS = {
 
 _NEW = {"email": EMAIL, "password": "p", "nick_name": "x"}
 _LISTS = ("agent_role_ids", "user_group_ids", "department_ids")
-IDS_IN_QUERY = {"GET /agents/get_agent": lambda id: f"type=id&content={id}"}
+_OBJECTS = ("agent_roles", "user_groups", "departments")
+IDS_IN_QUERY = {
+    "GET /agents/get_agent": lambda id: f"type=id&content={id}",
+    "GET /callcenter_analysis/agents_of_group": lambda id: f"group_id={id}",
+}
 IDS_IN_BODY = {
-    "POST /agents": {name: lambda id, name=name: {"agent": {**_NEW, name: [id]}} for name in _LISTS},
-    "PUT /agents/{id}": {name: lambda id, name=name: {"agent": {name: [1, id]}} for name in _LISTS},
+    "POST /agents": {
+        **{name: lambda id, name=name: {"agent": {**_NEW, name: [id]}} for name in _LISTS},
+        **{name: lambda id, name=name: {"agent": {**_NEW, name: [{"id": id}]}} for name in _OBJECTS},
+    },
+    "PUT /agents/{id}": {
+        **{name: lambda id, name=name: {"agent": {name: [1, id]}} for name in _LISTS},
+        **{name: lambda id, name=name: {"agent": {name: [{"id": 1}, {"id": id}]}} for name in _OBJECTS},
+    },
     "DELETE /agents/{id}": {
         "owner_id": lambda id: {"owner_id": id}, "owner_group_id": lambda id: {"owner_group_id": id},
     },

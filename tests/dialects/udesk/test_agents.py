@@ -57,11 +57,12 @@ def test_an_agent_has_every_key_of_the_page_and_its_email(quiet_desk):
     } == agent(quiet_desk)  # fmt: skip
 
 
-def test_cellphone_and_work_id_are_text_and_nothing_else(desk):
+def test_cellphone_and_work_id_are_text_and_read_from_the_numbers_that_the_page_prints(desk):
     assert ("13300000001", "88066") == (agent(desk)["cellphone"], agent(desk)["work_id"])
 
-    for name in ("cellphone", "work_id"):
-        check("udesk", put(desk, **{name: 12345678901}), "invalid")
+    check("udesk", put(desk, cellphone=12345678901, work_id=1), "ok")
+
+    assert ("12345678901", "1") == (agent(desk)["cellphone"], agent(desk)["work_id"])
 
 
 def test_the_ids_of_an_agents_groups_agree_with_the_groups(desk):
@@ -171,9 +172,10 @@ def test_a_password_is_text_like_any_other_without_a_nul(desk):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("profile", "mail"), ("profile", None), ("lang", "fr-fr"), ("disable_status", "off"), ("availability", 1),
-        ("availability", None), ("im_ability_value", -1), ("im_ability_value", 2**31), ("im_ability_value", 1.5),
-        ("im_ability_value", "1"), ("nick_name", None), ("email", None), ("password", 1), ("duty", 1),
+        ("profile", "mail"), ("profile", None), ("lang", "fr-fr"), ("disable_status", "off"), ("availability", 2),
+        ("disable_status", 1), ("availability", None), ("im_ability_value", -1), ("im_ability_value", 2**31),
+        ("im_ability_value", 1.5), ("im_ability_value", "1 "), ("nick_name", None), ("email", None),
+        ("password", 1.0), ("duty", 1.0),
         ("user_group_ids", "1"), ("agent_role_ids", [99]), ("department_ids", [None]),
     ],
 )  # fmt: skip
@@ -186,7 +188,7 @@ def test_a_value_that_breaks_a_rule_writes_nothing_and_is_named(quiet_desk, fiel
     assert before == quiet_desk.roster().number
 
 
-@pytest.mark.parametrize("field", ["number", "role_name", "id", "user_groups", "agent_callout_display_number", "x"])
+@pytest.mark.parametrize("field", ["number", "role_name", "id", "agent_callout_display_number", "x"])
 def test_what_is_not_writable_has_no_effect(desk, field):
     before = desk.roster().number
 
@@ -219,3 +221,108 @@ def test_agents_are_listed_without_the_disabled_unless_asked(quiet_desk):
 
     assert [1, 2, 6] == ids("") == ids("?with_disabled=false")
     assert [1, 2, 3, 4, 5, 6] == ids("?with_disabled=true")
+
+
+@pytest.mark.parametrize(("email", "name"), [("zhang.san@udesk.cn", "zhang.san"), (" A+b@Udesk.cn\r\n", "A+b")])
+def test_a_new_agent_without_a_name_has_that_of_its_email(desk, email, name):
+    made = desk.udesk.post("/agents", json={"agent": {"email": email, "password": "p"}}).json()["agent"]
+
+    assert (name, email.strip()) == (made["nick_name"], made["email"])
+
+
+@pytest.mark.parametrize("name", [None, "", " "])
+def test_a_name_that_is_sent_empty_is_refused(quiet_desk, name):
+    body = {"agent": {"email": "new@udesk.cn", "password": "p", "nick_name": name}}
+
+    check("udesk", quiet_desk.udesk.post("/agents", json=body), "invalid")
+
+
+OBJECTS = {"user_group_ids": "user_groups", "agent_role_ids": "agent_roles", "department_ids": "departments"}
+
+
+@pytest.mark.parametrize(("ids", "objects"), OBJECTS.items())
+def test_groups_roles_and_departments_are_written_as_ids_or_as_they_are_read(desk, ids, objects):
+    def shown():
+        assert [one["id"] for one in agent(desk)[objects]] == [one.id for one in of_roster(desk, objects)]
+        return [one["id"] for one in agent(desk)[objects]]
+
+    def sent(*listed):
+        return [{"id": id, "name": "not looked at"} for id in listed]
+
+    read = agent(desk)
+    for wanted, body in (
+        ([3], {objects: sent(3)}),
+        ([1, 2], {objects: sent(2, "1")}),
+        ([3], {ids: [1, 2], objects: sent(3)}),  # the ids are as they are shown
+        ([1], {ids: [1], objects: sent(3)}),
+        ([2], {ids: [2], objects: sent(3)}),  # neither is
+        ([], {objects: []}),
+        ([3], {**read, ids: [3]}),
+    ):
+        check("udesk", put(desk, **body), "ok")
+        assert wanted == shown()
+
+
+def of_roster(desk, objects):
+    one = desk.roster().agents[AGENT.id]
+    ids = {"user_groups": one.group_ids, "agent_roles": one.role_ids, "departments": one.department_ids}[objects]
+    table = {"user_groups": "group", "agent_roles": "role", "departments": "department"}[objects]
+    return [desk.roster().table(table)[id] for id in ids]
+
+
+@pytest.mark.parametrize(
+    "body", [{"owner_group_id": "1", "owner_id": "6"}, {"owner_id": 0}, {"owner_group_id": "", "owner_id": None}, {}]
+)
+def test_who_takes_over_may_be_named_by_text_or_not_at_all(desk, body):
+    check("udesk", desk.udesk.request("DELETE", "/agents/2", json=body), "ok")
+
+    assert 2 not in desk.roster().agents
+
+
+@pytest.mark.parametrize("parent", [0, "0", "", None])
+def test_a_department_below_0_is_at_the_top(desk, parent):
+    id = check("udesk", desk.udesk.post("/departments", json={"name": "新", "parent_id": parent}), "ok")["id"]
+
+    assert desk.roster().departments[id].parent_id is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "said"),
+    [
+        ("POST", "/user_groups", {"name": ["x"]}, "Group name is of the wrong type: text is wanted"),
+        ("PUT", "/agents/2", {"agent": {"user_group_ids": "1"}},
+         "User group ids is of the wrong type: an array of integers is wanted"),
+        ("PUT", "/agents/2", {"agent": {"email": "x"}}, "Email is not a valid e-mail address"),
+        ("PUT", "/agents/2", {"agent": {"availability": "yes"}},
+         "Availability is of the wrong type: a boolean is wanted"),
+        ("DELETE", "/agents/1", None, "you cannot delete yourself"),
+    ],
+)  # fmt: skip
+def test_a_validation_that_failed_is_told_in_one_language(quiet_desk, method, path, body, said):
+    for language in ("zh", "en"):
+        response = quiet_desk.udesk.request(method, path, json=body, headers={"Accept-Language": language})
+
+        assert f"Validation failed: {said}" == response.json()["exception"]
+
+
+@pytest.mark.parametrize("query", ["", "&page=1&perpage=1", "&page=2&perpage=1", "&per_page=1", "&perpage=0"])
+def test_the_names_of_a_groups_agents_come_in_pages(quiet_desk, query):
+    size = 1 if "perpage" in query else 20
+    page = 2 if "page=2" in query else 1
+
+    answer = check("udesk", quiet_desk.udesk.get(f"/callcenter_analysis/agents_of_group?group_id=1{query}"), "ok")
+
+    everybody = [{"id": 1, "nick_name": "Admin"}, {"id": 2, "nick_name": "客服小二"}]
+    assert everybody[(page - 1) * size : page * size] == answer["agents"]
+    assert {"current_page": page, "total_pages": -(-2 // size), "total_count": 2} == answer["meta"]
+
+
+@pytest.mark.parametrize(
+    ("query", "cls"),
+    [
+        ("", "invalid"), ("?group_id=99", "notfound"), ("?group_id=x", "notfound"), ("?group_id=", "notfound"),
+        ("?group_id=1&group_id=1", "invalid"),
+    ],
+)  # fmt: skip
+def test_the_names_of_no_group_are_refused(quiet_desk, query, cls):
+    check("udesk", quiet_desk.udesk.get(f"/callcenter_analysis/agents_of_group{query}"), cls)

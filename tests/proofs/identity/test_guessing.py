@@ -108,7 +108,7 @@ def hash_many(desk: InProcess) -> float:
         desk.clock.now += WINDOW
         login = {"email": KNOWN.email, "password": WRONG}
         for one in range(4):
-            user = {"user": {"name": "n", "email": f"n{turn}-{one}@{id(desk)}.cn", "password": "p"}}
+            user = {"user": {"name": "n", "email": f"n{turn}-{one}@{id(desk)}.cn", "role": "agent", "password": "p"}}
             yield signed(client(desk, KF5Password(STRANGER)), "GET", "/apiv2/groups.json")
             yield client(desk).build_request("POST", "/open_api_v1/log_in", json=login)
             yield signed(desk.of(KNOWN).kf5, "POST", "/users.json", json=user)

@@ -130,7 +130,11 @@ def test_what_finds_an_agent_of_another_company_finds_nobody(desks, dialect, pat
 def test_an_email_of_another_company_is_free(desk):
     desk.add_company(Company(id=1, label="other", name="x"), [Agent(id=1, name="x", email="taken@test.cn")])
 
-    check("kf5", desk.kf5.post("/users.json", json={"user": {"name": "x", "email": "taken@test.cn"}}), "ok")
+    check(
+        "kf5",
+        desk.kf5.post("/users.json", json={"user": {"name": "x", "email": "taken@test.cn", "role": "agent"}}),
+        "ok",
+    )
 
 
 def test_an_idempotency_key_of_another_company_is_free(desk):

@@ -74,7 +74,7 @@ def with_text(body: Any, field: str, text: str) -> Any:
 
 def pages(path: str, page: str, size: str, last: int, more: str = "") -> list[Case]:
     """Return the first, the middle and the last page, with as many records as it may have."""
-    most = {"per_page": 100, "pageSize": 100}[size]
+    most = {"per_page": 100, "perpage": 100, "pageSize": 100}[size]
     return [
         Case(f"page {number}", f"{path}?{page}={number}&{size}={most}{more}")
         for number in (1, last // most // 2, -(-last // most), LAST)

@@ -1,6 +1,6 @@
 """KF5 apiv2. What it covers and where it decides between two readings: README.md."""
 
-from deskroster.dialect import Dialect
+from deskroster.dialect import FORM, JSON, Dialect
 from deskroster.dialect.credentials import Basic
 from deskroster.dialects.kf5.auth import authenticate
 from deskroster.dialects.kf5.problems import Refusal, render
@@ -18,6 +18,7 @@ DIALECT = Dialect(
     credentials=Basic(suffix="/token"),
     example="/groups.json",
     render=render,
+    media=(JSON, FORM),
     refusal=Refusal,
     security={
         "basic": {

@@ -34,7 +34,7 @@ Code = Literal[
     "bad_request", "unauthorized", "forbidden", "not_found", "method_not_allowed", "conflict", "too_large",
     "unsupported_media_type", "invalid", "too_many_requests", "server_error", "unavailable",
 ]  # fmt: skip
-CHALLENGE = ("WWW-Authenticate", 'Basic realm="KF5"')
+CHALLENGE = ("WWW-Authenticate", 'Basic realm="KF5", charset="UTF-8"')
 
 
 class Error(Struct, frozen=True):

@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from deskroster.core import agents, groups, text
 from deskroster.core.access import Permission
@@ -13,7 +14,7 @@ from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialect.query import ID, Paging
 from deskroster.dialect.turns import in_turns
-from deskroster.dialects.kf5 import shapes
+from deskroster.dialects.kf5 import bodies, shapes, times
 
 LEVELS: tuple[Level, ...] = ("agent", "admin")
 MAX_SHOWN = 100  # ids of `show_many`
@@ -35,7 +36,7 @@ def get_group(request: Request, desk: Desk) -> Reply:
 
 
 async def create_group(request: Request, desk: Desk) -> Reply:
-    body, now = request.read(shapes.NewGroupBody), desk.now()
+    body, now = request.read(bodies.NewGroupBody), desk.now()
     wanted = shapes.member_ids(body)
     member_ids = [] if wanted is UNSET else wanted
     reply = await request.submit(
@@ -47,7 +48,7 @@ async def create_group(request: Request, desk: Desk) -> Reply:
 
 async def update_group(request: Request, desk: Desk) -> Reply:
     id = groups.get(desk.roster, request.caller, request.path_id("group")).id
-    body, now = request.read(shapes.GroupBody), desk.now()
+    body, now = request.read(bodies.GroupBody), desk.now()
     reply = await request.submit(
         lambda roster, caller: groups.update(
             roster, caller, id, now, name=body.group.name, member_ids=shapes.member_ids(body)
@@ -64,9 +65,25 @@ async def delete_group(request: Request, desk: Desk) -> Reply:
     )
 
 
-def list_users(request: Request, desk: Desk) -> Reply:
+def list_users(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    if not times.PARAMETERS.isdisjoint(request.query):
+        return _list_users_in_time(request, desk)
     page = agents.find(desk.roster, request.caller, shapes.window(request), levels=_levels(request))
     return shapes.users_page(request, desk, page)
+
+
+async def _list_users_in_time(request: Request, desk: Desk) -> Reply:
+    roster = desk.roster
+    found = agents.find_in_time(
+        roster,
+        request.caller,
+        shapes.window(request),
+        levels=_levels(request),
+        created=times.span(request, roster, "created"),
+        updated=times.span(request, roster, "updated"),
+        order=times.order(request),
+    )
+    return shapes.users_page(request, desk, await in_turns(found))
 
 
 def show_many_users(request: Request, desk: Desk) -> Reply:
@@ -92,8 +109,10 @@ def get_me(request: Request, desk: Desk) -> Reply:
 
 
 async def create_user(request: Request, desk: Desk) -> Reply:
-    wanted, now = request.read(shapes.NewUserBody).user, desk.now()
-    fields = shapes.agent_fields(wanted, await _login_password(desk, wanted.password))
+    wanted, now = request.read(bodies.NewUserBody).user, desk.now()
+    fields = shapes.agent_fields(wanted)
+    if wanted.password:
+        fields = replace(fields, password=await _hashed(desk, wanted.password))
     reply = await request.submit(
         lambda roster, caller: agents.create(roster, caller, fields, now),
         lambda roster, done: shapes.created(shapes.user(roster, desk, new_id(done)), "users", new_id(done)),
@@ -103,8 +122,10 @@ async def create_user(request: Request, desk: Desk) -> Reply:
 
 async def update_user(request: Request, desk: Desk) -> Reply:
     id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
-    wanted, now = request.read(shapes.UserBody).user, desk.now()
-    fields = shapes.agent_fields(wanted, await _login_password(desk, wanted.password))
+    wanted, now = request.read(bodies.UserBody).user, desk.now()
+    fields = shapes.agent_fields(wanted)
+    if wanted.password is not UNSET:
+        fields = replace(fields, password=await _hashed(desk, wanted.password))
     reply = await request.submit(
         lambda roster, caller: agents.update(roster, caller, id, fields, now),
         lambda roster, done: shapes.user(roster, desk, id),
@@ -121,7 +142,7 @@ async def delete_user(request: Request, desk: Desk) -> Reply:
 
 def _levels(request: Request) -> frozenset[Level] | None:
     """Return the levels that `role` lists; None is all. There are no users of the role `end_user`. Raises Invalid."""
-    sent = request.query.get("role")
+    sent = request.query.get("role", request.query.get("role[]"))
     if not sent:
         return None
     roles = sent.split(",")
@@ -145,44 +166,42 @@ def _required(request: Request, name: str) -> str:
     return sent
 
 
-async def _login_password(desk: Desk, sent: str | UnsetType) -> Secret | UnsetType:
-    """Hash the password that a body sets. Raises Invalid."""
-    if sent is UNSET:
-        return UNSET
-    if not sent:
-        raise Invalid("password", Rule.EMPTY)
-    return await desk.hash_password(text.password(sent, 1))
+async def _hashed(desk: Desk, password: str | None) -> Secret:
+    """Hash a login password. Raises Invalid."""
+    if not password:
+        raise Invalid("password", Rule.REQUIRED if password is None else Rule.EMPTY)
+    return await desk.hash_password(text.password(password, 1))
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
-_GROUP, _USER = shapes.GROUP_NAMES, shapes.USER_NAMES
+_GROUP, _USER = bodies.GROUP_NAMES, bodies.USER_NAMES
 
 ROUTES = (
     Route(method="GET", path="/groups.json", handler=list_groups, needs=_READ, summary="List groups",
           query=Paging, reply=shapes.GroupsReply),
     Route(method="POST", path="/groups.json", handler=create_group, needs=_GROUPS, summary="Create a group",
-          body=shapes.NewGroupBody, reply=shapes.GroupReply, status=201, names=_GROUP, creates=True),
+          body=bodies.NewGroupBody, reply=shapes.GroupReply, status=201, names=_GROUP, creates=True),
     Route(method="GET", path="/groups/{id}.json", handler=get_group, needs=_READ, summary="Show a group",
           reply=shapes.GroupReply),
     Route(method="PUT", path="/groups/{id}.json", handler=update_group, needs=_GROUPS,
-          summary="Rename a group, or replace its agents", body=shapes.GroupBody, reply=shapes.GroupReply,
+          summary="Rename a group, or replace its agents", body=bodies.GroupBody, reply=shapes.GroupReply,
           names=_GROUP),
     Route(method="DELETE", path="/groups/{id}.json", handler=delete_group, needs=_GROUPS,
           summary="Delete a group; its agents stay", reply=shapes.Nothing),
     Route(method="GET", path="/users.json", handler=list_users, needs=_READ, summary="List users",
-          query=shapes.UsersQuery, reply=shapes.UsersReply),
+          query=bodies.UsersQuery, reply=shapes.UsersReply),
     Route(method="POST", path="/users.json", handler=create_user, needs=_AGENTS, summary="Create a user",
-          body=shapes.NewUserBody, reply=shapes.UserReply, status=201, names=_USER, creates=True),
+          body=bodies.NewUserBody, reply=shapes.UserReply, status=201, names=_USER, creates=True),
     Route(method="GET", path="/users/me.json", handler=get_me, needs=_READ, summary="Show the caller",
           reply=shapes.UserReply),
     Route(method="GET", path="/users/show_many.json", handler=show_many_users, needs=_READ,
-          summary="Show the users with these ids", query=shapes.ShowManyQuery, reply=shapes.UsersReply),
+          summary="Show the users with these ids", query=bodies.ShowManyQuery, reply=shapes.UsersReply),
     Route(method="GET", path="/users/search.json", handler=search_users, needs=_READ,
-          summary="Search users by part of name, e-mail or phone", query=shapes.SearchQuery, reply=shapes.UsersReply),
+          summary="Search users by part of name, e-mail or phone", query=bodies.SearchQuery, reply=shapes.UsersReply),
     Route(method="GET", path="/users/{id}.json", handler=get_user, needs=_READ, summary="Show a user",
           reply=shapes.UserReply),
     Route(method="PUT", path="/users/{id}.json", handler=update_user, needs=_AGENTS, summary="Change a user",
-          body=shapes.UserBody, reply=shapes.UserReply, names=_USER),
+          body=bodies.UserBody, reply=shapes.UserReply, names=_USER),
     Route(method="DELETE", path="/users/{id}.json", handler=delete_user, needs=_AGENTS, summary="Delete a user",
           reply=shapes.Nothing),
     Route(method="GET", path="/users/{id}/groups.json", handler=list_groups_of_user, needs=_READ,

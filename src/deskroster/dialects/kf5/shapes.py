@@ -14,19 +14,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from deskroster.core import profiles
 from deskroster.core.agents import AgentFields
-from deskroster.core.records import Agent, Group, Language, Level, ProfileField, ProfileRecord, Secret, State
+from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Agent, Group, Language, Level, State
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.desk import Desk
 from deskroster.dialect import PageReply, Reply, Request, turns
-from deskroster.dialect.query import Paging, clamped_window
+from deskroster.dialect.query import clamped_window
+from deskroster.dialects.kf5.bodies import GroupBody, Lang, NewUserIn, UserIn
+from deskroster.dialects.kf5.profiles import UserField, fields_piece
 
 PREFIX = "/apiv2"
 PER_PAGE = 100  # the default and the most
 
-Lang = Literal["zh_cn", "en_us"]
 Status = Literal["active", "suspended", "unverified"]
 _LANGS: dict[Language, Lang] = {"zh": "zh_cn", "en": "en_us"}
 _LANGUAGES: dict[Lang, Language] = {"zh_cn": "zh", "en_us": "en"}
@@ -37,86 +38,6 @@ _SAFE = "=&%+,:;/?@!$'()*~"  # in a query, besides letters, digits and `-._`
 _encode = msgspec.json.Encoder().encode
 
 
-# ── what is asked ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class UsersQuery(Paging, frozen=True):
-    """`role`: those wanted, with commas between them."""
-
-    role: str | UnsetType = UNSET
-
-
-class ShowManyQuery(Paging, frozen=True, kw_only=True):
-    """`ids`: at most 100, with commas between them."""
-
-    ids: str
-
-
-class SearchQuery(Paging, frozen=True, kw_only=True):
-    """`query`: part of a name, an e-mail or a phone number."""
-
-    query: str
-
-
-class GroupIn(Struct, frozen=True):
-    name: str | UnsetType = UNSET
-    agents: list[int] | None | UnsetType = UNSET
-
-
-class NewGroupIn(GroupIn, frozen=True, kw_only=True):
-    name: str
-
-
-class GroupBody(Struct, frozen=True):
-    """`agents` may also stand beside `group`; inside wins."""
-
-    group: GroupIn = GroupIn()
-    agents: list[int] | None | UnsetType = UNSET
-
-
-class NewGroupBody(GroupBody, frozen=True, kw_only=True):
-    group: NewGroupIn
-
-
-class UserIn(Struct, frozen=True, kw_only=True):
-    """The writable fields of a user. Others that a client sends back as it read them have no effect."""
-
-    name: str | UnsetType = UNSET
-    email: str | UnsetType = UNSET
-    role: Level | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    phone: str | None | UnsetType = UNSET
-    landline: str | None | UnsetType = UNSET
-    remark_name: str | None | UnsetType = UNSET
-    agent_display_name: str | None | UnsetType = UNSET
-    signature: str | None | UnsetType = UNSET
-    details: str | None | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
-    language: Lang | UnsetType = UNSET
-    mark_star: Literal[0, 1] | UnsetType = UNSET
-    photo: str | None | UnsetType = UNSET
-
-
-class NewUserIn(UserIn, frozen=True, kw_only=True):
-    name: str
-    email: str
-
-
-class UserBody(Struct, frozen=True):
-    user: UserIn
-
-
-class NewUserBody(Struct, frozen=True):
-    user: NewUserIn
-
-
-GROUP_NAMES = {"member_ids": "agents"}
-USER_NAMES = {
-    "level": "role", "mobile": "phone", "remark": "remark_name", "alias": "agent_display_name", "starred": "mark_star",
-    "avatar": "photo",
-}  # fmt: skip
-
-
 def window(request: Request) -> Window:
     """Return which page was asked for."""
     return clamped_window(request.query, PER_PAGE, PER_PAGE)
@@ -125,16 +46,17 @@ def window(request: Request) -> Window:
 def member_ids(body: GroupBody) -> list[int] | UnsetType:
     """Return the members that a body sets for a group."""
     agents = body.agents if body.group.agents is UNSET else body.group.agents
-    return [] if agents is None else agents
+    return UNSET if agents is UNSET else [one if isinstance(one, int) else one.id for one in agents or ()]
 
 
-def agent_fields(wanted: UserIn, password: Secret | UnsetType) -> AgentFields:
-    """Return the fields that a body sets."""
+def agent_fields(wanted: UserIn) -> AgentFields:
+    """Return the fields that a body sets but the password. Raises Invalid for a customer: only staff is kept here."""
+    if wanted.role == "end_user" or (isinstance(wanted, NewUserIn) and wanted.role is UNSET):
+        raise Invalid("level", Rule.STAFF_ONLY)
     return AgentFields(
         name=wanted.name,
         email=wanted.email,
         level=wanted.role,
-        password=password,
         mobile=_text(wanted.phone),
         landline=_text(wanted.landline),
         remark=_text(wanted.remark_name),
@@ -150,9 +72,6 @@ def agent_fields(wanted: UserIn, password: Secret | UnsetType) -> AgentFields:
 
 def _text(value: str | None | UnsetType) -> str | UnsetType:
     return "" if value is None else value
-
-
-# ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class MemberOut(Struct, frozen=True):
@@ -174,11 +93,6 @@ class GroupInfo(Struct, frozen=True):
     id: int
     name: str
     display_name: str
-
-
-class UserField(Struct, frozen=True):
-    name: str
-    value: str
 
 
 class UserOut(Struct, frozen=True, kw_only=True):
@@ -315,22 +229,6 @@ def user_piece(roster: Roster, agent: Agent) -> bytes:
     if agent.profile_id is None:
         return piece
     return piece.removesuffix(_ENDING) + b"\2" + _ENDING.removeprefix(b"[]")
-
-
-def fields_piece(roster: Roster, record: ProfileRecord) -> bytes:
-    fields = ((roster.profile_fields.rows[id], value) for id, value in record.values)
-    return _encode([UserField(f"field_{field.id}", _readable(roster, field, value)) for field, value in fields])
-
-
-def _readable(roster: Roster, field: ProfileField, value: str) -> str:
-    """Return a value as text for people: the name of an agent, the title of a record."""
-    if field.type == "staff":
-        agent = roster.agents.get(int(value))
-        return agent.name if agent else ""
-    if field.type == "lookup":
-        record = roster.profile_records.get(int(value))
-        return profiles.title(roster, record) if record else ""
-    return value
 
 
 def _users(roster: Roster, desk: Desk, ids: list[int]) -> bytes:

@@ -23,6 +23,7 @@ def dialect(others: Iterable[str]) -> Dialect:
         routes=tuple(replace(route, path=f"/v1{route.path}") for route in routes),
         authenticate=authenticate,
         credentials=Basic(),
+        lenient=False,
         example="/v1/agents?per_page=2",
         render=render,
         refusal=Refusal,

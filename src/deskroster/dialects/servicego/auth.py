@@ -18,7 +18,7 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
         raise Unauthenticated(Doubt.WRONG)
     if not email or not timestamp or not sign:
         raise Unauthenticated(Doubt.MISSING)
-    check_time(timestamp, now)
+    check_time(timestamp, now, request.explains)
     identity = signer(roster, "servicego", email, timestamp, sign, now)
     if identity is None:
         form = _FORMS.get(len(sign), "?")

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from deskroster.core.changes import Batch, Done
-from deskroster.core.problems import Invalid, NotFound, Rule
+from deskroster.core.problems import Invalid, NotFound, Rule, Wanted
 from deskroster.core.records import Kind
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request
+from deskroster.dialect.reading import Reference
 
 PAGE_SIZE, MOST_PAGE_SIZE = 20, 100
 MAX_NUMBER = 2**63 - 1  # of an id, and of a page
@@ -27,10 +28,6 @@ _encode = msgspec.json.Encoder().encode
 
 class Wire(Struct, frozen=True, rename="camel"):
     """What all of this dialect's JSON has in common: `user_info` is `userInfo` on the wire."""
-
-
-class Ref(Wire, frozen=True):
-    id: int
 
 
 class Paging(Wire, frozen=True):
@@ -67,7 +64,7 @@ class DeletionReply(DoneReply, frozen=True):
 
 
 class IdReply(DoneReply, frozen=True):
-    data: Ref
+    data: Reference
 
 
 def window(request: Request) -> Window:
@@ -120,7 +117,7 @@ def page_of(elements: bytes, page: Page) -> PageReply:
 
 
 def id_only(id: int) -> Reply:
-    return data(_encode(Ref(id)))
+    return data(_encode(Reference(id)))
 
 
 def deletion(kind: Kind, listed: list[str], done: Done) -> Reply:
@@ -144,7 +141,7 @@ def _whole(request: Request, name: str, default: int, most: int) -> int:
     if sent is None:
         return default
     if not _WHOLE.fullmatch(sent):
-        raise Invalid(name, Rule.TYPE)
+        raise Invalid(name, Rule.TYPE, wanted=Wanted.INTEGER)
     digits = sent.lstrip("0")
     if len(digits) > len(str(MAX_NUMBER)) or not 1 <= int(digits or 0) <= most:
         raise Invalid(name, Rule.RANGE)

@@ -86,7 +86,8 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
 def _doubt(request: Request, problem: Unauthenticated) -> str:
     zh, en = _DOUBTS.get(problem.doubt, ("签名错误", "the signature is wrong"))
     said = zh if request.language == "zh" else en
-    return f"{said} ({problem.signed})" if problem.signed else said
+    detail = words.explanation(request.language, problem)
+    return f"{said} ({detail})" if detail else said
 
 
 def _wire_name(request: Request, field: str) -> str:

@@ -1,19 +1,21 @@
 """Profile records and their fields, both directions (`userInfo` on the vendor's page)."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from deskroster.core import profiles
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core import profiles, values
+from deskroster.core.problems import Conflict, Invalid, Reason, Rule
 from deskroster.core.records import ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
+from deskroster.core.values import Attachments, Owner, RichText, Signature, Tag
 from deskroster.dialect import Reply, Request
 from deskroster.dialects.servicego.envelope import DoneReply, Wire, data
 
-OBJECT = "userInfo"
+OBJECT: Literal["userInfo"] = "userInfo"
 """The one object whose records this dialect reads and writes."""
 
 _MOBILE, _MAILBOX = "手机", "邮箱"
@@ -29,27 +31,53 @@ class ObjectQuery(Wire, frozen=True):
 
 
 class RecordQuery(ObjectQuery, frozen=True):
-    id: int
+    """A record by its id, or by the value of a field that no other record has."""
+
+    id: int | UnsetType = UNSET
+    unique_field_api_name: str | UnsetType = UNSET
+    unique_field_value: str | UnsetType = UNSET
 
 
 class ValueIn(Wire, frozen=True):
-    """A value as text; `""` or null clears it."""
+    """A value as text, where `""` and null clear it, or in the form in which it is read."""
 
     field_api_name: str
-    field_value: str | None
+    field_value: str | None | UnsetType = UNSET
+    tag_value_list: list[Tag] | UnsetType = UNSET
+    option_name_list: list[str] | UnsetType = UNSET
+    foreign_data_name: str | UnsetType = UNSET
+    user_email: str | UnsetType = UNSET
+    rich_text: RichText | UnsetType = UNSET
+    owner_result: Owner | UnsetType = UNSET
+    sign_dto: Signature | UnsetType = UNSET
+    attachment: Attachments | UnsetType = UNSET
 
 
-class NewRecordBody(Wire, frozen=True):
-    object_api_name: Literal["userInfo"]
+class NewRecordBody(Wire, frozen=True, kw_only=True):
+    object_api_name: Literal["userInfo"] = OBJECT
     field_data_list: list[ValueIn]
 
 
 class RecordBody(Wire, frozen=True):
-    """Only the fields named are changed."""
+    """Only the fields named are changed. The record is named by its id, or as in a query."""
 
-    id: int
-    object_api_name: Literal["userInfo"]
+    OPENAPI: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": ["id"]}, {"required": ["uniqueFieldApiName", "uniqueFieldValue"]}]
+    }
+
+    id: int | None | UnsetType = UNSET
+    object_api_name: Literal["userInfo"] = OBJECT
+    unique_field_api_name: str | None | UnsetType = UNSET
+    unique_field_value: str | None | UnsetType = UNSET
     field_data_list: list[ValueIn] | UnsetType = UNSET
+
+
+class Sought(NamedTuple):
+    """How a call names a record: by an id, or by a field and its value."""
+
+    id: int | None
+    field: str = ""
+    value: str = ""
 
 
 def check_object(request: Request) -> None:
@@ -59,42 +87,82 @@ def check_object(request: Request) -> None:
         raise Invalid("objectApiName", Rule.REQUIRED if named is None else Rule.CHOICE)
 
 
-def values(sent: list[ValueIn] | UnsetType) -> dict[str, str]:
-    """Return the values by field; of a field that is named twice the last."""
-    return {} if sent is UNSET else {one.field_api_name: one.field_value or "" for one in sent}
+def sought(id: int | None, field: str | None | UnsetType, value: str | None | UnsetType) -> Sought:
+    """Return how a record is named. An id that is not 0 wins. Raises Invalid."""
+    if id:
+        return Sought(id)
+    if not field and not value:
+        raise Invalid("id", Rule.REQUIRED)
+    for name, given in (("uniqueFieldApiName", field), ("uniqueFieldValue", value)):
+        if not given:
+            raise Invalid(name, Rule.EMPTY if given == "" else Rule.REQUIRED)
+    return Sought(None, str(field), str(value))
+
+
+def written(roster: Roster, sent: list[ValueIn] | UnsetType, record: ProfileRecord | None) -> dict[str, str]:
+    """Return the values that a body sets, by field; of a field that is named twice the last.
+
+    An element that is as the record shows it is left out. Raises Invalid.
+    """
+    shown = {one.field_api_name: one for one in _field_data(roster, record)} if record else {}
+    edited: dict[str, ValueIn] = {}
+    for at, one in enumerate([] if sent is UNSET else sent):
+        if all(getattr(one, form) is UNSET for form in _FORMS):
+            raise Invalid(f"fieldDataList[{at}].fieldValue", Rule.REQUIRED)
+        edited.pop(one.field_api_name, None)
+        if not _is_as(one, shown.get(one.field_api_name)):
+            edited[one.field_api_name] = one
+    titles = {one.foreign_data_name for one in edited.values() if isinstance(one.foreign_data_name, str)}
+    ids = _titled(roster, titles) if titles else {}
+    return {name: _as_text(one, shown.get(name), ids) for name, one in edited.items()}
+
+
+def _is_as(sent: ValueIn, shown: "FieldData | None") -> bool:
+    """Tell whether an element is as it is shown, in the forms that it has."""
+    forms = [form for form in _FORMS if getattr(sent, form) is not UNSET]
+    return shown is not None and all(getattr(sent, form) == getattr(shown, form) for form in forms)
+
+
+def _as_text(sent: ValueIn, shown: "FieldData | None", titled: Mapping[str, list[int]]) -> str:
+    """Return the value of an element as text. Raises Invalid for what our own API alone can write."""
+    if sent.field_value is not UNSET:
+        return sent.field_value or ""
+    if sent.tag_value_list is not UNSET:
+        return ",".join(tag.tag_value for tag in sent.tag_value_list)
+    if sent.option_name_list is not UNSET:
+        return ",".join(sent.option_name_list)
+    if sent.user_email is not UNSET:
+        return sent.user_email
+    if sent.foreign_data_name is not UNSET:
+        return _only(sent.field_api_name, titled.get(sent.foreign_data_name, [])) if sent.foreign_data_name else ""
+    if sent.rich_text is not UNSET:
+        held = shown.rich_text.attachment_list if shown is not None and shown.rich_text is not UNSET else []
+        if sent.rich_text.attachment_list != held:
+            raise Invalid(sent.field_api_name, Rule.READ_ONLY)
+        return sent.rich_text.content
+    raise Invalid(sent.field_api_name, Rule.READ_ONLY)
+
+
+def _titled(roster: Roster, titles: Collection[str]) -> dict[str, list[int]]:
+    """Return the records that have one of these names: by name, ids."""
+    main = roster.profile_fields.ids.first()
+    found: dict[str, list[int]] = {}
+    for record in roster.profile_records.rows.values():
+        if record.values and record.values[0][0] == main and record.values[0][1] in titles:
+            found.setdefault(record.values[0][1], []).append(record.id)
+    return found
+
+
+def _only(field: str, ids: list[int]) -> str:
+    """Return the one id as text. Raises Invalid, or Conflict where there are several."""
+    if not ids:
+        raise Invalid(field, Rule.UNKNOWN)
+    if len(ids) > 1:
+        raise Conflict(Reason.SEVERAL, field)
+    return str(ids[0])
 
 
 # ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Tag(Wire, frozen=True):
-    tag_name: str
-    tag_value: str
-
-
-class Attachment(Wire, frozen=True):
-    name: str
-    doc_address: str
-    size: int
-
-
-class RichText(Wire, frozen=True):
-    content: str
-    attachment_list: list[Attachment]
-
-
-class Attachments(Wire, frozen=True):
-    attachment_list: list[Attachment]
-
-
-class OwnerResult(Wire, frozen=True):
-    owner_type: int
-    owner_name: str
-
-
-class SignDto(Wire, frozen=True):
-    url: str
-    time: str
 
 
 class FieldData(Wire, frozen=True, kw_only=True):
@@ -108,9 +176,12 @@ class FieldData(Wire, frozen=True, kw_only=True):
     foreign_data_name: str | UnsetType = UNSET
     user_email: str | UnsetType = UNSET
     rich_text: RichText | UnsetType = UNSET
-    owner_result: OwnerResult | UnsetType = UNSET
-    sign_dto: SignDto | UnsetType = UNSET
+    owner_result: Owner | UnsetType = UNSET
+    sign_dto: Signature | UnsetType = UNSET
     attachment: Attachments | UnsetType = UNSET
+
+
+_FORMS = tuple(name for name in ValueIn.__struct_fields__ if name != "field_api_name")
 
 
 class UserInfo(Wire, frozen=True):
@@ -170,17 +241,20 @@ def _name(roster: Roster, record: ProfileRecord) -> str:
 
 def _field_data(roster: Roster, record: ProfileRecord) -> list[FieldData]:
     """Return the values by ascending field; leave out one that names a deleted agent."""
-    shown = (_shown(roster, roster.profile_fields[field_id], text) for field_id, text in record.values)
+    attached = dict(record.attached)
+    shown = (
+        _shown(roster, roster.profile_fields[field_id], text, attached.get(field_id, ""))
+        for field_id, text in record.values
+    )
     return [one for one in shown if one is not None]
 
 
-def _shown(roster: Roster, field: ProfileField, text: str) -> FieldData | None:
+def _shown(roster: Roster, field: ProfileField, text: str, attached: str) -> FieldData | None:
     shown = partial(FieldData, field_api_name=field.api_name, field_type_api_name=_type_name(field))
     match field.type:
-        case "telephone":
-            return shown(tag_value_list=[Tag(_MOBILE, part) for part in text.split(",")])
-        case "email":
-            return shown(tag_value_list=[Tag(_MAILBOX, part) for part in text.split(",")])
+        case "telephone" | "email":
+            names, unnamed = values.tags_of(attached), _MOBILE if field.type == "telephone" else _MAILBOX
+            return shown(tag_value_list=[Tag(names.get(part, unnamed), part) for part in text.split(",")])
         case "single_listbox" | "multi_listbox":
             return shown(option_name_list=text.split(","))
         case "lookup":
@@ -189,11 +263,11 @@ def _shown(roster: Roster, field: ProfileField, text: str) -> FieldData | None:
             agent = roster.agents.get(int(text))
             return None if agent is None else shown(user_email=agent.email)
         case "rich_text":
-            return shown(rich_text=RichText(text, []))
+            return shown(rich_text=RichText(text, values.attachments_of(attached)))
         case "owner":  # these three are stored as the JSON that is shown
-            return shown(owner_result=msgspec.json.decode(text, type=OwnerResult))
+            return shown(owner_result=msgspec.json.decode(text, type=Owner))
         case "signature":
-            return shown(sign_dto=msgspec.json.decode(text, type=SignDto))
+            return shown(sign_dto=msgspec.json.decode(text, type=Signature))
         case "attachment":
             return shown(attachment=msgspec.json.decode(text, type=Attachments))
         case _:

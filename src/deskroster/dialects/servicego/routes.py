@@ -4,12 +4,14 @@ from collections.abc import Awaitable
 
 from deskroster.core import agents, groups, reference, text
 from deskroster.core import profiles as records
-from deskroster.core.access import Permission
-from deskroster.core.changes import new_id
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.access import Caller, Permission
+from deskroster.core.changes import Done, new_id
+from deskroster.core.problems import Invalid, NotFound, Rule
+from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
-from deskroster.dialect.query import REPEATED, parse_id
+from deskroster.dialect.query import MAX_SHOWN, REPEATED, parse_id
+from deskroster.dialect.turns import in_turns
 from deskroster.dialects.servicego import envelope, profiles, shapes
 
 
@@ -58,9 +60,11 @@ async def create_user(request: Request, desk: Desk) -> Reply:
 
 async def update_user(request: Request, desk: Desk) -> Reply:
     id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
-    fields, now = shapes.agent_fields(request.read(shapes.StaffBody)), desk.now()
+    wanted, now = request.read(shapes.StaffBody), desk.now()
     return await request.submit(
-        lambda roster, caller: agents.update(roster, caller, id, fields, now),
+        lambda roster, caller: agents.update(
+            roster, caller, id, shapes.agent_fields(wanted, agents.get(roster, caller, id)), now
+        ),
         lambda roster, done: envelope.done(),
     )
 
@@ -128,29 +132,40 @@ def list_fields(request: Request, desk: Desk) -> Reply:
     return profiles.fields(records.fields(desk.roster, request.caller))
 
 
-def get_record(request: Request, desk: Desk) -> Reply:
-    return profiles.record(desk.roster, records.get(desk.roster, request.caller, _record_id(request)))
+def get_record(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
+    sought = _sought(request)
+    if sought.id is None:
+        return _get_unique_record(request, desk, sought)
+    return profiles.record(desk.roster, records.get(desk.roster, request.caller, sought.id))
+
+
+async def _get_unique_record(request: Request, desk: Desk, sought: profiles.Sought) -> Reply:
+    id = await _record_id(request, desk, sought)
+    return profiles.record(desk.roster, records.get(desk.roster, request.caller, id))
 
 
 async def create_record(request: Request, desk: Desk) -> Reply:
-    values = profiles.values(request.read(profiles.NewRecordBody).field_data_list)
+    sent = request.read(profiles.NewRecordBody).field_data_list
     return await request.submit(
-        lambda roster, caller: records.create(roster, caller, values),
+        lambda roster, caller: records.create(roster, caller, profiles.written(roster, sent, None)),
         lambda roster, done: envelope.id_only(new_id(done)),
     )
 
 
 async def update_record(request: Request, desk: Desk) -> Reply:
     wanted = request.read(profiles.RecordBody)
-    values = profiles.values(wanted.field_data_list)
-    return await request.submit(
-        lambda roster, caller: records.update(roster, caller, wanted.id, values),
-        lambda roster, done: envelope.done(),
-    )
+    named = profiles.sought(wanted.id or None, wanted.unique_field_api_name, wanted.unique_field_value)
+    id = await _record_id(request, desk, named)
+
+    def verb(roster: Roster, caller: Caller) -> Done:
+        record = records.get(roster, caller, id)
+        return records.update(roster, caller, id, profiles.written(roster, wanted.field_data_list, record))
+
+    return await request.submit(verb, lambda roster, done: envelope.done())
 
 
 async def delete_record(request: Request, desk: Desk) -> Reply:
-    id = _record_id(request)
+    id = await _record_id(request, desk, _sought(request))
     return await request.submit(
         lambda roster, caller: records.delete(roster, caller, id),
         lambda roster, done: envelope.done(),
@@ -162,12 +177,25 @@ def _list(request: Request, desk: Desk, kind: reference.Reference) -> Reply:
     return shapes.named_page(desk.roster, kind, page)
 
 
-def _record_id(request: Request) -> int:
+def _sought(request: Request) -> profiles.Sought:
+    """Return how the query names a record. Raises Invalid."""
     profiles.check_object(request)
-    id = envelope.query_id(request, "id")
-    if id is None:
-        raise Invalid("id", Rule.REQUIRED)
-    return id
+    query = request.query
+    id = None if query.get("id") == "0" else envelope.query_id(request, "id")
+    if id == 0:  # beyond 64 bits
+        raise NotFound("profile_record", query["id"][:MAX_SHOWN])
+    field, value = query.get("uniqueFieldApiName"), query.get("uniqueFieldValue")
+    if REPEATED in (field, value):
+        raise Invalid("uniqueFieldApiName" if field == REPEATED else "uniqueFieldValue", Rule.FORM)
+    return profiles.sought(id, field, value)
+
+
+async def _record_id(request: Request, desk: Desk, sought: profiles.Sought) -> int:
+    """Return the id of the record that a call names. Raises Invalid, NotFound or Conflict."""
+    if sought.id is not None:
+        return sought.id
+    found = records.find_by_value(desk.roster, request.caller, sought.field, sought.value)
+    return (await in_turns(found)).id
 
 
 _READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS

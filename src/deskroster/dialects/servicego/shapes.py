@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from deskroster.core import text
 from deskroster.core.agents import AgentFields
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.problems import Invalid, Rule, Wanted
 from deskroster.core.records import Agent, Group, Kind, PermissionSet, Position, Role, Seat, Secret, State
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page
 from deskroster.dialect import Reply, turns
-from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut, Ref, Wire, data, page_of
+from deskroster.dialect.reading import Reference
+from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut, Wire, data, page_of
 from deskroster.dialects.servicego.profiles import UserInfo, user_info_piece
 
 MAX_REALNAME = 32  # characters
@@ -65,7 +66,14 @@ class LookUpQuery(Wire, frozen=True):
 Realname = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REALNAME})]
 Password = Annotated[str, Meta(extra_json_schema={"minLength": text.MIN_PASSWORD, "maxLength": text.MAX_PASSWORD})]
 Mobile = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_MOBILE.pattern}$"})]
-Roles = Annotated[list[Ref], Meta(extra_json_schema={"minItems": 1})]
+Roles = Annotated[list[Reference], Meta(extra_json_schema={"minItems": 1})]
+
+
+class ProfileIn(Wire, frozen=True):
+    """A profile record: `id`, or `dataId` as it is read."""
+
+    id: int | None | UnsetType = UNSET
+    data_id: int | None | UnsetType = UNSET
 
 
 class StaffOptions(Wire, frozen=True, kw_only=True):
@@ -76,14 +84,14 @@ class StaffOptions(Wire, frozen=True, kw_only=True):
     agent_type: AgentType | None | UnsetType = UNSET
     agent_role: AgentRole | None | UnsetType = UNSET
     user_group_list: list[int] | None | UnsetType = UNSET
-    user_info: Ref | None | UnsetType = UNSET
+    user_info: ProfileIn | None | UnsetType = UNSET
 
 
 class NewStaffBody(StaffOptions, frozen=True, kw_only=True):
     email: str
     password: Password
     realname: Realname
-    position: Ref
+    position: Reference
     role_list: Roles
 
 
@@ -91,19 +99,19 @@ class StaffBody(StaffOptions, frozen=True, kw_only=True):
     """E-mail, password and job number are not among the fields that the vendor's page lets one change."""
 
     realname: Realname | UnsetType = UNSET
-    position: Ref | UnsetType = UNSET
+    position: Reference | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    role_list: Roles | UnsetType = UNSET
+    role_list: list[Reference] | UnsetType = UNSET
 
 
 class NewUserGroupBody(Wire, frozen=True):
     name: str
-    user_list: list[Ref] | None | UnsetType = UNSET
+    user_list: list[Reference] | None | UnsetType = UNSET
 
 
 class UserGroupBody(Wire, frozen=True):
     name: str | UnsetType = UNSET
-    user_list: list[Ref] | None | UnsetType = UNSET
+    user_list: list[Reference] | None | UnsetType = UNSET
 
 
 STAFF_NAMES = {
@@ -116,53 +124,68 @@ USER_GROUP_NAMES = {"member_ids": "userList"}
 
 def new_agent(wanted: NewStaffBody, password: Secret) -> AgentFields:
     """Return the fields that a body sets for a new agent. Raises Invalid."""
+    if not wanted.role_list:
+        raise Invalid("role_ids", Rule.EMPTY)
     return replace(
-        _options(wanted),
+        _options(wanted, None),
         email=wanted.email,
         password=password,
-        name=_realname(wanted.realname),
+        name=text.name("name", wanted.realname, MAX_REALNAME),
         position_id=wanted.position.id,
-        role_ids=_role_ids(wanted.role_list),
+        role_ids=[role.id for role in wanted.role_list],
     )
 
 
-def agent_fields(wanted: StaffBody) -> AgentFields:
-    """Return the fields that a body sets. Raises Invalid."""
+def agent_fields(wanted: StaffBody, before: Agent) -> AgentFields:
+    """Return the fields that a body sets; what is sent as it is shown is left alone. Raises Invalid."""
+    realname, status = wanted.realname, wanted.status
+    if realname is not UNSET and realname != before.name:
+        realname = text.name("name", realname, MAX_REALNAME)
+    if wanted.job_status == 0 and status == 1:  # leaving wins
+        status = UNSET
     return replace(
-        _options(wanted),
-        name=UNSET if wanted.realname is UNSET else _realname(wanted.realname),
+        _options(wanted, before),
+        name=realname,
         position_id=UNSET if wanted.position is UNSET else wanted.position.id,
-        state=UNSET if wanted.status is UNSET else _STATES[wanted.status],
-        role_ids=UNSET if wanted.role_list is UNSET else _role_ids(wanted.role_list),
+        state=UNSET if status is UNSET else _STATES[status],
+        role_ids=UNSET if wanted.role_list is UNSET else [role.id for role in wanted.role_list],
     )
 
 
-def member_ids(sent: list[Ref] | None | UnsetType) -> list[int] | UnsetType:
+def member_ids(sent: list[Reference] | None | UnsetType) -> list[int] | UnsetType:
     return sent if sent is UNSET else [one.id for one in sent or ()]
 
 
-def _options(wanted: StaffOptions) -> AgentFields:
-    mobile, groups, profile = wanted.mobile, wanted.user_group_list, wanted.user_info
-    if isinstance(mobile, str) and not _MOBILE.fullmatch(mobile):
-        raise Invalid("mobile", Rule.FORM)
+def _options(wanted: StaffOptions, before: Agent | None) -> AgentFields:
+    groups = wanted.user_group_list
     return AgentFields(
-        mobile="" if mobile is None else mobile,
+        mobile=_mobile(wanted.mobile, before),
         employed=_EMPLOYED[wanted.job_status],
         seat=_SEATS[wanted.agent_type],
         leads=_LEADS[wanted.agent_role],
         group_ids=[] if groups is None else groups,
-        profile_id=profile.id if isinstance(profile, Ref) else profile,
+        profile_id=_profile_id(wanted.user_info, before),
     )
 
 
-def _realname(sent: str) -> str:
-    return text.name("name", sent, MAX_REALNAME)
+def _mobile(sent: str | None | UnsetType, before: Agent | None) -> str | UnsetType:
+    """Return the mobile that a body sets. What another dialect wrote may have another form, and is left alone."""
+    if sent is UNSET or (before is not None and sent == before.mobile):
+        return UNSET
+    mobile = text.without_marks(sent or "", text.MAX_PHONE)
+    if mobile and not _MOBILE.fullmatch(mobile):
+        raise Invalid("mobile", Rule.FORM)
+    return mobile
 
 
-def _role_ids(sent: list[Ref]) -> list[int]:
-    if not sent:
-        raise Invalid("role_ids", Rule.EMPTY)
-    return [role.id for role in sent]
+def _profile_id(sent: ProfileIn | None | UnsetType, before: Agent | None) -> int | None | UnsetType:
+    """Return the profile record that a body sets; of a new agent 0 is none."""
+    if not isinstance(sent, ProfileIn):
+        return sent
+    id = sent.data_id if sent.id is UNSET or sent.id is None else sent.id
+    if id is UNSET or id is None:
+        raise Invalid("userInfo", Rule.TYPE, wanted=Wanted.REFERENCE)
+    return id if id or before else UNSET
 
 
 # ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -173,16 +196,16 @@ class StaffOut(Wire, frozen=True, kw_only=True):
 
     id: int
     email: str
-    position: Ref | UnsetType = UNSET
+    position: Reference | UnsetType = UNSET
     realname: str
     mobile: str | UnsetType = UNSET
     job_number: str | UnsetType = UNSET
     job_status: JobStatus | UnsetType = UNSET
     agent_type: AgentType | UnsetType = UNSET
     agent_role: AgentRole | UnsetType = UNSET
-    role_list: list[Ref]
+    role_list: list[Reference]
     user_group_list: tuple[int, ...]
-    authorization_set_list: list[Ref]
+    authorization_set_list: list[Reference]
     user_info: UserInfo | UnsetType = UNSET
 
 
@@ -194,7 +217,7 @@ class UserGroupOut(Wire, frozen=True):
     id: int
     name: str
     user_count: int
-    user_list: list[Ref]
+    user_list: list[Reference]
 
 
 class NamedOut(Wire, frozen=True):
@@ -263,7 +286,7 @@ def staff_piece(roster: Roster, agent: Agent) -> bytes:
     shown = StaffOut(
         id=agent.id,
         email=agent.email,
-        position=UNSET if agent.position_id is None else Ref(agent.position_id),
+        position=UNSET if agent.position_id is None else Reference(agent.position_id),
         realname=agent.name,
         mobile=agent.mobile or UNSET,
         job_number=agent.job_number or UNSET,
@@ -310,5 +333,5 @@ def _endings(roster: Roster, ids: list[int]) -> Sequence[bytes]:
     return [b"}," if i is None else next(infos) for i in held]
 
 
-def _refs(ids: tuple[int, ...]) -> list[Ref]:
-    return [Ref(i) for i in ids]
+def _refs(ids: tuple[int, ...]) -> list[Reference]:
+    return [Reference(i) for i in ids]

@@ -1,7 +1,7 @@
 """The Udesk Open API v2. What it covers and where it decides between two readings: README.md."""
 
 from deskroster.core.records import SignatureForm
-from deskroster.dialect import Dialect
+from deskroster.dialect import FORM, JSON, Dialect
 from deskroster.dialect.credentials import SignedQuery
 from deskroster.dialects.udesk.auth import PARAMETERS, authenticate
 from deskroster.dialects.udesk.problems import Refusal, render
@@ -25,6 +25,7 @@ DIALECT = Dialect(
     credentials=FORMS["A"],
     example="/user_groups?per_page=2",
     render=render,
+    media=(JSON, FORM),
     signature=frozenset(PARAMETERS),
     signs_in_body=True,
     counted=True,

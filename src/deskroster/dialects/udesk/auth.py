@@ -23,12 +23,16 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     email, timestamp, sign, nonce, version = parameters = list(map(request.query.get, PARAMETERS))
     if request.route.body is not None and None in parameters:
         email, timestamp, sign, nonce, version = parameters = [_parameter(request, name) for name in PARAMETERS]
+    if parameters == [None] * len(PARAMETERS):
+        raise Unauthenticated(Doubt.WRONG, missing=("email", "timestamp", "sign"))
     if REPEATED in parameters:
         raise Unauthenticated(Doubt.WRONG)
-    check_time(timestamp, now)
+    check_time(timestamp, now, request.explains)
     if version == "v2" and not nonce:
         raise Unauthenticated(Doubt.NONCE_MISSING)
-    if email is None or sign is None or version not in (None, "v2") or len(nonce or "") > MAX_NONCE:
+    if version not in (None, "v2"):
+        raise Unauthenticated(Doubt.WRONG, known="v2" if request.explains else "")
+    if email is None or sign is None or len(nonce or "") > MAX_NONCE:
         raise Unauthenticated(Doubt.WRONG)
     form = _FORMS.get((version, len(sign)))
     rest = f"{timestamp}&{nonce}&{version}" if version else f"{timestamp}"

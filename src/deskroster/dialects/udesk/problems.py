@@ -61,7 +61,7 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
         case Conflict(reason=Reason.EMAIL_TAKEN):
             return _unknown(200, "Validation failed: Email has already been taken")
         case Conflict():
-            return _unknown(200, f"Validation failed: {_sentence(request, problem)}")
+            return _unknown(200, f"Validation failed: {words.of('en', problem)}")
         case Forbidden():
             return _refuse(200, 2015, "not an administrator")
         case Unauthenticated():
@@ -91,10 +91,11 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
 def _unauthenticated(request: Request, problem: Unauthenticated) -> Reply:
     if request.route.needs is None:
         return _refuse(200, 2005, "e-mail or password is wrong")
+    detail = words.explanation(request.language, problem) or None
     if problem.doubt in _DOUBTS:
         code, zh, en = _DOUBTS[problem.doubt]
-        return _refuse(200, code, zh if request.language == "zh" else en)
-    return _refuse(200, 2059, "open api签名不对", problem.signed or None)
+        return _refuse(200, code, zh if request.language == "zh" else en, detail)
+    return _refuse(200, 2059, "open api签名不对", detail)
 
 
 def _missing(request: Request, problem: NotFound) -> str:
@@ -111,9 +112,7 @@ def _broken(request: Request, problem: Invalid) -> str:
     label = "Group name" if of_group else name.replace("_", " ").capitalize()
     if problem.rule is Rule.EMPTY:
         return f"{label} cannot be an empty string"
-    if problem.rule is Rule.TOO_LONG:
-        return f"{label} {words.of_rule('en', problem)}"
-    return f"{label} {words.of_rule(request.language, problem)}"
+    return f"{label} {words.of_rule('en', problem)}"
 
 
 def _wire_name(request: Request, field: str) -> str:

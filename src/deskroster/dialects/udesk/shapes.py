@@ -1,99 +1,28 @@
 """Both directions of the mapping between the roster and the Udesk Open API's JSON (choices: README.md, "Quirks")."""
 
 from collections.abc import Awaitable, Iterable
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from deskroster.core import text
 from deskroster.core.agents import AgentFields
 from deskroster.core.problems import Invalid, Rule
 from deskroster.core.records import Agent, Channels, Department, Group, Language, Secret
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request, turns
-from deskroster.dialect.query import Paging, clamped_window
+from deskroster.dialect.query import clamped_window
+from deskroster.dialect.reading import Reference
+from deskroster.dialects.udesk.bodies import AgentIn, Lang
 
 PER_PAGE, MOST_PER_PAGE = 20, 100
-REQUIRED = ("email", "password", "nick_name")  # of a new agent
 
-Lang = Literal["zh-cn", "en-us"]
 _LANGS: dict[Language, Lang] = {"zh": "zh-cn", "en": "en-us"}
 _LANGUAGES: dict[Lang, Language] = {"zh-cn": "zh", "en-us": "en"}
 
 _encode = msgspec.json.Encoder().encode
-
-
-# ── what is asked ────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class AgentsQuery(Paging, frozen=True):
-    with_disabled: Literal["true", "false"] | UnsetType = UNSET
-
-
-class AgentQuery(Struct, frozen=True):
-    type: Literal["id", "email"]
-    content: str
-
-
-class GroupBody(Struct, frozen=True):
-    name: str
-
-
-class DepartmentBody(Struct, frozen=True):
-    name: str
-    parent_id: int | None = None
-
-
-class LoginBody(Struct, frozen=True):
-    email: str
-    password: str
-
-
-class SuccessorBody(Struct, frozen=True):
-    """To whom a deleted agent's work goes; recorded with the deletion."""
-
-    owner_group_id: int | None = None
-    owner_id: int | None = None
-
-
-class AgentIn(Struct, frozen=True, kw_only=True):
-    """The writable fields of an agent. Others that a client sends back as it read them have no effect."""
-
-    email: str | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    nick_name: str | UnsetType = UNSET
-    aliase: str | None | UnsetType = UNSET
-    cellphone: str | None | UnsetType = UNSET
-    work_id: str | None | UnsetType = UNSET
-    profile: Channels | UnsetType = UNSET
-    duty: str | None | UnsetType = UNSET
-    agent_role_ids: list[int] | None | UnsetType = UNSET
-    user_group_ids: list[int] | None | UnsetType = UNSET
-    department_ids: list[int] | None | UnsetType = UNSET
-    im_ability_value: int | UnsetType = UNSET
-    im_welcomes: str | None | UnsetType = UNSET
-    availability: bool | UnsetType = UNSET
-    avatar: str | None | UnsetType = UNSET
-    lang: Lang | UnsetType = UNSET
-    disable_status: Literal["enable", "disable"] | UnsetType = UNSET
-
-
-class AgentBody(Struct, frozen=True):
-    agent: AgentIn
-
-
-class NewAgentBody(Struct, frozen=True):
-    agent: Annotated[AgentIn, msgspec.Meta(extra_json_schema={"required": REQUIRED})]
-
-
-GROUP_NAMES = {"member_ids": "agents"}
-AGENT_NAMES = {
-    "name": "nick_name", "alias": "aliase", "mobile": "cellphone", "job_number": "work_id", "channels": "profile",
-    "position_id": "duty", "role_ids": "agent_role_ids", "group_ids": "user_group_ids", "welcome": "im_welcomes",
-    "chat_skill": "im_ability_value",
-    "auto_assign": "availability", "language": "lang", "state": "disable_status",
-}  # fmt: skip
 
 
 def window(request: Request) -> Window:
@@ -107,7 +36,7 @@ def agent_fields(roster: Roster, wanted: AgentIn, password: Secret | UnsetType, 
     if wanted.disable_status is not UNSET and (before is None or _status(before) != wanted.disable_status):
         state = "enabled" if wanted.disable_status == "enable" else "disabled"
     return AgentFields(
-        name=wanted.nick_name,
+        name=_name(wanted, before),
         email=wanted.email,
         password=password,
         alias=_text(wanted.aliase),
@@ -115,9 +44,9 @@ def agent_fields(roster: Roster, wanted: AgentIn, password: Secret | UnsetType, 
         job_number=_text(wanted.work_id),
         channels=wanted.profile,
         position_id=_position(roster, wanted.duty, before),
-        role_ids=_ids(wanted.agent_role_ids),
-        group_ids=_ids(wanted.user_group_ids),
-        department_ids=_ids(wanted.department_ids),
+        role_ids=_ids(wanted.agent_role_ids, wanted.agent_roles, before.role_ids if before else ()),
+        group_ids=_ids(wanted.user_group_ids, wanted.user_groups, before.group_ids if before else ()),
+        department_ids=_ids(wanted.department_ids, wanted.departments, before.department_ids if before else ()),
         chat_skill=wanted.im_ability_value,
         welcome=_text(wanted.im_welcomes),
         auto_assign=wanted.availability,
@@ -131,25 +60,35 @@ def _text(value: str | None | UnsetType) -> str | UnsetType:
     return "" if value is None else value
 
 
-def _ids(value: list[int] | None | UnsetType) -> list[int] | UnsetType:
-    return [] if value is None else value
+def _name(wanted: AgentIn, before: Agent | None) -> str | UnsetType:
+    """Return the name that a body sets; a new agent without one has the part of the e-mail before the @."""
+    if before is None and wanted.nick_name is UNSET and isinstance(wanted.email, str):
+        return wanted.email.partition("@")[0] or wanted.email
+    return wanted.nick_name
+
+
+def _ids(
+    ids: list[int] | None | UnsetType, objects: list[Reference] | None | UnsetType, shown: tuple[int, ...]
+) -> list[int] | UnsetType:
+    """Return the ids that one of two keys sets: of both, that which is not as it is shown."""
+    if objects is UNSET or (ids is not UNSET and set(ids or ()) != set(shown)):
+        return [] if ids is None else ids
+    return [one.id for one in objects or ()]
 
 
 def _position(roster: Roster, duty: str | None | UnsetType, before: Agent | None) -> int | None | UnsetType:
     """Return the position of this name: of several the one that the agent has, so that a client can send it back."""
     if duty is UNSET:
         return UNSET
-    if not duty:
-        return None
     if before is not None and before.position_id is not None and roster.positions[before.position_id].name == duty:
         return before.position_id
+    duty = text.trimmed(duty or "", text.MAX_NAME)
+    if not duty:
+        return None
     position_id = next((position.id for position in roster.positions if position.name == duty), None)
     if position_id is None:
         raise Invalid("position_id", Rule.UNKNOWN)
     return position_id
-
-
-# ── what is answered ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Meta(Struct, frozen=True):
@@ -252,6 +191,12 @@ class AgentsReply(Struct, frozen=True):
     meta: Meta
 
 
+class AgentNamesReply(Struct, frozen=True):
+    code: int
+    agents: list[AgentName]
+    meta: Meta
+
+
 class AgentReply(Struct, frozen=True):
     code: int
     agent: AgentOut
@@ -294,6 +239,11 @@ def agents_page(roster: Roster, page: Page) -> Reply:
     return _page(b'{"code":1000,"agents":[', roster.pieces.join("agent", agent_piece, page.ids), page)
 
 
+def agent_names(roster: Roster, page: Page) -> Reply:
+    names = [AgentName(i, roster.agents.rows[i].name) for i in page.ids]
+    return _page(b'{"code":1000,"agents":[', b",".join(map(_encode, names)), page)
+
+
 def agent(roster: Roster, id: int) -> Reply:
     return Reply(200, b'{"code":1000,"agent":%b}' % roster.pieces.get("agent", agent_piece, id))
 
@@ -310,8 +260,8 @@ def id_only(id: int) -> Reply:
     return Reply(200, b'{"code":1000,"id":%d}' % id)
 
 
-def message(text: str) -> Reply:
-    return Reply(200, _encode(MessageReply(text, 1000)))
+def message(sentence: str) -> Reply:
+    return Reply(200, _encode(MessageReply(sentence, 1000)))
 
 
 def token(secret: Secret) -> Reply:
@@ -360,13 +310,9 @@ def agent_piece(roster: Roster, agent: Agent) -> bytes:
             departments=[Named(i, roster.departments.rows[i].name) for i in agent.department_ids],
             agent_callout_display_number=agent.callout_number,
             number=agent.sip_number,
-            password=sip_password(agent),
+            password=agent.sip_password.reveal() if agent.sip_password else "",
         )
     )
-
-
-def sip_password(agent: Agent) -> str:
-    return agent.sip_password.reveal() if agent.sip_password else ""
 
 
 def _status(agent: Agent) -> Literal["enable", "disable"]:

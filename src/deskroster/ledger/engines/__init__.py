@@ -209,6 +209,13 @@ class Engine(Protocol):
         Not an awaitable where only this process writes. `now` is Unix time in seconds.
         """
 
+    def release(self, company_id: int, nonce: str) -> None | Awaitable[None]:
+        """Make a nonce unused again: the request that has just spent it is refused, and may be sent again as it is.
+
+        Not an awaitable where only this process serves the company. An awaitable may raise `ERRORS`; then the nonce is
+        released when it comes again.
+        """
+
     def count_call(self, company_id: int, limit: int) -> int | Awaitable[int]:
         """Count a call against a limit per minute; return 0 if it was counted, else the seconds until one may be.
 

@@ -1,6 +1,6 @@
 """Agents: what the operator of an installation does for them. Their daily business is the vendors' calls."""
 
-from deskroster.core import agents, text
+from deskroster.core import agents, profiles, text
 from deskroster.core.access import Permission
 from deskroster.core.agents import AgentFields
 from deskroster.desk import Desk
@@ -15,6 +15,7 @@ from deskroster.dialects.own.shapes.agents import (
     agent_fields,
     agent_piece,
 )
+from deskroster.dialects.own.shapes.profiles import ProfileOut, ProfilePatch, profile
 
 
 def list_agents(request: Request, desk: Desk) -> Reply:
@@ -42,6 +43,20 @@ async def set_password(request: Request, desk: Desk) -> Reply:
     return await _write(request, id, AgentFields(password=password), desk.now())
 
 
+def get_profile(request: Request, desk: Desk) -> Reply:
+    agent = agents.get(desk.roster, request.caller, request.path_id("agent"))
+    return profile(desk.roster, agent.id)
+
+
+async def update_profile(request: Request, desk: Desk) -> Reply:
+    id = agents.get(desk.roster, request.caller, request.path_id("agent")).id
+    sent, now = request.read(ProfilePatch).values, desk.now()
+    return await request.submit(
+        lambda roster, caller: profiles.write_of_agent(roster, caller, id, sent, now),
+        lambda roster, done: profile(roster, id),
+    )
+
+
 async def _write(request: Request, id: int, wanted: AgentFields, now: int) -> Reply:
     return await request.submit(
         lambda roster, caller: agents.update(roster, caller, id, wanted, now),
@@ -55,7 +70,11 @@ ROUTES = (
     Route(method="GET", path="/agents/{id}", handler=get_agent, needs=Permission.READ, summary="Show an agent",
           reply=AgentOut),
     Route(method="PATCH", path="/agents/{id}", handler=update_agent, needs=Permission.WRITE_AGENTS,
-          summary="Set an agent's level or SIP account", body=AgentPatch, reply=AgentOut),
+          summary="Set an agent's level, or what no vendor's call sets", body=AgentPatch, reply=AgentOut),
+    Route(method="GET", path="/agents/{id}/profile", handler=get_profile, needs=Permission.READ,
+          summary="Show the values of an agent's profile", reply=ProfileOut),
+    Route(method="PATCH", path="/agents/{id}/profile", handler=update_profile, needs=Permission.WRITE_PROFILES,
+          summary="Change values of an agent's profile", body=ProfilePatch, reply=ProfileOut),
     Route(method="PUT", path="/agents/{id}/password", handler=set_password, needs=Permission.WRITE_AGENTS,
           summary="Set an agent's login password", body=PasswordBody, reply=AgentOut),
 )  # fmt: skip

@@ -43,7 +43,7 @@ def one(roster: Roster, kind: Kind, encoder: Encoder[Roster], id: int) -> Reply:
 
 def created(request: Request, id: int, record: bytes) -> Reply:
     """Return a new record with its address."""
-    return Reply(201, record, (("Location", f"{request.path}/{id}"),))
+    return Reply(201, record, (("Location", f"{request.root}{request.path}/{id}"),))
 
 
 def written(record: Any) -> Reply:

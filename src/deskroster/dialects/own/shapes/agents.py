@@ -16,9 +16,11 @@ class AgentsQuery(Paging, frozen=True):
 
 
 class AgentPatch(Struct, frozen=True):
-    """What can be set here: the level, and the SIP account that no vendor's call sets."""
+    """What can be set here: the level, and what no vendor's call sets."""
 
     level: Level | UnsetType = UNSET
+    permission_set_ids: list[int] | UnsetType = UNSET
+    callout_number: str | UnsetType = UNSET
     sip_number: str | UnsetType = UNSET
     sip_password: str | None | UnsetType = UNSET
 
@@ -43,6 +45,7 @@ class AgentOut(Struct, frozen=True, kw_only=True):
     permission_set_ids: tuple[int, ...]
     position_id: int | None
     profile_id: int | None
+    callout_number: str
     sip_number: str
     has_password: bool
     created_at: Moment
@@ -59,6 +62,8 @@ def agent_fields(wanted: AgentPatch) -> AgentFields:
     sip = wanted.sip_password
     return AgentFields(
         level=wanted.level,
+        permission_set_ids=wanted.permission_set_ids,
+        callout_number=wanted.callout_number,
         sip_number=wanted.sip_number,
         sip_password=UNSET if sip is UNSET else Secret(sip) if sip else None,
     )
@@ -82,6 +87,7 @@ def agent_piece(roster: Roster, agent: Agent) -> bytes:
             permission_set_ids=agent.permission_set_ids,
             position_id=agent.position_id,
             profile_id=agent.profile_id,
+            callout_number=agent.callout_number,
             sip_number=agent.sip_number,
             has_password=agent.password is not None,
             created_at=moment(agent.created_at),

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, StaticPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deskroster.clocks import SYSTEM, Clock
-from deskroster.core.problems import Damaged
+from deskroster.core.problems import Busy, Damaged
 from deskroster.ledger.engines import (
     BEGIN_TIMEOUT,
     COMMIT_TIMEOUT,
+    ERRORS,
     EVERY_COMPANY,
     REQUEST_TIMEOUT,
     SCAN_TIMEOUT,
@@ -39,6 +40,7 @@ Semaphores = Sequence[asyncio.Semaphore]
 POOL_SIZE = 5  # connections for all but freshness queries; a company writes on one at a time
 MAX_LONG = 2  # of them, for work that may take minutes: loading, checking, backups, new companies, the upkeep
 MAX_SLOW = POOL_SIZE - 1  # of them, for that and for writes, which wait for locks and fsyncs: one is left for reads
+MAX_UNRELEASED = 10_000  # nonces that could not be released, and are remembered
 STUCK_SECONDS = 1.0  # seconds that a writer waits for a lock before an idle session that blocks it is terminated
 WRITE_LOCK_TIMEOUT = 4.0  # seconds for a company's write lock; then another connection is tried
 MIGRATION_LOCK_TIMEOUT = "120s"  # for a migration to wait for another, or for a new company: no verb waits behind it
@@ -78,6 +80,7 @@ class PostgreSQL:
         self._idle: asyncio.Queue[ConnectionWorker] | None = None
         self._long, self._slow = asyncio.Semaphore(MAX_LONG), asyncio.Semaphore(MAX_SLOW)
         self._unknown_outcomes: set[int] = set()
+        self._unreleased: set[tuple[int, str]] = set()  # nonces that could not be released
         self._primary.on_connect = self._retake_advisory_lock
 
     @property
@@ -88,7 +91,22 @@ class PostgreSQL:
         self._clock = clock
 
     def fresh(self, company_id: int, nonce: str | None, now: int) -> Awaitable[Durable]:
+        if nonce is not None and (company_id, nonce) in self._unreleased:
+            return self._fresh_once_released(company_id, nonce, now)
         return self._freshness.query(company_id, None if nonce is None else digest(company_id, nonce), now)
+
+    async def _fresh_once_released(self, company_id: int, nonce: str, now: int) -> Durable:
+        try:
+            await self.release(company_id, nonce)
+        except ERRORS as error:
+            raise Busy from error
+        return await self.fresh(company_id, nonce, now)
+
+    async def release(self, company_id: int, nonce: str) -> None:
+        if len(self._unreleased) < MAX_UNRELEASED:
+            self._unreleased.add((company_id, nonce))
+        await self._run_in_one_round_trip(nonces.release(company_id, nonce), (company_id,), company_id)
+        self._unreleased.discard((company_id, nonce))
 
     async def count_call(self, company_id: int, limit: int) -> int:
         """Count a call in the database, by its clock. Raises Failed."""

@@ -1,7 +1,7 @@
 """Nonces in a database that several processes share: how they are spent, and when they may be deleted."""
 
 from deskroster.ledger.engines import Db
-from deskroster.ledger.engines.nonces import LIFETIME
+from deskroster.ledger.engines.nonces import LIFETIME, digest
 
 DELETE_BATCH = 5_000  # nonces that one transaction deletes
 _MAX_AHEAD = 86_400  # seconds: a nonce that expires later was spent by a clock that ran ahead
@@ -24,6 +24,15 @@ _DELETE = (
     "DELETE FROM nonces WHERE (until <= ? OR until > ?)"
     " AND ctid = ANY(ARRAY(SELECT ctid FROM nonces WHERE until <= ? OR until > ? LIMIT ?)) RETURNING 1"
 )
+
+
+def release(company_id: int, nonce: str) -> str:
+    """Return the statement that makes a nonce unused again which this process has spent; its value is the company."""
+    spent = digest(company_id, nonce).hex()
+    return (
+        f"WITH released AS (DELETE FROM nonces WHERE company_id = ? AND digest = '\\x{spent}' RETURNING 1)"
+        " SELECT count(*)::integer FROM released"
+    )
 
 
 def delete(db: Db, now: int, most: int = DELETE_BATCH) -> int:

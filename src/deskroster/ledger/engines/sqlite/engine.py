@@ -94,6 +94,10 @@ class SQLite:
         assert self._nonces is not None
         return _RESULTS[nonce is None or self._nonces.spend(company_id, nonce)]
 
+    def release(self, company_id: int, nonce: str) -> None:
+        assert self._nonces is not None
+        self._nonces.release(company_id, nonce)
+
     def count_call(self, company_id: int, limit: int) -> int:
         """Count a call in memory: no other process serves the company."""
         calls = self._calls.get(company_id)

@@ -80,6 +80,18 @@ class Nonces:
             self._drop_expired(now, _DROPPED_AT_ONCE)
         return True
 
+    def release(self, company_id: int, nonce: str) -> None:
+        """Make a nonce that was spent lately unused again: its entry has expired."""
+        nonce_digest = digest(company_id, nonce)
+        expiry = self._spent.pop(nonce_digest, 0)
+        end = len(self._map) if expiry else 0  # it is among the last entries, nearly always
+        while (at := self._map.rfind(nonce_digest, _HEADER.size, end)) >= 0:
+            is_entry = (at - _HEADER.size) % _ENTRY.size == 0
+            if is_entry and _ENTRY.unpack_from(self._map, at) == (nonce_digest, expiry):
+                _ENTRY.pack_into(self._map, at, nonce_digest, 0)
+                return
+            end = at + len(nonce_digest) - 1
+
     def close(self) -> None:
         self._map.close()
         os.close(self._file)

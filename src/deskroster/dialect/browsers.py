@@ -1,0 +1,55 @@
+"""Browsers: whose pages may call and read the answers (CORS, in the Fetch standard), and whose may not write.
+
+A browser that remembers Basic credentials sends them with any page's form, so a write that a stranger's page has caused
+is refused before they are looked at. Programs send neither `Origin` nor `Sec-Fetch-Site`, and are not concerned.
+"""
+
+from collections.abc import Collection
+
+from msgspec.structs import replace
+
+from deskroster.dialect.request import Reply, Request
+
+READS = frozenset(("GET", "HEAD", "OPTIONS"))
+# Headers that a page may send, and those that it may read.
+_ALLOWED = "Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-Plan, Deskroster-As-Of"
+_EXPOSED = "Location, ETag, Retry-After, Deskroster-As-Of"
+_MAX_AGE = "600"  # seconds that a browser remembers the answer to a preflight
+
+
+def may_write(request: Request, origins: Collection[str]) -> bool:
+    """Tell whether a write comes from a program, from a page of this server, or from one of the named origins."""
+    origin, site = request.header(b"origin"), request.header(b"sec-fetch-site")
+    if site == "same-origin":  # as the browser has it, which sees the address that a proxy shows
+        return True
+    if origin is not None:
+        return origin in origins or origin == f"{request.scope['scheme']}://{request.host}".lower()
+    return site not in ("cross-site", "same-site")
+
+
+def asked_by_preflight(request: Request) -> str | None:
+    """Return the method that a preflight asks for; None for a request that is none."""
+    if request.method != "OPTIONS" or request.header(b"origin") is None:
+        return None
+    return request.header(b"access-control-request-method")
+
+
+def preflight(request: Request, methods: str) -> Reply:
+    """Return the answer to a preflight from a named origin."""
+    headers = (
+        ("Access-Control-Allow-Origin", request.header(b"origin") or ""),
+        ("Access-Control-Allow-Methods", methods),
+        ("Access-Control-Allow-Headers", _ALLOWED),
+        ("Access-Control-Max-Age", _MAX_AGE),
+        ("Vary", "Origin"),
+    )
+    return Reply(204, b"", headers)
+
+
+def readable(request: Request, reply: Reply, origins: Collection[str]) -> Reply:
+    """Return an answer with what lets a page of a named origin read it."""
+    origin = request.header(b"origin")
+    headers: tuple[tuple[str, str], ...] = (("Vary", "Origin"),)
+    if origin is not None and origin in origins:
+        headers += (("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", _EXPOSED))
+    return replace(reply, headers=(*reply.headers, *headers))
