@@ -32,3 +32,11 @@ def test_the_examples_of_a_command_stand_in_a_line_each(nowhere, monkeypatch, pa
     assert 0 == shown.code
     assert examples
     assert examples == [line.strip() for line in shown.out.splitlines() if line.strip().startswith("deskroster ")]
+
+
+@pytest.mark.parametrize("path", [(), *(path for path, _ in commands(typer.main.get_command(app)))], ids=" ".join)
+def test_a_flag_is_shown_without_a_value(nowhere, path):
+    shown = nowhere(*path, "--help").out
+
+    assert "--help" in shown
+    assert "<bool>" not in shown

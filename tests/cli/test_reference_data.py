@@ -61,6 +61,26 @@ def test_a_type_that_is_none_is_a_usage_error_that_lists_them(command):
     assert "single_line" in refused.err
 
 
+@pytest.mark.parametrize(
+    ("type", "option"),
+    [("single_listbox", "--option NAME"), ("multi_listbox", "--option NAME"), ("cascade", "--option PARENT,CHILD")],
+)
+def test_a_list_box_without_options_is_told_which_option_names_them(command, type, option):
+    refused = command("field", "add", "education", "学历", "--type", type)
+
+    assert 2 == refused.code
+    assert f"a field of type {type} needs options" in refused.err
+    assert option in refused.err
+
+
+def test_a_type_that_takes_no_options_is_told_which_do(command):
+    refused = command("field", "add", "hired_on", "入职日期", "--type", "date", "--option", "x")
+
+    assert 2 == refused.code
+    assert "a field of type date takes no options" in refused.err
+    assert "single_listbox, multi_listbox and cascade" in refused.err
+
+
 def test_a_name_with_brackets_is_shown_as_it_is(command):
     assert "[red]x[/red]" in command("position", "add", "[red]x[/red]", "--json").json["name"]
     assert "[red]x[/red]" in command("position", "list").out

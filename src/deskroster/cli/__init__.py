@@ -9,6 +9,7 @@ from deskroster import __version__
 from deskroster.cli import agents, companies, fields, keys, reference
 from deskroster.cli.console import Exit, Refused, print_error, print_markup
 from deskroster.cli.demo import demo
+from deskroster.cli.flags import Commands
 from deskroster.cli.init import init
 from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
@@ -29,7 +30,7 @@ administrator); 5 unavailable (surely not done, safe to repeat); 6 outcome unkno
 result could not be shown; 7 the data is damaged, and the hint says which backup to restore; 130 interrupted.
 """
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
 _SERVING, _COMPANY, _INSTALLATION = "Serving", "A company's data", "An installation"
 for name, command, panel in (

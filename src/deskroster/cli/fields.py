@@ -7,6 +7,8 @@ import typer
 from deskroster.cli.console import Exit, Refused, print_records, print_result
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Id, Json
+from deskroster.cli.wording import listed
+from deskroster.core.profiles import WITH_OPTIONS
 from deskroster.core.records import FieldType
 
 TYPES: tuple[str, ...] = get_args(FieldType)
@@ -67,10 +69,21 @@ def add_field(
     """
     if type not in TYPES:
         raise Refused(Exit.USAGE, f"there is no type {type}", f"There are: {', '.join(TYPES)}.")
+    _check_options(type, option or [])
     body = {"api_name": api_name, "label": label, "type": type, "required": required, "options": option or []}
     with Folder(data, company) as folder:
         added = folder.call("POST", PATH, body)
     print_result(added, f"The field {api_name} has the id {added['id']}.", json)
+
+
+def _check_options(type: str, options: list[str]) -> None:
+    """Raise Refused where a type needs options and has none, or has some and takes none."""
+    if type in WITH_OPTIONS and not options:
+        example = "--option PARENT,CHILD" if type == "cascade" else "--option NAME"
+        raise Refused(Exit.USAGE, f"a field of type {type} needs options", f"Name each of its choices: {example}")
+    if type not in WITH_OPTIONS and options:
+        types = listed(name for name in TYPES if name in WITH_OPTIONS)
+        raise Refused(Exit.USAGE, f"a field of type {type} takes no options", f"--option is for {types}.")
 
 
 @app.command("rename")

@@ -22,6 +22,7 @@ class Rule(Enum):
     FORM = auto()  # text of another form than its field prescribes
     UNKNOWN = auto()  # points at what does not exist
     READ_ONLY = auto()
+    INAPPLICABLE = auto()  # goes with other types of a field, not with this one
     STAFF_ONLY = auto()  # a customer, where only staff is kept
 
 
@@ -49,6 +50,7 @@ class Reason(Enum):
     HAS_LEFT = auto()  # cannot be enabled until employed again
     IN_USE = auto()
     SEVERAL = auto()  # more than one record has what should name one
+    RECORDS_EXIST = auto()  # without a value of the field that is to be required
     IDEMPOTENCY_KEY = auto()  # used before with another body
 
 

@@ -38,7 +38,7 @@ def create_field(
     required: bool = False,
     options: Iterable[str] = (),
 ) -> list[Change]:
-    """Define a field. Raises Forbidden, Invalid, or Conflict when the API name is in use."""
+    """Define a field. Raises Forbidden, Invalid, or Conflict: its API name is in use, or records would lack a value."""
     caller.must(Permission.WRITE_REFERENCE)
     if len(roster.profile_fields) >= MAX_FIELDS:
         raise Invalid("profile_fields", Rule.TOO_MANY, MAX_FIELDS)
@@ -46,8 +46,10 @@ def create_field(
         raise Invalid("api_name", Rule.FORM)
     if api_name in roster.by_api_name:
         raise Conflict(Reason.NAME_TAKEN, "api_name")
-    if required and (type in values.STRUCTURED or roster.profile_records):
-        raise Invalid("required", Rule.CHOICE)
+    if required and type in values.STRUCTURED:
+        raise Invalid("required", Rule.INAPPLICABLE)
+    if required and roster.profile_records:
+        raise Conflict(Reason.RECORDS_EXIST, "required")
     field = ProfileField(
         id=roster.next_id("profile_field"),
         api_name=api_name,
@@ -178,8 +180,10 @@ def _options(type: FieldType, options: Iterable[str]) -> tuple[str, ...]:
     if len(sent) > MAX_OPTIONS:
         raise Invalid("options", Rule.TOO_MANY, MAX_OPTIONS)
     names = tuple(dict.fromkeys(text.name("options", option) for option in sent))
-    if bool(names) != (type in WITH_OPTIONS):
-        raise Invalid("options", Rule.CHOICE)
+    if type in WITH_OPTIONS and not names:
+        raise Invalid("options", Rule.REQUIRED)
+    if type not in WITH_OPTIONS and names:
+        raise Invalid("options", Rule.INAPPLICABLE)
     commas = 1 if type == "cascade" else 0
     if any(name.count(",") != commas for name in names):
         raise Invalid("options", Rule.FORM)

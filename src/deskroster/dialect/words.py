@@ -59,6 +59,7 @@ _RULES: dict[Rule, _Both] = {
     Rule.FORM: ("格式错误", "has the wrong format"),
     Rule.UNKNOWN: ("不存在", "does not exist"),
     Rule.READ_ONLY: ("不可修改", "cannot be written"),
+    Rule.INAPPLICABLE: ("不适用于该类型的字段", "does not apply to a field of this type"),
     Rule.STAFF_ONLY: ("必须是 agent 或 admin: 这里只保存客服", "has to be agent or admin: only staff is kept here"),
 }
 _WANTED: dict[Wanted, _Both] = {
@@ -80,6 +81,10 @@ _REASONS: dict[Reason, _Both] = {
     Reason.HAS_LEFT: ("离职员工不能启用", "an agent who has left cannot be enabled"),
     Reason.IN_USE: ("仍在使用中", "it is still in use"),
     Reason.SEVERAL: ("多条记录有相同的值", "several records have this value"),
+    Reason.RECORDS_EXIST: (
+        "已有信息记录没有该字段的值, 不能设为必填",
+        "there are records already, without a value of this field: it cannot be required",
+    ),
     Reason.IDEMPOTENCY_KEY: (
         "该 Idempotency-Key 已用于另一请求",
         "this Idempotency-Key was used with another request",

@@ -1,9 +1,12 @@
 """Positions, roles, permission sets, departments and profile fields in our own API."""
 
 from base64 import b64encode
+from typing import get_args
 
 import pytest
 
+from deskroster.core.profiles import READ_ONLY, WITH_OPTIONS
+from deskroster.core.records import FieldType
 from tests.world import ADMIN, AGENT
 
 pytestmark = pytest.mark.any_engine
@@ -69,6 +72,55 @@ def test_a_profile_field_is_added_relabelled_and_removed(desk):
     assert {**made, "label": "T恤"} == relabelled
     assert (409, "name_taken") == (twice.status_code, twice.json()["reason"])
     assert 200 == removed.status_code
+
+
+@pytest.mark.parametrize("type", sorted(WITH_OPTIONS))
+@pytest.mark.parametrize(
+    ("language", "detail"), [("en", "options is required"), ("zh", "options 不能为空")]
+)  # fmt: skip
+def test_a_list_box_without_options_is_told_that_it_needs_them(quiet_desk, type, language, detail):
+    wanted = {"api_name": "shirt", "label": "尺码", "type": type, "options": []}
+
+    refused = quiet_desk.own.post("/v1/profile-fields", json=wanted, headers={"Accept-Language": language})
+
+    assert (422, "options", "required") == (refused.status_code, refused.json()["field"], refused.json()["reason"])
+    assert detail == refused.json()["detail"]
+
+
+@pytest.mark.parametrize("type", sorted({*get_args(FieldType)} - WITH_OPTIONS))
+@pytest.mark.parametrize(
+    ("language", "detail"),
+    [("en", "options does not apply to a field of this type"), ("zh", "options 不适用于该类型的字段")],
+)
+def test_any_other_field_with_options_is_told_that_its_type_has_none(quiet_desk, type, language, detail):
+    wanted = {"api_name": "shirt", "label": "尺码", "type": type, "options": ["S"]}
+
+    refused = quiet_desk.own.post("/v1/profile-fields", json=wanted, headers={"Accept-Language": language})
+
+    assert (422, "options", "inapplicable") == (refused.status_code, refused.json()["field"], refused.json()["reason"])
+    assert detail == refused.json()["detail"]
+
+
+def test_a_field_cannot_be_required_while_there_are_records_without_a_value_of_it(quiet_desk):
+    wanted = {"api_name": "shirt", "label": "尺码", "required": True}
+
+    refused = quiet_desk.own.post("/v1/profile-fields", json=wanted, headers={"Accept-Language": "en"})
+
+    assert (409, "required", "records_exist") == (
+        refused.status_code,
+        refused.json()["field"],
+        refused.json()["reason"],
+    )
+    assert "there are records already" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("type", sorted(READ_ONLY))
+def test_a_field_that_no_call_writes_cannot_be_required(quiet_desk, type):
+    wanted = {"api_name": "shirt", "label": "尺码", "type": type, "required": True}
+
+    refused = quiet_desk.own.post("/v1/profile-fields", json=wanted)
+
+    assert (422, "required", "inapplicable") == (refused.status_code, refused.json()["field"], refused.json()["reason"])
 
 
 def test_a_profile_field_that_holds_values_cannot_be_removed(desk):
