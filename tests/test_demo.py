@@ -334,3 +334,11 @@ def test_the_demo_has_its_own_database_whatever_the_environment_says(monkeypatch
     monkeypatch.setenv("DESKROSTER_DATABASE", "postgresql://nobody@127.0.0.1:1/production")
     with Program("demo", "--port", "0", "--json", "--empty") as program:
         assert "demo" == program.ready["company"]
+
+
+def test_a_second_demo_on_the_same_port_is_told_how_to_take_another_however_it_was_started(running):
+    refused = finished("demo", "--port", running.ready["url"].rpartition(":")[2])
+
+    assert (5, "") == (refused.code, refused.out)
+    assert "deskroster demo --port 0" in refused.err
+    assert 'make demo ARGS="--port 0"' in refused.err

@@ -14,7 +14,7 @@ from deskroster.admin.open_installation import OpenInstallation
 from deskroster.cli import curls
 from deskroster.cli.console import Exit, Refused, captured, json_line, print_markup, print_plain
 from deskroster.cli.options import Json, Port
-from deskroster.cli.serving import Addresses, serve
+from deskroster.cli.serving import Addresses, PortInUse, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
 from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
@@ -68,6 +68,9 @@ def demo(
 
         try:
             serve(settings, prepare, ready)
+        except PortInUse as refusal:
+            refusal.hint = 'To take a free one: deskroster demo --port 0, or make demo ARGS="--port 0"'
+            raise
         except NotADemo:
             why = f"{shown(folder)} holds companies that the demo has not made"
             raise Refused(Exit.CONFLICT, why, f"Serve it with: deskroster serve --data {in_shell(folder)}") from None

@@ -56,6 +56,10 @@ Prepare = Callable[[OpenInstallation], Awaitable[T]]
 """Called before the server listens."""
 
 
+class PortInUse(Refused):
+    """Another program listens on the port."""
+
+
 class Addresses(NamedTuple):
     """The URLs at which a server answers."""
 
@@ -312,7 +316,7 @@ def _refusing_listen_errors(settings: Settings) -> Iterator[None]:
         if error.errno == errno.EADDRINUSE:
             of_metrics = (error.host, error.port) == (settings.metrics_host, settings.metrics_port)
             hint = f"{'--metrics-port' if of_metrics else '--port'} 0 takes a free one."
-            raise Refused(Exit.UNAVAILABLE, f"port {error.port} is in use", hint) from None
+            raise PortInUse(Exit.UNAVAILABLE, f"port {error.port} is in use", hint) from None
         why = f"cannot listen on {error.host}, port {error.port}: {error.strerror}"
         raise Refused(Exit.REFUSED, why) from None
     except server.BadCertificate as error:
