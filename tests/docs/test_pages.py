@@ -5,10 +5,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import textwrap
 
 import pytest
 
 from deskroster.dialects import DIALECTS
+from tests.cli.program import environment
 from tests.docs import blocks
 from tests.docs.blocks import README, TOP, Block
 from tests.docs.reader import Reader
@@ -20,8 +23,17 @@ IN_CI = "DESKROSTER_CI"  # set by .ci/run, which installs every shell
 TUTORIALS, HOW_TOS = blocks.section("Tutorials"), blocks.section("How-to")
 FOLLOWED = [README, *TUTORIALS, *HOW_TOS]
 NO_COMMANDS = {*blocks.SHOWN, "dockerfile", "ini", "nginx", "python", "sql", "yaml"}
-NOT_RUN = {"run-on-postgresql.md": 1, "run-highly-available.md": 5, "add-a-vendor.md": 1}
+NOT_RUN = {"run-on-postgresql.md": 1, "run-highly-available.md": 5, "add-a-vendor.md": 1, "test-your-integration.md": 1}
 """How many blocks of commands are not run here, of which page; each says why in a comment before it."""
+
+
+OUR_SYNC = """
+import httpx2
+
+def run(base_url, email, token):
+    group = {"group": {"name": "夜班"}}
+    httpx2.post(f"{base_url}/apiv2/groups.json", json=group, auth=(f"{email}/token", token)).raise_for_status()
+"""
 
 
 def installed(shell: str) -> None:
@@ -78,6 +90,22 @@ def test_every_call_that_the_demo_prints_answers_when_it_is_pasted_again_and_aga
     assert all(isinstance(json.loads(answer), dict) for answer in answers)
 
 
+def test_the_python_of_the_page_on_tests_runs_beside_a_program_of_one_s_own(tmp_path):
+    (page,) = (page for page in HOW_TOS if page.name == "test-your-integration.md")
+    conftest, test, emulator = (block.text for block in blocks.of(page) if block.language == "python")
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_sync.py").write_text(f"import our_sync\n\n{test}")
+    (tmp_path / "test_emulator.py").write_text(f"def test_emulator():\n{textwrap.indent(emulator, '    ')}")
+    (tmp_path / "our_sync.py").write_text(OUR_SYNC)
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (0, True) == (ran.returncode, "2 passed" in ran.stdout), ran.stdout
+
+
 @pytest.mark.proof
 def test_the_commands_of_the_how_tos_run_as_printed_each_page_on_what_those_before_it_made(tmp_path, made):
     with Reader("bash", tmp_path, made) as reader:
@@ -108,6 +136,17 @@ def test_no_command_of_any_page_has_a_comment_beside_it():
         for line in block.text.splitlines()
         if has_comment(line)
     ]
+
+
+def test_a_warning_stands_before_the_commands_of_its_section():
+    late = [
+        f"{page.name}: {section.splitlines()[0]}"
+        for page in pages()
+        for section in re.split(r"^(?=#+ )", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        if re.search(r"^```(?:sh|bash)\n.*^!!! (?:warning|danger)", section, re.MULTILINE | re.DOTALL)
+    ]
+
+    assert [] == late
 
 
 # ── what makes a page fail ───────────────────────────────────────────────────────────────────────────────────────────
