@@ -5,7 +5,6 @@ reader's own for /var/lib/deskroster, a database of the tests for the one at db.
 server has shown for `TOKEN=…`. Nothing else is changed.
 """
 
-import os
 import re
 import shutil
 import sys
@@ -28,6 +27,7 @@ _READY = {
 _TOKEN = re.compile(r"^ +token +(?P<token>\S+)$", re.MULTILINE)
 _FOLDER = re.compile(r"(?<![\w./])/(?=(?:var/lib|etc)/deskroster\b|backups\b)")
 _DATABASE = re.compile(r"postgresql://[^/\s]*/(?P<name>\w+)[^\s\"]*")
+_OF_OURSELVES = re.compile("DESKROSTER_|MAKE|LC_|LANGUAGE")  # variables that a reader has not, or not like that
 _STOP = re.compile(r"\bStop (?:the|every) server\b")
 _ANYTHING = "…"
 _CHANGING = {
@@ -54,7 +54,8 @@ class Reader:
 
     def __enter__(self) -> Self:
         self._make_clone()
-        named = {**environment(), "HOME": str(self._folder), "PATH": os.environ["PATH"], "MAKEFLAGS": ""}
+        kept = {name: value for name, value in environment().items() if not _OF_OURSELVES.match(name)}
+        named = {**kept, "HOME": str(self._folder), "LANG": "C.UTF-8"}
         self._terminal = self._stack.enter_context(Terminal(self._shell, self._folder, named))
         self._servers = self._stack.enter_context(Terminal(self._shell, self._folder, named))
         return self

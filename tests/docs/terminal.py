@@ -123,7 +123,7 @@ class Terminal:
         while not done():
             if not select.select([self._terminal], [], [], max(0.0, give_up - time.monotonic()))[0]:
                 raise CommandFailed(f"nothing more came after:\n{self._read}")
-            self._read += self._decoder.decode(os.read(self._terminal, 65_536)).replace("\r", "")
+            self._read += self._decoder.decode(self._received()).replace("\r", "")
             if prompt := _PROMPT.search(self._read):
                 self._read += "\n"
                 self._write(TYPED)
@@ -131,6 +131,15 @@ class Terminal:
             elif answered:
                 self._write_mark()  # a prompt discards what was pasted behind its command
                 answered = False
+
+    def _received(self) -> bytes:
+        try:
+            received = os.read(self._terminal, 65_536)
+        except OSError:  # Linux: nobody has the other side any more
+            received = b""
+        if not received:
+            raise CommandFailed(f"the shell has ended:\n{self._read}")
+        return received
 
     def _checked(self, printed: str) -> str:
         if _FAILED.search(printed):
