@@ -191,6 +191,16 @@ def opened(shell, folder):
     return Terminal(shell, folder, {"PATH": os.environ["PATH"]})
 
 
+def test_a_shell_that_is_not_installed_is_skipped_and_fails_in_ci(monkeypatch):
+    monkeypatch.delenv(IN_CI, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no-such-shell is not installed"):
+        installed("no-such-shell")
+
+    monkeypatch.setenv(IN_CI, "1")
+    with pytest.raises(AssertionError, match=r"\.ci/run has to install no-such-shell"):
+        installed("no-such-shell")
+
+
 def test_what_pasted_commands_print_is_read(shell, tmp_path):
     with opened(shell, tmp_path) as terminal:
         assert ["one", "two"] == terminal.paste("echo one\necho two").split()
