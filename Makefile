@@ -11,7 +11,7 @@ ARGS ?=
 ROUNDS ?= 500
 PYTHON ?=
 
-.PHONY: help setup demo test prove test-ha torture fuzz soak check format docs bench pins clean
+.PHONY: help setup demo test prove test-ha torture fuzz soak check format docs dist bench pins clean
 
 help: ## Explain what can be made
 	@echo 'make TARGET [ARGS="…"] [PYTHON=python3.x]'
@@ -42,11 +42,12 @@ fuzz: .venv/.ready-test ## Fuzz every dialect for 60 s, and what reads strangers
 soak: .venv/.ready-test ## Put the load that is promised on a server for an hour (ARGS=10: ten minutes)
 	$(BIN)/python -m tests.proofs.load.soak $(ARGS)
 
-check: .venv/.ready-check ## Check format, lint, types, import contracts and docs
+check: .venv/.ready-check ## Check format, lint, types, import contracts, Containerfile and docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint Containerfile
 	$(BUILD_DOCS) --quiet --site-dir build/docs
 
 format: .venv/.ready-check ## Lay the code out and mend what the linter can mend
@@ -55,6 +56,10 @@ format: .venv/.ready-check ## Lay the code out and mend what the linter can mend
 
 docs: .venv/.ready-check ## Build the documentation into build/docs, strictly (open build/docs/index.html)
 	$(BUILD_DOCS) --site-dir build/docs
+
+dist: .venv/.ready-dist ## Build the wheel and the source archive into dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
 
 bench: .venv/.ready-bench ## Measure, side by side, on this machine (ARGS="…")
 	$(BIN)/python -m bench $(ARGS)

@@ -201,6 +201,8 @@ def test_it_listens_on_loopback_only(host, monkeypatch, capsys, tmp_path):
 
     assert (2, "") == (refused.code, refused.out)
     assert "loopback" in refused.err
+    assert "deskroster serve --host 0.0.0.0" in refused.err
+    assert "--network host" in refused.err
 
 
 @pytest.mark.proof

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -14,6 +15,7 @@ import pytest
 from deskroster.cli import main
 from deskroster.testing import Account
 
+OURS = (sys.executable, "-m", "deskroster")
 PATIENCE = 120  # seconds for what takes one on an idle machine
 
 
@@ -55,12 +57,13 @@ def initialized(command: CommandLine, *options: str) -> Account:
 class Program:
     """The program in a process of its own; `ready` is the line that it prints when it answers."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **how: Any) -> None:
         self._arguments = arguments
+        self._how = how
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
-        self._process = started(*self._arguments)
+        self._process = started(*self._arguments, **self._how)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -79,21 +82,19 @@ class Program:
             self.stop()
 
 
-def started(*arguments: str, **how: Any) -> subprocess.Popen[str]:
-    """Start the program, as from a terminal; it is not waited for."""
+def started(*arguments: str, program: Sequence[str] = OURS, **how: Any) -> subprocess.Popen[str]:
+    """Start the program, as from a terminal; it is not waited for. Another than that of this source may be named."""
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the program heeds that under nohup it is ignored
     try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "deskroster", *arguments], **{"env": environment(), **pipes, **how}
-        )
+        return subprocess.Popen([*program, *arguments], **{"env": environment(), **pipes, **how})
     finally:
         signal.signal(signal.SIGHUP, before)
 
 
-def finished(*arguments: str) -> Result:
+def finished(*arguments: str, **how: Any) -> Result:
     """Run the program to its end."""
-    process = started(*arguments)
+    process = started(*arguments, **how)
     out, err = process.communicate(timeout=PATIENCE)
     return Result(process.returncode, out, err)
 

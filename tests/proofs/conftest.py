@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disk import Disk, compiled
-from tests.proofs.load.company import made_once
+from tests.once import made_once
+from tests.proofs.load.company import fill
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def disk(library: Path, tmp_path: Path, prepared: Path) -> Disk:
 @pytest.fixture(scope="session")
 def large_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a closed data folder with 100,000 agents, made once for all workers."""
-    return made_once(tmp_path_factory.getbasetemp())
+    return made_once(tmp_path_factory.getbasetemp(), "large", fill)
 
 
 @pytest.fixture

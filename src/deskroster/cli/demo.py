@@ -86,7 +86,11 @@ def _loopback(host: str) -> str:
     except ValueError:
         pass
     why = f"the demo listens on loopback addresses only, and {host} is none"
-    raise Refused(Exit.USAGE, why, "To serve others: deskroster init, then deskroster serve --host")
+    hint = (
+        "To serve others: deskroster init, then deskroster serve --host 0.0.0.0. "
+        "In a container: start it with --network host, and the demo without --host"
+    )
+    raise Refused(Exit.USAGE, why, hint)
 
 
 def _fields(accounts: Accounts) -> dict[str, object]:

@@ -4,8 +4,6 @@ All agents share one position, role, department and permission set, so that rena
 """
 
 import asyncio
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,15 +54,3 @@ def fill(folder: Path, agents: int = AGENTS, name: Name | None = None) -> None:
         await store.close()
 
     asyncio.run(write())
-
-
-def made_once(base: Path) -> Path:
-    """Make the folder, or wait until another worker of the same run has made it."""
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with (shared / "large.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = shared / "large"
-        if not folder.exists():
-            fill(shared / "large.unfinished")
-            (shared / "large.unfinished").rename(folder)
-    return folder
