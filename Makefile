@@ -48,14 +48,14 @@ check: .venv/.ready-check ## Check format, lint, types, import contracts, Contai
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Containerfile
-	$(BUILD_DOCS) --quiet --site-dir build/docs
+	$(BUILD_DOCS)
 
 format: .venv/.ready-check ## Lay the code out and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: .venv/.ready-check ## Build the documentation into build/docs, strictly (open build/docs/index.html)
-	$(BUILD_DOCS) --site-dir build/docs
+docs: .venv/.ready-check ## Build the documentation, English and Chinese (open build/docs/index.html)
+	$(BUILD_DOCS)
 
 dist: .venv/.ready-dist ## Build the wheel and the source archive into dist
 	rm -rf dist
@@ -73,7 +73,7 @@ pins: ## Take the newest versions that pyproject.toml allows and write them into
 	rm -rf build/pins
 
 clean: ## Remove all that make and its tools have made, .venv too
-	rm -rf .venv build dist src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv build dist src/*.egg-info .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each run shows how far it is, in per cent. pytest ends with 5 where nothing was chosen: what is about one engine, or none,
@@ -90,7 +90,11 @@ on postgresql '$(3)'; \
 [ "$$chosen" ] || { echo 'Nothing was chosen. The long ones are run by make prove, all others by make test.' >&2; exit 5; }
 endef
 
-BUILD_DOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --clean
+define BUILD_DOCS
+rm -rf build/docs
+$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
+$(BIN)/zensical build --strict --clean --config-file mkdocs.zh.yml
+endef
 
 # uv when it is there, else pip. Either way the versions are those of constraints.txt.
 UV := $(shell command -v uv)

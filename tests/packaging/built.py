@@ -6,33 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.clones import TOP, clone
 
-TOP = Path(__file__).parents[2]
 CONSTRAINTS = TOP / "constraints.txt"
 WITHOUT_THE_SOURCE = {
     name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "DESKROSTER_DATA", "DESKROSTER_KEY"}
 }
-
-
-def tracked() -> list[str]:
-    """Return the paths of the files that belong to the clone, those not yet committed too."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=TOP,
-        capture_output=True,
-        check=False,
-    )
-    if not listed.stdout:
-        pytest.skip("not a clone")
-    return [name for name in listed.stdout.decode().split("\0") if name and (TOP / name).is_file()]
-
-
-def clone(to: Path) -> None:
-    """Copy the tracked files, so that what make and the tests have left in the tree is in nobody's way."""
-    for name in tracked():
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(TOP / name, to / name)
 
 
 def build(folder: Path) -> None:

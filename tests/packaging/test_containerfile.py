@@ -19,9 +19,10 @@ from packaging.utils import canonicalize_name
 import deskroster
 from deskroster.testing import Account
 from tests.cli.program import environment
+from tests.clones import TOP, clone, tracked
 from tests.once import made_once
 from tests.packaging.asking import ask
-from tests.packaging.built import CONSTRAINTS, TOP, clone, tracked
+from tests.packaging.built import CONSTRAINTS
 from tests.packaging.containers import Container, run
 
 pytest.importorskip("dockerfile")

@@ -16,8 +16,9 @@ import deskroster
 from deskroster.dialects import DIALECTS
 from deskroster.testing import Account, Clients
 from tests.cli.program import Program, finished
+from tests.clones import TOP, tracked
 from tests.packaging.asking import ask
-from tests.packaging.built import TOP, WITHOUT_THE_SOURCE, tracked
+from tests.packaging.built import WITHOUT_THE_SOURCE
 
 pytestmark = [pytest.mark.once, pytest.mark.proof]
 
