@@ -106,6 +106,19 @@ def entering(
     return ["unshare", *namespaces, "--fork", *enter]
 
 
+def inside(image: Image, process: int, command: Sequence[str]) -> list[str]:
+    """Return the command of this machine that runs a further one, as its user, in the container of a process 1."""
+    rights = ["--setuid", str(image.user), "--setgid", str(image.group), "--root", "--wd"]
+    variables = [f"{name}={value}" for name, value in image.environment.items()]
+    namespaces = ["--mount", "--pid", "--ipc", "--uts", "--net"]
+    return ["nsenter", "--target", str(process), *namespaces, *rights, "/usr/bin/env", "-i", *variables, *command]
+
+
+def child_of(process: int) -> int:
+    """Return the id of the only child of a process."""
+    return int(Path(f"/proc/{process}/task/{process}/children").read_text(encoding="ascii"))
+
+
 class Container:
     """A running container of an image: `with` starts it, and stops it as an engine does."""
 
@@ -128,23 +141,19 @@ class Container:
     @property
     def process(self) -> int:
         """The id, on this machine, of the container's process 1."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii")
-        return int(children)
+        return child_of(self._process.pid)
 
     def execute(self, *command: str) -> Result:
         """Run a further command in the container, as its user."""
-        rights = ["--setuid", str(self._image.user), "--setgid", str(self._image.group), "--wd"]
-        variables = [f"{name}={value}" for name, value in self._image.environment.items()]
-        namespaces = ["--mount", "--pid", "--ipc", "--uts", "--net"]
-        return self._near(*namespaces, "--root", *rights, "/usr/bin/env", "-i", *variables, *command)
+        return self._result(inside(self._image, self.process, command))
 
     def from_outside(self, *command: str, **how: Any) -> Result:
         """Run a command of this machine where it reaches the container's ports: each as if it were published."""
-        return self._near("--net", *command, **how)
+        return self._result(["nsenter", "--target", str(self.process), "--net", *command], **how)
 
-    def _near(self, *arguments: str, **how: Any) -> Result:
+    def _result(self, command: list[str], **how: Any) -> Result:
         done = subprocess.run(
-            ["nsenter", "--target", str(self.process), *arguments],
+            command,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False, **how,
         )  # fmt: skip
         return Result(done.returncode, done.stdout, done.stderr)

@@ -6,6 +6,7 @@ Needs root and Linux, for the namespaces. Where no container may have them, neit
 import json
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -27,9 +28,12 @@ from tests.packaging.containers import Container, run
 
 pytest.importorskip("dockerfile")
 from tests.packaging import image as images
+from tests.packaging import podman
 
 pytestmark = [pytest.mark.once, pytest.mark.proof]
 
+PAGE = TOP / "docs" / "how-to" / "run-in-a-container.md"
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DATA = "/var/lib/deskroster"
 INIT = ("init", "--label", "acme", "--name", "Acme", "--email", "admin@acme.com", "--json")
 ASK = (sys.executable, "-m", "tests.packaging.asking")
@@ -181,6 +185,45 @@ def test_the_demo_answers_on_the_network_of_the_machine_and_is_refused_elsewhere
     assert 2 == refused.code
     assert "--network host" in refused.err
     assert (0, "") == (ended.code, ended.out)
+
+
+def test_every_command_of_the_page_about_containers_runs_as_printed(image, tmp_path):
+    """In their order, each on what those before made, but for the secret, which is instead of the file with the key."""
+    first, instead = (engine(tmp_path / name, image) for name in ("first", "instead"))
+    blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    (demo,) = [block for block in blocks if "--network host" in block]  # at a fixed port of this machine
+    try:
+        for block in blocks:
+            if block != demo:
+                pasted(block, instead if "secret create" in block else first)
+        key = (tmp_path / "first" / "volume-deskroster" / "key").read_text()
+        restored = {path.name for path in (tmp_path / "first" / "volume-deskroster-restored").iterdir()}
+    finally:
+        if (tmp_path / "first" / "deskroster").exists():
+            podman.stop(tmp_path / "first" / "deskroster")
+
+    assert 7 <= len(blocks)
+    assert key == (tmp_path / "first" / "deskroster-key").read_text()
+    assert "deskroster.db" in restored
+    assert "key" not in restored | set(os.listdir(tmp_path / "instead" / "volume-deskroster"))
+
+
+def engine(folder, image):
+    """Make an engine with nothing but the image; return its folder."""
+    folder.mkdir()
+    (folder / "image").write_bytes(pickle.dumps(image))
+    podman.commands(folder)
+    return folder
+
+
+def pasted(block, folder):
+    """Run a block of a page in a shell that finds the engine first."""
+    variables = {**environment(), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
 
 
 def test_control_a_step_that_fails_is_noticed(source, tmp_path, image):
