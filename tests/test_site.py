@@ -87,6 +87,7 @@ def test_a_built_page_fetches_nothing_from_elsewhere(built):
     assert [] == from_elsewhere(built / SITE)
 
 
+@pytest.mark.proof
 def test_control_zensical_refuses_a_link_and_an_anchor_that_lead_nowhere(own):
     append(own / "docs/index.md", "[a](nowhere.md)")
     first = build(own, "mkdocs.yml")
@@ -100,6 +101,7 @@ def test_control_zensical_refuses_a_link_and_an_anchor_that_lead_nowhere(own):
     assert "anchor does not exist" in second.stdout + second.stderr
 
 
+@pytest.mark.proof
 def test_control_what_zensical_does_not_see_is_noticed(own):
     append(own / "src/deskroster/dialects/kf5/README.md", "[a](in-a-snippet.md)")
     append(own / "docs/zh/index.md", "[b](nowhere.md) [c](index.md#nowhere) [d](../how-to/serve.md#nowhere)")
