@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from deskroster.texts import said
+
 FILE = "admin.sock"
 MAX_PATH = 100  # bytes that fit an AF_UNIX address on every system (sun_path has 104 or 108)
 
@@ -66,7 +68,11 @@ def reachable(folder: Path) -> Iterator[str]:
         return
     if not _DESCRIPTORS.is_dir():
         raise PathTooLong(
-            f"the path of {os.fsencode(folder)!r} is too long for a socket: {MAX_PATH - len(FILE) - 1} bytes at most"
+            said(
+                "the path of {folder} is too long for a socket: {most} bytes at most",
+                folder=repr(os.fsencode(folder)),
+                most=MAX_PATH - len(FILE) - 1,
+            )
         )
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

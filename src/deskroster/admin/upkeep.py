@@ -3,7 +3,7 @@
 import os
 import platform
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from deskroster.admin.open_installation import OpenInstallation
 from deskroster.core import moments
 from deskroster.core.access import Permission
 from deskroster.core.problems import Invalid, Rule
+from deskroster.core.records import Language
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialects import own
@@ -22,6 +23,7 @@ from deskroster.ledger.engines import ERRORS, NoRoom
 from deskroster.ledger.files.paths import as_text, from_text, shown
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.upkeep.check import What
+from deskroster.texts import Text, Value, foreign, joined, said
 
 _EARLIEST_TIME = 1_700_000_000  # Unix seconds (November 2023): an earlier clock has not been set
 _CLOCK_TOLERANCE = 60  # seconds that a file may be newer than the clock
@@ -65,15 +67,15 @@ class Report(Struct, frozen=True):
 
 _PREREQUISITES: tuple[What, ...] = ("integrity", "version", "newer", "key")
 """If one of these fails, the other checks are skipped."""
-_WELL: dict[What, str] = {
-    "integrity": "every page of the database reads as it was written",
-    "foreign_key": "every row points at rows that are there",
-    "log": "every commit follows from the one before",
-    "roster": "the tables are what the log says",
-    "checksum": "every row has the checksum that it was written with",
-    "secret": "the installation key opens every one",
-    "orphan": "no secret is left of a record that never was",
-    "row_security": "nothing shows a company the rows of another",
+_WELL: dict[What, Text] = {
+    "integrity": said("every page of the database reads as it was written"),
+    "foreign_key": said("every row points at rows that are there"),
+    "log": said("every commit follows from the one before"),
+    "roster": said("the tables are what the log says"),
+    "checksum": said("every row has the checksum that it was written with"),
+    "secret": said("the installation key opens every one"),
+    "orphan": said("no secret is left of a record that never was"),
+    "row_security": said("nothing shows a company the rows of another"),
 }
 
 
@@ -90,20 +92,36 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
         try:
             return written(BackupOut(as_text(folder), await installation.store.backup(folder)))
         except (BadBackup, NoRoom, *ERRORS) as error:
-            return own.refused(409 if isinstance(error, BadBackup) else 503, "backup-failed", str(error))
+            return own.refused(
+                409 if isinstance(error, BadBackup) else 503, "backup-failed", foreign(error).of(request.language)
+            )
 
     async def check(request: Request, desk: Desk) -> Reply:
         labels = {company.id: company.label for company in installation.store.listed.all()}
         try:
             findings = await (installation.store.check_in_place() if installation.alone else installation.store.check())
         except NoRoom as error:
-            return own.refused(503, "no-room", f"{error}; stop the server, and the data is looked over in its place")
+            return own.refused(
+                503,
+                "no-room",
+                said("{error}; stop the server, and the data is looked over in its place", error=foreign(error)).of(
+                    request.language
+                ),
+            )
         except BadBackup as error:
-            return own.refused(503, "check-failed", f"the copy that a check looks over cannot be put there: {error}")
+            return own.refused(
+                503,
+                "check-failed",
+                said("the copy that a check looks over cannot be put there: {error}", error=foreign(error)).of(
+                    request.language
+                ),
+            )
         except ERRORS as error:
-            return own.refused(503, "check-failed", str(error))
+            return own.refused(503, "check-failed", foreign(error).of(request.language))
         product = await installation.store.product()
-        return written(report(findings, labels, installation.settings.data, installation.clock(), product))
+        return written(
+            report(findings, labels, installation.settings.data, installation.clock(), request.language, product)
+        )
 
     needs = Permission.WRITE_COMPANY
     return (
@@ -114,53 +132,75 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
     )  # fmt: skip
 
 
-def report(findings: list[Finding], labels: dict[int, str], data: Path, now: float, product: str = "") -> Report:
+def report(
+    findings: list[Finding], labels: dict[int, str], data: Path, now: float, language: Language, product: str = ""
+) -> Report:
     """Return the report on a data folder: the findings in its database, its key and the clock.
 
     `now`: Unix seconds. `product`: name and version of the database.
     """
-    wrong: dict[What, list[str]] = {what: [] for what in get_args(What)}
+    wrong: dict[What, list[Value]] = {what: [] for what in get_args(What)}
     for what, company_id, where in findings:
-        wrong[what].append(f"{labels.get(company_id, '')} {where}".strip())
+        wrong[what].append(joined((labels[company_id], where), " ") if company_id in labels else where)
     rest_skipped = any(wrong[what] for what in _PREREQUISITES)
-    checks = [
-        _checked("version", wrong.pop("version") + wrong.pop("newer"), _versions(product)),
-        _key(wrong.pop("key"), data),
-        _clock(data, now),
-        *(_checked(what, details, _WELL[what]) for what, details in wrong.items() if details or not rest_skipped),
+    found = [
+        _Found("version", *_checked(wrong.pop("version") + wrong.pop("newer"), _versions(product))),
+        _Found("key", *_key(wrong.pop("key"), data)),
+        _Found("clock", *_clock(data, now)),
+        *(
+            _Found(what, *_checked(details, _WELL[what]))
+            for what, details in wrong.items()
+            if details or not rest_skipped
+        ),
     ]
+    checks = [Check(one.what, one.ok, one.detail.of(language)) for one in found]
     return Report(all(check.ok for check in checks), checks)
 
 
-def _checked(what: What, wrong: list[str], well: str) -> Check:
+class _Found(NamedTuple):
+    """The result of one check, not yet in a language."""
+
+    what: What | Literal["clock"]
+    ok: bool
+    detail: Text
+
+
+def _checked(wrong: list[Value], well: Text) -> tuple[bool, Text]:
     if not wrong:
-        return Check(what, True, well)
-    more = f" and {len(wrong) - _MAX_SHOWN} more" if len(wrong) > _MAX_SHOWN else ""
-    return Check(what, False, "; ".join(wrong[:_MAX_SHOWN]) + more)
+        return True, well
+    shown_ones = joined(wrong[:_MAX_SHOWN], "; ")
+    if len(wrong) <= _MAX_SHOWN:
+        return False, shown_ones
+    return False, said("{findings} and {count} more", findings=shown_ones, count=len(wrong) - _MAX_SHOWN)
 
 
-def _versions(product: str) -> str:
-    named = (f"deskroster {__version__}", f"Python {platform.python_version()}", product, f"data {HEAD}")
-    return ", ".join(filter(None, named))
+def _versions(product: str) -> Text:
+    named = (
+        f"deskroster {__version__}",
+        f"Python {platform.python_version()}",
+        product,
+        said("data {head}", head=HEAD),
+    )
+    return joined(filter(None, named), ", ")
 
 
-def _key(wrong: list[str], data: Path) -> Check:
+def _key(wrong: list[Value], data: Path) -> tuple[bool, Text]:
     if wrong:
-        return _checked("key", wrong, "")
+        return _checked(wrong, Text(""))
     try:
         key = read_key(data)
     except WrongKey as error:
-        return Check("key", False, str(error))
+        return False, foreign(error)
     if key is None:
-        return Check("key", False, f"{shown(data / FILE)} is missing: put it back before the server stops")
-    where = f"from {VARIABLE}" if VARIABLE in os.environ else shown(data / FILE)
-    return Check("key", True, f"fingerprint {Vault(key).fingerprint}, {where}")
+        return False, said("{file} is missing: put it back before the server stops", file=shown(data / FILE))
+    where = said("from {variable}", variable=VARIABLE) if VARIABLE in os.environ else shown(data / FILE)
+    return True, said("fingerprint {fingerprint}, {where}", fingerprint=Vault(key).fingerprint, where=where)
 
 
-def _clock(data: Path, now: float) -> Check:
+def _clock(data: Path, now: float) -> tuple[bool, Text]:
     if now < _EARLIEST_TIME:
-        return Check("clock", False, "it has not been set: signatures will be refused")
+        return False, said("it has not been set: signatures will be refused")
     newest = max((path.stat().st_mtime for path in data.iterdir()), default=now)
     if newest > now + _CLOCK_TOLERANCE:
-        return Check("clock", False, f"it is {newest - now:.0f} s behind the files of this folder")
-    return Check("clock", True, moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))
+        return False, said("it is {seconds:.0f} s behind the files of this folder", seconds=newest - now)
+    return True, Text(moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))

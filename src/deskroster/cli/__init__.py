@@ -15,9 +15,11 @@ from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
 from deskroster.cli.streams import OutputFailed, safe_streams
+from deskroster.cli.translation import TranslatedGroup
 from deskroster.cli.upkeep import backup, doctor, restore_backup
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
+from deskroster.texts import foreign, said
 
 _VENDORS = listed(dialect.vendor for dialect in DIALECTS if dialect.vendor)
 _HELP = f"""One roster of agents and groups, answering the {_VENDORS} APIs.
@@ -51,13 +53,15 @@ app.add_typer(keys.app, name="key", rich_help_panel=_COMPANY)
 app.add_typer(fields.app, name="field", rich_help_panel=_COMPANY)
 app.add_typer(reference.commands("position", "positions", {}), name="position", rich_help_panel=_COMPANY)
 app.add_typer(
-    reference.commands("role", "roles", {"description": "Description"}), name="role", rich_help_panel=_COMPANY
+    reference.commands("role", "roles", {"description": said("Description")}), name="role", rich_help_panel=_COMPANY
 )
 app.add_typer(
     reference.commands("permission_set", "permission sets", {}), name="permission-set", rich_help_panel=_COMPANY
 )
 app.add_typer(
-    reference.commands("department", "departments", {"parent_id": "Below"}), name="department", rich_help_panel=_COMPANY
+    reference.commands("department", "departments", {"parent_id": said("Below")}),
+    name="department",
+    rich_help_panel=_COMPANY,
 )
 
 
@@ -70,7 +74,9 @@ def main() -> None:
             print_error(refusal)
             sys.exit(refusal.code)
         except OutputFailed as error:
-            print_error(Refused(Exit.UNKNOWN, f"done, but the result could not be shown: {error}"))
+            print_error(
+                Refused(Exit.UNKNOWN, said("done, but the result could not be shown: {error}", error=foreign(error)))
+            )
             sys.exit(Exit.UNKNOWN)
         except KeyboardInterrupt:
             sys.exit(Exit.INTERRUPTED)
@@ -86,7 +92,7 @@ def _run() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print_markup(f"deskroster {__version__}")
+        print_markup(said("deskroster {version}", version=__version__))
         raise typer.Exit
 
 

@@ -9,7 +9,8 @@ import typer
 from deskroster.cli.console import Exit, Refused, print_json, print_records, print_result
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Json
-from deskroster.cli.secret import read_secret
+from deskroster.cli.secret import read_password, read_secret
+from deskroster.texts import foreign, said
 
 Who = Annotated[str, typer.Argument(metavar="WHO", help="The agent's id or e-mail.", show_default=False)]
 
@@ -36,8 +37,8 @@ def list_agents(data: Data, company: Company = None, json: Json = False) -> None
     ```
     """
     columns = {
-        "id": "ID", "name": "Name", "email": "E-mail", "level": "Level", "state": "State", "employed": "Employed",
-        "group_ids": "Groups",
+        "id": said("ID"), "name": said("Name"), "email": said("E-mail"), "level": said("Level"),
+        "state": said("State"), "employed": said("Employed"), "group_ids": said("Groups"),
     }  # fmt: skip
     with Folder(data, company) as folder:
         print_records(folder.all("/agents"), columns, json)
@@ -59,7 +60,7 @@ def show_agent(who: Who, data: Data, company: Company = None, json: Json = False
         print_json(agent)
     else:
         rows = [{"key": key, "value": value} for key, value in agent.items()]
-        print_records(rows, {"key": "Field", "value": "Value"}, False)
+        print_records(rows, {"key": said("Field"), "value": said("Value")}, False)
 
 
 @app.command("level")
@@ -83,7 +84,11 @@ def set_level(
     """
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"level": level.value})
-    print_result(agent, f"{agent['name']} ({agent['email']}) has the level {agent['level']}.", json)
+    print_result(
+        agent,
+        said("{name} ({email}) has the level {level}.", name=agent["name"], email=agent["email"], level=agent["level"]),
+        json,
+    )
 
 
 @app.command("sip")
@@ -107,13 +112,13 @@ def set_sip_account(
     ```
     """
     if number is None and not password:
-        raise Refused(Exit.USAGE, "nothing to set", "Say --number, --password, or both.")
+        raise Refused(Exit.USAGE, said("nothing to set"), said("Say --number, --password, or both."))
     body: dict[str, Any] = {} if number is None else {"sip_number": number}
     if password:
-        body["sip_password"] = read_secret("SIP password")
+        body["sip_password"] = read_secret(said("SIP password"), said("standard input holds no SIP password"))
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
-    print_result(agent, f"The SIP account of {agent['email']} is set.", json)
+    print_result(agent, said("The SIP account of {email} is set.", email=agent["email"]), json)
 
 
 @app.command("permission-sets")
@@ -136,7 +141,7 @@ def set_permission_sets(
     with Folder(data, company) as folder:
         body = {"permission_set_ids": ids or []}
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", body)
-    print_result(agent, f"The permission sets of {agent['email']} are set.", json)
+    print_result(agent, said("The permission sets of {email} are set.", email=agent["email"]), json)
 
 
 @app.command("callout")
@@ -157,7 +162,7 @@ def set_callout_number(
     """
     with Folder(data, company) as folder:
         agent = folder.call("PATCH", f"/agents/{find_agent(folder, who)['id']}", {"callout_number": number})
-    print_result(agent, f"The outbound number of {agent['email']} is set.", json)
+    print_result(agent, said("The outbound number of {email} is set.", email=agent["email"]), json)
 
 
 @app.command("profile")
@@ -192,20 +197,26 @@ def profile(
             _print_profile(shown, json)
             return
         changed = folder.call("PATCH", path, {"values": dict(map(_field_and_value, values))})
-    print_result(changed, f"The profile of {agent['email']} is set.", json)
+    print_result(changed, said("The profile of {email} is set.", email=agent["email"]), json)
 
 
 def _field_and_value(given: str) -> tuple[str, Any]:
     """Return the field and the value of FIELD=VALUE. Raises Refused."""
     field, equals, value = given.partition("=")
     if not equals or not field:
-        raise Refused(Exit.USAGE, f"{given} is not FIELD=VALUE", "For example: hired_on=2024-03-01")
+        raise Refused(
+            Exit.USAGE,
+            said("{given} is not FIELD=VALUE", given=given),
+            said("For example: {example}", example="hired_on=2024-03-01"),
+        )
     if not value.startswith(("{", "[")):
         return field, value or None
     try:
         return field, msgspec.json.decode(value)
     except msgspec.DecodeError as error:
-        raise Refused(Exit.USAGE, f"the value of {field} is no JSON: {error}") from None
+        raise Refused(
+            Exit.USAGE, said("the value of {field} is no JSON: {error}", field=field, error=foreign(error))
+        ) from None
 
 
 def _print_profile(shown: dict[str, Any], json: bool) -> None:
@@ -213,7 +224,7 @@ def _print_profile(shown: dict[str, Any], json: bool) -> None:
         print_json(shown)
         return
     rows = [{"key": key, "value": _as_text(value)} for key, value in shown["values"].items()]
-    print_records(rows, {"key": "Field", "value": "Value"}, False)
+    print_records(rows, {"key": said("Field"), "value": said("Value")}, False)
 
 
 def _as_text(value: Any) -> str:
@@ -235,8 +246,8 @@ def set_password(who: Who, data: Data, company: Company = None, json: Json = Fal
     """
     with Folder(data, company) as folder:
         id = find_agent(folder, who)["id"]
-        agent = folder.call("PUT", f"/agents/{id}/password", {"password": read_secret("Password")})
-    print_result(agent, f"The password of {agent['email']} is set.", json)
+        agent = folder.call("PUT", f"/agents/{id}/password", {"password": read_password()})
+    print_result(agent, said("The password of {email} is set.", email=agent["email"]), json)
 
 
 def find_agent(folder: Folder, who: str) -> dict[str, Any]:
@@ -246,5 +257,5 @@ def find_agent(folder: Folder, who: str) -> dict[str, Any]:
         return agent
     matches: list[dict[str, Any]] = folder.call("GET", "/agents", email=who)["items"]
     if not matches:
-        raise Refused(Exit.NOT_FOUND, f"there is no agent {who}")
+        raise Refused(Exit.NOT_FOUND, said("there is no agent {who}", who=who))
     return matches[0]

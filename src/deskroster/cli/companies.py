@@ -11,10 +11,11 @@ from deskroster.cli.console import Exit, Refused, print_records, print_result
 from deskroster.cli.folder import Folder
 from deskroster.cli.init import AdminName, AskPassword, Email, Name, print_new_company
 from deskroster.cli.options import Data, Json
-from deskroster.cli.secret import read_secret
+from deskroster.cli.secret import read_password
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
 from deskroster.ledger.files.paths import in_shell
+from deskroster.texts import said
 
 
 class Language(StrEnum):
@@ -81,9 +82,9 @@ def list_companies(data: Data, json: Json = False) -> None:
     ```
     """
     columns = {
-        "label": "Label", "name": "Name", "language": "Language", "time_zone": "Time zone",
-        "signature_forms": "Signature forms", "calls_per_minute": "Calls a minute",
-        "default_position_id": "Default position", "cors_origins": "CORS origins",
+        "label": said("Label"), "name": said("Name"), "language": said("Language"), "time_zone": said("Time zone"),
+        "signature_forms": said("Signature forms"), "calls_per_minute": said("Calls a minute"),
+        "default_position_id": said("Default position"), "cors_origins": said("CORS origins"),
     }  # fmt: skip
     with Folder(data) as folder:
         print_records(folder.installation("GET", "/companies")["items"], columns, json)
@@ -114,7 +115,7 @@ def add_company(
     deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
     ```
     """
-    administrator = {"email": email, "name": admin_name, "password": read_secret("Password") if ask_password else None}
+    administrator = {"email": email, "name": admin_name, "password": read_password() if ask_password else None}
     settings = _settings(label=label, name=name, language=language, time_zone=time_zone)
     with Folder(data) as folder:
         try:
@@ -122,7 +123,9 @@ def add_company(
         except Refused as refusal:
             if refusal.code == Exit.CONFLICT:
                 command = f"deskroster password 1 --company {label} --data {in_shell(data)}"
-                refusal.hint = f"If this was interrupted before it showed the administrator's password: {command}"
+                refusal.hint = said(
+                    "If this was interrupted before it showed the administrator's password: {command}", command=command
+                )
             raise
     print_new_company(msgspec.convert(created, NewCompany), json)
 
@@ -165,10 +168,12 @@ def set_company(
     if default_position is not None:
         settings["default_position_id"] = _position_id(default_position)
     if not settings:
-        raise Refused(Exit.USAGE, "nothing to set", "deskroster company set --help lists the settings.")
+        raise Refused(Exit.USAGE, said("nothing to set"), said("deskroster company set --help lists the settings."))
     with Folder(data) as folder:
         print_result(
-            folder.installation("PATCH", f"/companies/{which}", settings), f"The company {which} is set.", json
+            folder.installation("PATCH", f"/companies/{which}", settings),
+            said("The company {which} is set.", which=which),
+            json,
         )
 
 
@@ -177,7 +182,9 @@ def _position_id(given: str) -> int | None:
         return None
     if not (given.isascii() and given.isdigit()):
         raise Refused(
-            Exit.USAGE, f"{given} is no id of a position", "deskroster position list shows them; or say none."
+            Exit.USAGE,
+            said("{given} is no id of a position", given=given),
+            said("deskroster position list shows them; or say none."),
         )
     return int(given)
 

@@ -2,14 +2,18 @@
 
 import json as plain_json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import IntEnum
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from deskroster.core.records import Language
+from deskroster.texts import Text, of_locale, said
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -32,8 +36,8 @@ class Exit(IntEnum):
 class Refused(Exception):
     """A command failed: the reason, a hint that may help, and the exit code."""
 
-    def __init__(self, code: Exit, why: str, hint: str = "") -> None:
-        super().__init__(why)
+    def __init__(self, code: Exit, why: Text, hint: Text | None = None) -> None:
+        super().__init__(str(why))
         self.code = code
         self.why = why
         self.hint = hint
@@ -41,19 +45,44 @@ class Refused(Exception):
 
 def print_error(refusal: Refused) -> None:
     """Print the reason and the hint to standard error."""
-    err.print(f"[red]Error:[/red] {escape(refusal.why)}", soft_wrap=True)
+    err.print(_with_markup(said("[red]Error:[/red] {why}", why=refusal.why)), soft_wrap=True)
     if refusal.hint:
-        err.print(f"[dim]Hint:[/dim]  {escape(refusal.hint)}", soft_wrap=True)
+        err.print(_with_markup(said("[dim]Hint:[/dim]  {hint}", hint=refusal.hint)), soft_wrap=True)
 
 
-def print_markup(text: str) -> None:
-    """Print a line with Rich markup."""
-    out.print(text, soft_wrap=True)
+def print_markup(text: Text) -> None:
+    """Print a sentence that has Rich markup; its values are printed as they are."""
+    out.print(_with_markup(text), soft_wrap=True)
 
 
-def print_plain(text: str) -> None:
-    """Print a text without markup and without wrapping, so that it can be copied."""
-    out.out(text, highlight=False)
+def print_plain(text: Text | str) -> None:
+    """Print a sentence, or what is no sentence, without markup and without wrapping, so that it can be copied."""
+    out.out(text if isinstance(text, str) else worded(text), highlight=False)
+
+
+def print_pairs(pairs: Iterable[tuple[Text, str]]) -> None:
+    """Print values, each after its heading, in two columns."""
+    for heading, value in pairs:
+        print_plain(f"  {padded(worded(heading), 10)}{value}")
+
+
+def padded(text: str, cells: int) -> str:
+    """Return a text with spaces up to a width; a Chinese character is two cells wide."""
+    return text + " " * (cells - cell_len(text))
+
+
+def language() -> Language:
+    """Return the language of this command, by the locale."""
+    return of_locale()
+
+
+def worded(text: Text) -> str:
+    """Return a sentence in the language of this command."""
+    return text.of(language())
+
+
+def _with_markup(text: Text) -> str:
+    return text.of(language(), escape)
 
 
 def captured(printing: Callable[[], object]) -> str:
@@ -84,7 +113,7 @@ def encode_output(text: str) -> bytes:
     return text.encode(sys.stdout.encoding or "utf-8", "backslashreplace")
 
 
-def print_result(record: Any, sentence: str, json: bool) -> None:
+def print_result(record: Any, sentence: Text, json: bool) -> None:
     """Print what was done: the record as JSON, or the sentence."""
     if json:
         print_json(record)
@@ -92,7 +121,7 @@ def print_result(record: Any, sentence: str, json: bool) -> None:
         print_plain(sentence)
 
 
-def print_records(records: Sequence[dict[str, Any]], columns: dict[str, str], json: bool) -> None:
+def print_records(records: Sequence[dict[str, Any]], columns: dict[str, Text], json: bool) -> None:
     """Print records as JSON or as a table, which has tabs between its cells if standard output is not a terminal.
 
     `columns`: key in the record → heading.
@@ -100,12 +129,13 @@ def print_records(records: Sequence[dict[str, Any]], columns: dict[str, str], js
     if json:
         print_json(records)
         return
+    headings = [worded(heading) for heading in columns.values()]
     rows = [[_cell(record.get(key)) for key in columns] for record in records]
     if not out.is_terminal:
-        sys.stdout.writelines("\t".join(row) + "\n" for row in [list(columns.values()), *rows])
+        sys.stdout.writelines("\t".join(row) + "\n" for row in [headings, *rows])
         sys.stdout.flush()
         return
-    table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)
@@ -116,7 +146,7 @@ def _cell(value: Any) -> str:
         case None | "":
             return "–"
         case bool():
-            return "yes" if value else "no"
+            return worded(said("yes") if value else said("no"))
         case list():
             return ", ".join(map(_cell, value)) or "–"
         case _:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from deskroster.admin.open_installation import OpenInstallation
 from deskroster.cli import curls
-from deskroster.cli.console import Exit, Refused, captured, json_line, print_markup, print_plain
+from deskroster.cli.console import Exit, Refused, captured, json_line, print_markup, print_pairs, print_plain, worded
 from deskroster.cli.options import Json, Port
 from deskroster.cli.serving import Addresses, PortInUse, serve
 from deskroster.demo import Account, Accounts, NotADemo, prepared
 from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
+from deskroster.texts import Text, said
 
 Loopback = Annotated[str, typer.Option("--host", help="The address to listen on: a loopback address.")]
 Keep = Annotated[
@@ -69,11 +69,13 @@ def demo(
         try:
             serve(settings, prepare, ready)
         except PortInUse as refusal:
-            refusal.hint = 'To take a free one: deskroster demo --port 0, or make demo ARGS="--port 0"'
+            refusal.hint = said('To take a free one: deskroster demo --port 0, or make demo ARGS="--port 0"')
             raise
         except NotADemo:
-            why = f"{shown(folder)} holds companies that the demo has not made"
-            raise Refused(Exit.CONFLICT, why, f"Serve it with: deskroster serve --data {in_shell(folder)}") from None
+            why = said("{folder} holds companies that the demo has not made", folder=shown(folder))
+            raise Refused(
+                Exit.CONFLICT, why, said("Serve it with: deskroster serve --data {folder}", folder=in_shell(folder))
+            ) from None
 
 
 def _loopback(host: str) -> str:
@@ -85,8 +87,8 @@ def _loopback(host: str) -> str:
             return host
     except ValueError:
         pass
-    why = f"the demo listens on loopback addresses only, and {host} is none"
-    hint = (
+    why = said("the demo listens on loopback addresses only, and {host} is none", host=host)
+    hint = said(
         "To serve others: deskroster init, then deskroster serve --host 0.0.0.0. "
         "In a container: start it with --network host, and the demo without --host"
     )
@@ -98,24 +100,45 @@ def _fields(accounts: Accounts) -> dict[str, object]:
 
 
 def _print_welcome(url: str, accounts: Accounts, data: Path | None) -> None:
-    kept = f"kept in {escape(shown(data))}" if data else "gone when this stops; --data DIR keeps it"
     print_markup(
-        f"\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  (data: {kept}; stop with Ctrl-C)\n"
+        said(
+            "\n[bold green]Deskroster demo[/bold green] answers at [bold]{url}[/bold]  ({data})\n",
+            url=url,
+            data=_kept(data),
+        )
     )
-    for heading, account in (("Administrator", accounts.admin), ("Agent", accounts.agent)):
+    for heading, account in ((said("Administrator"), accounts.admin), (said("Agent"), accounts.agent)):
         if account is not None:
             _print_account(heading, account)
-    print_markup("[bold]The APIs[/bold], each with its reference and a call that works as it is:\n")
+    print_markup(said("[bold]The APIs[/bold], each with its reference and a call that works as it is:\n"))
     email, token = (accounts.admin.email, accounts.admin.token) if accounts.admin else ("EMAIL", None)
     for dialect, command in curls.of_each_dialect(url, email, token):
         print_markup(
-            f"[bold]{dialect.title}[/bold]  {url}{dialect.prefix}  [dim]reference:[/dim] {url}/docs/{dialect.name}"
+            said(
+                "[bold]{title}[/bold]  {url}{prefix}  [dim]reference:[/dim] {url}/docs/{name}",
+                title=dialect.title,
+                url=url,
+                prefix=dialect.prefix,
+                name=dialect.name,
+            )
         )
         print_plain(f"{command}\n")
 
 
-def _print_account(heading: str, account: Account) -> None:
-    print_markup(f"[bold]{heading}[/bold] (id {account.id})")
-    for name in ("email", "password", "token"):
-        print_plain(f"  {name:<10}{getattr(account, name) or '(changed)'}")
-    print_markup("")
+def _kept(data: Path | None) -> Text:
+    if data is None:
+        return said("data: gone when this stops; --data DIR keeps it; stop with Ctrl-C")
+    return said("data: kept in {folder}; stop with Ctrl-C", folder=shown(data))
+
+
+def _print_account(heading: Text, account: Account) -> None:
+    print_markup(said("[bold]{heading}[/bold] (id {id})", heading=heading, id=account.id))
+    changed = worded(said("(changed)"))
+    print_pairs(
+        (
+            (said("email"), account.email),
+            (said("password"), account.password or changed),
+            (said("token"), account.token or changed),
+        )
+    )
+    print_plain("")

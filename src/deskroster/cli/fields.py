@@ -10,6 +10,7 @@ from deskroster.cli.options import Company, Data, Id, Json
 from deskroster.cli.wording import listed
 from deskroster.core.profiles import WITH_OPTIONS
 from deskroster.core.records import FieldType
+from deskroster.texts import said
 
 TYPES: tuple[str, ...] = get_args(FieldType)
 PATH = "/profile-fields"
@@ -37,8 +38,8 @@ def list_fields(data: Data, company: Company = None, json: Json = False) -> None
     ```
     """
     columns = {
-        "id": "ID", "api_name": "API name", "label": "Label", "type": "Type", "required": "Required",
-        "options": "Options",
+        "id": said("ID"), "api_name": said("API name"), "label": said("Label"), "type": said("Type"),
+        "required": said("Required"), "options": said("Options"),
     }  # fmt: skip
     with Folder(data, company) as folder:
         print_records(folder.all(PATH), columns, json)
@@ -68,22 +69,32 @@ def add_field(
     ```
     """
     if type not in TYPES:
-        raise Refused(Exit.USAGE, f"there is no type {type}", f"There are: {', '.join(TYPES)}.")
+        raise Refused(
+            Exit.USAGE, said("there is no type {type}", type=type), said("There are: {types}.", types=", ".join(TYPES))
+        )
     _check_options(type, option or [])
     body = {"api_name": api_name, "label": label, "type": type, "required": required, "options": option or []}
     with Folder(data, company) as folder:
         added = folder.call("POST", PATH, body)
-    print_result(added, f"The field {api_name} has the id {added['id']}.", json)
+    print_result(added, said("The field {api_name} has the id {id}.", api_name=api_name, id=added["id"]), json)
 
 
 def _check_options(type: str, options: list[str]) -> None:
     """Raise Refused where a type needs options and has none, or has some and takes none."""
     if type in WITH_OPTIONS and not options:
         example = "--option PARENT,CHILD" if type == "cascade" else "--option NAME"
-        raise Refused(Exit.USAGE, f"a field of type {type} needs options", f"Name each of its choices: {example}")
+        raise Refused(
+            Exit.USAGE,
+            said("a field of type {type} needs options", type=type),
+            said("Name each of its choices: {example}", example=example),
+        )
     if type not in WITH_OPTIONS and options:
         types = listed(name for name in TYPES if name in WITH_OPTIONS)
-        raise Refused(Exit.USAGE, f"a field of type {type} takes no options", f"--option is for {types}.")
+        raise Refused(
+            Exit.USAGE,
+            said("a field of type {type} takes no options", type=type),
+            said("--option is for {types}.", types=types),
+        )
 
 
 @app.command("rename")
@@ -103,7 +114,11 @@ def rename_field(
     ```
     """
     with Folder(data, company) as folder:
-        print_result(folder.call("PATCH", f"{PATH}/{id}", {"label": label}), f"The field {id} is now {label}.", json)
+        print_result(
+            folder.call("PATCH", f"{PATH}/{id}", {"label": label}),
+            said("The field {id} is now {label}.", id=id, label=label),
+            json,
+        )
 
 
 @app.command("remove")
@@ -117,4 +132,4 @@ def remove_field(id: Id, data: Data, company: Company = None, json: Json = False
     ```
     """
     with Folder(data, company) as folder:
-        print_result(folder.call("DELETE", f"{PATH}/{id}"), f"The field {id} is removed.", json)
+        print_result(folder.call("DELETE", f"{PATH}/{id}"), said("The field {id} is removed.", id=id), json)

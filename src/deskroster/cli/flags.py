@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import typer
-from typer.core import TyperGroup, TyperOption
+from typer.core import TyperOption
+
+from deskroster.cli.translation import TranslatedGroup
 
 
-class Commands(TyperGroup):
-    """All commands. None of their flags has a value to be named in the help."""
+class Commands(TranslatedGroup):
+    """All commands, in the language of the locale. None of their flags has a value to be named in the help."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)

@@ -13,11 +13,14 @@ from msgspec.structs import replace
 from deskroster.admin import PREFIX as INSTALLATION
 from deskroster.admin import AdminApp, sockets
 from deskroster.app import opened
+from deskroster.cli import console
 from deskroster.cli.console import Exit, Refused
 from deskroster.cli.opening import installation_of, must_be_installation, refusing
+from deskroster.core.records import Language
 from deskroster.ledger import FolderInUse, advice
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
+from deskroster.texts import Text, foreign, said
 
 OUR_OWN = "/deskroster/v1"
 OPEN_TIMEOUT = 5.0  # seconds to wait while a server starts or stops, or another command uses the folder
@@ -31,8 +34,10 @@ _CODES = {404: Exit.NOT_FOUND, 409: Exit.CONFLICT, 429: Exit.UNAVAILABLE, 503: E
 class Folder:
     """The operator's calls on a data folder; `with` opens and closes it. Raises Refused if a call fails."""
 
-    def __init__(self, data: Path, company: str | None = None) -> None:
+    def __init__(self, data: Path, company: str | None = None, language: Language | None = None) -> None:
+        """`language`: of messages; by default that of the command."""
         self._data = data
+        self._language = language or console.language()
         self._company_option = company
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
@@ -74,11 +79,11 @@ class Folder:
         labels: list[str] = [one["label"] for one in self.installation("GET", "/companies")["items"]]
         if self._company_option in labels:
             return str(self._company_option)
-        known = f"There are: {', '.join(labels)}."
+        known = said("There are: {labels}.", labels=", ".join(labels))
         if self._company_option is not None:
-            raise Refused(Exit.NOT_FOUND, f"there is no company {self._company_option}", known)
+            raise Refused(Exit.NOT_FOUND, said("there is no company {label}", label=self._company_option), known)
         if len(labels) != 1:
-            raise Refused(Exit.USAGE, "there are several companies; say which with --company", known)
+            raise Refused(Exit.USAGE, said("there are several companies; say which with --company"), known)
         return labels[0]
 
     async def _open(self) -> None:
@@ -94,12 +99,12 @@ class Folder:
             except FolderInUse as error:
                 # A server that is starting or stopping holds the lock, but does not answer.
                 if time.monotonic() > deadline:
-                    raise Refused(Exit.UNAVAILABLE, str(error), "Try again when it has finished.") from None
+                    raise Refused(Exit.UNAVAILABLE, foreign(error), said("Try again when it has finished.")) from None
             await asyncio.sleep(RETRY_DELAY)
         self._client = await self._stack.enter_async_context(
             httpx2.AsyncClient(
                 transport=transport,
-                headers={"Accept-Language": "en"},
+                headers={"Accept-Language": self._language},
                 timeout=httpx2.Timeout(OPEN_TIMEOUT, read=CALL_TIMEOUT),
             )
         )
@@ -117,17 +122,16 @@ class Folder:
             request = self._client.request(method, url, json=body, params=query)
             response = self._runner.run(request)
         except httpx2.TransportError as error:
-            writes = method != "GET"
-            raise Refused(
-                Exit.UNKNOWN if writes else Exit.UNAVAILABLE,
-                f"the server went away: {error}" + ("; it may have been done" if writes else ""),
-            ) from None
+            if method != "GET":
+                why = said("the server went away: {error}; it may have been done", error=foreign(error))
+                raise Refused(Exit.UNKNOWN, why) from None
+            raise Refused(Exit.UNAVAILABLE, said("the server went away: {error}", error=foreign(error))) from None
         answer = response.json()
         if response.is_success:
             return answer
         if answer["type"].endswith(":damaged"):
-            raise Refused(Exit.DAMAGED, answer["detail"], advice(self._data))
+            raise Refused(Exit.DAMAGED, Text(answer["detail"]), advice(self._data))
         code = _CODES.get(response.status_code, Exit.REFUSED)
         if answer["type"].endswith(":outcome-unknown"):
             code = Exit.UNKNOWN
-        raise Refused(code, answer["detail"])
+        raise Refused(code, Text(answer["detail"]))

@@ -11,10 +11,10 @@ import typer
 from deskroster.admin.companies import NewCompany, new_company
 from deskroster.admin.open_installation import AdministratorIn
 from deskroster.app import opened
-from deskroster.cli.console import Exit, Refused, print_json, print_markup, print_plain
+from deskroster.cli.console import Exit, Refused, print_json, print_markup, print_pairs, print_plain
 from deskroster.cli.opening import installation_of, refusing
 from deskroster.cli.options import Data, Database, Json
-from deskroster.cli.secret import read_secret
+from deskroster.cli.secret import read_password
 from deskroster.cli.wording import in_words
 from deskroster.core.company import CompanyFields
 from deskroster.core.problems import Refusal
@@ -22,6 +22,7 @@ from deskroster.ledger import FolderInUse, location
 from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
+from deskroster.texts import Text, foreign, said
 
 Label = Annotated[
     str, typer.Option("--label", help="The first label of its host name: letters, digits, hyphens.", show_default=False)
@@ -66,16 +67,16 @@ def init(
     deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
     ```
     """
-    password = read_secret("Password") if ask_password else None
+    password = read_password() if ask_password else None
     administrator = AdministratorIn(email=email, name=admin_name, password=password)
     fields = CompanyFields(label=label, name=name)
     try:
         created = asyncio.run(_init(Settings(data=data, database=database), fields, administrator))
     except FolderInUse as error:
-        raise Refused(Exit.CONFLICT, str(error), "To add a company to it: deskroster company add") from None
+        raise Refused(Exit.CONFLICT, foreign(error), said("To add a company to it: deskroster company add")) from None
     print_new_company(created, json)
     if not json:
-        print_plain(f"\nServe it with: deskroster serve --data {in_shell(data)}")
+        print_plain(said("\nServe it with: deskroster serve --data {data}", data=in_shell(data)))
 
 
 def print_new_company(created: NewCompany, json: bool) -> None:
@@ -83,27 +84,40 @@ def print_new_company(created: NewCompany, json: bool) -> None:
     if json:
         print_json({"company": created.company, "admin": created.admin})
         return
-    print_markup(f"The company [bold]{created.company}[/bold] has its first administrator (id {created.admin.id}):")
-    for heading, value in (
-        ("e-mail", created.admin.email),
-        ("password", created.admin.password),
-        ("token", created.admin.token),
-    ):
-        print_plain(f"  {heading:<10}{value}")
-    print_markup("Password and token are not shown again.")
+    print_markup(
+        said(
+            "The company [bold]{company}[/bold] has its first administrator (id {id}):",
+            company=created.company,
+            id=created.admin.id,
+        )
+    )
+    print_pairs(
+        (
+            (said("e-mail"), created.admin.email),
+            (said("password"), created.admin.password),
+            (said("token"), created.admin.token),
+        )
+    )
+    print_markup(said("Password and token are not shown again."))
 
 
 async def _init(settings: Settings, fields: CompanyFields, administrator: AdministratorIn) -> NewCompany:
     with refusing(settings.data), closing(Telemetry()) as telemetry:
         if settings.database is not None and location.noted_in(settings.data) not in (None, settings.database):
-            hint = "Name another folder, or move it: deskroster move"
+            hint = said("Name another folder, or move it: deskroster move")
             raise Refused(
-                Exit.CONFLICT, f"{shown(settings.data)} is an installation already, on another database", hint
+                Exit.CONFLICT,
+                said("{data} is an installation already, on another database", data=shown(settings.data)),
+                hint,
             )
         async with opened(settings, telemetry) as app:
             installation = installation_of(app)
             if installation.store.listed.all():
-                raise Refused(Exit.CONFLICT, f"{shown(settings.data)} is an installation already", _hint(settings.data))
+                raise Refused(
+                    Exit.CONFLICT,
+                    said("{data} is an installation already", data=shown(settings.data)),
+                    _hint(settings.data),
+                )
             if settings.database is not None:  # before anything is written to that database
                 location.note(settings.data, settings.database)
             try:
@@ -113,9 +127,9 @@ async def _init(settings: Settings, fields: CompanyFields, administrator: Admini
         return created
 
 
-def _hint(data: Path) -> str:
-    folder = in_shell(data)
-    return (
-        f"To add a company to it: deskroster company add --data {folder}. If init was interrupted before it showed the "
-        f"administrator's password: deskroster password 1 --data {folder}"
+def _hint(data: Path) -> Text:
+    return said(
+        "To add a company to it: deskroster company add --data {folder}. If init was interrupted before it showed the "
+        "administrator's password: deskroster password 1 --data {folder}",
+        folder=in_shell(data),
     )

@@ -19,6 +19,7 @@ from deskroster.cli.console import (
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Id, Json
 from deskroster.dialects import DIALECTS
+from deskroster.texts import said
 
 NAMES = tuple(dialect.name for dialect in DIALECTS)
 
@@ -65,7 +66,11 @@ def create_key(
     ```
     """
     for unknown in set(dialect or ()) - set(NAMES):
-        raise Refused(Exit.USAGE, f"there is no dialect {unknown}", f"There are: {', '.join(NAMES)}.")
+        raise Refused(
+            Exit.USAGE,
+            said("there is no dialect {unknown}", unknown=unknown),
+            said("There are: {names}.", names=", ".join(NAMES)),
+        )
     expires_at = None if expires is None else _expiry(expires).isoformat()
     with Folder(data, company) as folder:
         body = {
@@ -79,7 +84,9 @@ def create_key(
     if json:
         print_json(key)
         return
-    print_markup(f"The key {key['id']} of agent {key['agent_id']}; its secret is not shown again:")
+    print_markup(
+        said("The key {id} of agent {agent_id}; its secret is not shown again:", id=key["id"], agent_id=key["agent_id"])
+    )
     print_plain(key["secret"])
 
 
@@ -96,8 +103,9 @@ def list_keys(data: Data, company: Company = None, json: Json = False) -> None:
     ```
     """
     columns = {
-        "id": "ID", "agent_id": "Agent", "name": "Name", "access": "Access", "dialects": "Dialects", "state": "State",
-        "expires_at": "Expires", "last_used_at": "Last use", "last_form": "Last form",
+        "id": said("ID"), "agent_id": said("Agent"), "name": said("Name"), "access": said("Access"),
+        "dialects": said("Dialects"), "state": said("State"), "expires_at": said("Expires"),
+        "last_used_at": said("Last use"), "last_form": said("Last form"),
     }  # fmt: skip
     with Folder(data, company) as folder:
         print_records(folder.all("/keys"), columns, json)
@@ -114,7 +122,7 @@ def revoke_key(id: Id, data: Data, company: Company = None, json: Json = False) 
     ```
     """
     with Folder(data, company) as folder:
-        print_result(folder.call("DELETE", f"/keys/{id}"), f"The key {id} is revoked.", json)
+        print_result(folder.call("DELETE", f"/keys/{id}"), said("The key {id} is revoked.", id=id), json)
 
 
 def _expiry(text: str) -> datetime:
@@ -125,4 +133,6 @@ def _expiry(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)  # without an offset: in this machine's time zone
     except (ValueError, OverflowError):  # OverflowError: at the ends of the calendar
-        raise Refused(Exit.USAGE, f"{text} is no time", "Write 90d, 12h, or 2027-01-31T00:00:00+08:00.") from None
+        raise Refused(
+            Exit.USAGE, said("{text} is no time", text=text), said("Write 90d, 12h, or 2027-01-31T00:00:00+08:00.")
+        ) from None

@@ -3,16 +3,16 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deskroster.cli.console import Exit, Refused, err, print_json, print_markup
+from deskroster.cli.console import Exit, Refused, err, print_json, print_markup, worded
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.location import IN_FOLDER
 from deskroster.ledger.upkeep import move as ledger
+from deskroster.texts import foreign, said
 
 To = Annotated[
     str,
@@ -41,7 +41,7 @@ def move(data: Data, to: To, json: Json = False) -> None:
     ```
     """
     must_be_installation(data)
-    columns = (TextColumn("Copy and compare"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(worded(said("Copy and compare"))), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with refusing(data), Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("rows", total=None)
         progress = ledger.Progress(
@@ -50,17 +50,30 @@ def move(data: Data, to: To, json: Json = False) -> None:
         try:
             done = ledger.move(data, None if to == IN_FOLDER else to, progress)
         except ledger.CannotMove as error:
-            raise Refused(Exit.CONFLICT, str(error)) from None
+            raise Refused(Exit.CONFLICT, foreign(error)) from None
         except FolderInUse as error:
-            raise Refused(Exit.UNAVAILABLE, str(error), "Stop what serves it, on every machine.") from None
+            raise Refused(Exit.UNAVAILABLE, foreign(error), said("Stop what serves it, on every machine.")) from None
     if json:
         print_json(
             {"rows": done.rows, "to": IN_FOLDER if to == IN_FOLDER else "postgresql"}
             | ({"taken_back": True} if done.taken_back else {})
         )
         return
-    there = f"the data of {escape(shown(data))} is in {'SQLite in the folder' if to == IN_FOLDER else 'PostgreSQL'}"
+    place = said("SQLite in the folder") if to == IN_FOLDER else said("PostgreSQL")
     if done.taken_back:
-        print_markup(f"The interrupted move is taken back: {there}, as before.")
+        print_markup(
+            said(
+                "The interrupted move is taken back: the data of {folder} is in {place}, as before.",
+                folder=shown(data),
+                place=place,
+            )
+        )
     else:
-        print_markup(f"Moved: {done.rows:,} rows, each the same on both sides. T{there[1:]} now.")
+        print_markup(
+            said(
+                "Moved: {rows:,} rows, each the same on both sides. The data of {folder} is in {place} now.",
+                rows=done.rows,
+                folder=shown(data),
+                place=place,
+            )
+        )

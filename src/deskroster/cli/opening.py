@@ -10,8 +10,9 @@ from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
 from deskroster.ledger import Damaged, DiskFailed, Failed, InDoubt, NewerData, WrongKey, advice, location
 from deskroster.ledger.files.paths import in_shell, shown
+from deskroster.texts import Text, foreign, said
 
-KEY_HINT = "The key is the file `key` in the folder, or the variable DESKROSTER_KEY."
+KEY_HINT = said("The key is the file `key` in the folder, or the variable DESKROSTER_KEY.")
 
 
 def must_be_installation(data: Path, database: str | None = None) -> None:
@@ -20,42 +21,54 @@ def must_be_installation(data: Path, database: str | None = None) -> None:
         exists = database is not None or location.is_installation(data)
     if not exists and location.has_lost_its_database(data):
         raise Refused(
-            Exit.DAMAGED, f"the database of {shown(data)} is gone; only what belongs to it is left", advice(data)
+            Exit.DAMAGED,
+            said("the database of {data} is gone; only what belongs to it is left", data=shown(data)),
+            advice(data),
         )
     if not exists:
-        hint = f"Make one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
-        raise Refused(Exit.NOT_FOUND, f"there is no installation in {shown(data)}", hint)
+        hint = said(
+            "Make one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL", data=in_shell(data)
+        )
+        raise Refused(Exit.NOT_FOUND, said("there is no installation in {data}", data=shown(data)), hint)
 
 
 @contextmanager
-def refusing(data: Path, key_hint: str = KEY_HINT) -> Iterator[None]:
+def refusing(data: Path, key_hint: Text = KEY_HINT) -> Iterator[None]:
     """Turn errors of opening a folder into Refused, except FolderInUse, which callers handle."""
     try:
         yield
     except WrongKey as error:
-        raise Refused(Exit.REFUSED, str(error), key_hint) from None
+        raise Refused(Exit.REFUSED, foreign(error), key_hint) from None
     except NewerData as error:
         raise Refused(
-            Exit.REFUSED, str(error), "Use the version of Deskroster that wrote it, or a later one."
+            Exit.REFUSED, foreign(error), said("Use the version of Deskroster that wrote it, or a later one.")
         ) from None
     except Damaged as error:
-        raise Refused(Exit.DAMAGED, str(error), advice(data)) from None
+        raise Refused(Exit.DAMAGED, foreign(error), advice(data)) from None
     except DiskFailed as error:
-        raise Refused(Exit.UNAVAILABLE, f"{shown(data)}: {error}", "Is the disk full, or failing?") from None
+        raise Refused(
+            Exit.UNAVAILABLE,
+            said("{data}: {error}", data=shown(data), error=foreign(error)),
+            said("Is the disk full, or failing?"),
+        ) from None
     except Failed as error:
         raise Refused(
-            Exit.UNAVAILABLE, str(error), "Is the database running, and may it be reached from here?"
+            Exit.UNAVAILABLE, foreign(error), said("Is the database running, and may it be reached from here?")
         ) from None
     except InDoubt as error:
-        raise Refused(Exit.UNKNOWN, str(error), "It may be done. Give the command again.") from None
+        raise Refused(Exit.UNKNOWN, foreign(error), said("It may be done. Give the command again.")) from None
     except location.NoDatabase as error:
-        raise Refused(Exit.REFUSED, str(error)) from None
+        raise Refused(Exit.REFUSED, foreign(error)) from None
     except PathTooLong as error:
-        raise Refused(Exit.REFUSED, str(error)) from None
+        raise Refused(Exit.REFUSED, foreign(error)) from None
     except PermissionError as error:
-        raise Refused(Exit.REFUSED, f"{error}", f"Run this as the user who owns {shown(data)}.") from None
+        raise Refused(
+            Exit.REFUSED,
+            foreign(error),
+            said("Run this as the user who owns {data}.", data=shown(data)),
+        ) from None
     except OSError as error:
-        raise Refused(Exit.REFUSED, f"{shown(data)}: {error}") from None
+        raise Refused(Exit.REFUSED, said("{data}: {error}", data=shown(data), error=foreign(error))) from None
 
 
 @contextmanager
@@ -64,9 +77,11 @@ def reading(file: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise Refused(Exit.NOT_FOUND, f"there is no file {shown(file)}") from None
+        raise Refused(Exit.NOT_FOUND, said("there is no file {file}", file=shown(file))) from None
     except OSError as error:
-        raise Refused(Exit.REFUSED, f"{shown(file)}: {error.strerror}") from None
+        raise Refused(
+            Exit.REFUSED, said("{file}: {why}", file=shown(file), why=Text(error.strerror or str(error)))
+        ) from None
 
 
 def installation_of(app: App) -> OpenInstallation:

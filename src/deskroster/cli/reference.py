@@ -9,6 +9,7 @@ from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Id, Json
 from deskroster.core.reference import Reference
 from deskroster.dialects.own.shapes.reference import WIRES
+from deskroster.texts import Text, said
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Description = Annotated[str, typer.Option("--description", help="What the role is about.")]
@@ -17,7 +18,7 @@ Parent = Annotated[
 ]
 
 
-def commands(kind: Reference, plural: str, more: dict[str, str]) -> typer.Typer:
+def commands(kind: Reference, plural: str, more: dict[str, Text]) -> typer.Typer:
     """Return the commands for one kind of reference data.
 
     `more`: the columns of its list besides id and name, as key in the record → heading.
@@ -28,16 +29,20 @@ def commands(kind: Reference, plural: str, more: dict[str, str]) -> typer.Typer:
 
     def list_all(data: Data, company: Company = None, json: Json = False) -> None:
         with Folder(data, company) as folder:
-            print_records(folder.all(path), {"id": "ID", "name": "Name", **more}, json)
+            print_records(folder.all(path), {"id": said("ID"), "name": said("Name"), **more}, json)
 
     def rename(id: Id, new_name: Name, data: Data, company: Company = None, json: Json = False) -> None:
         with Folder(data, company) as folder:
             renamed = folder.call("PATCH", f"{path}/{id}", {"name": new_name})
-        print_result(renamed, f"The {name} {id} is now {new_name}.", json)
+        print_result(renamed, said("The {kind} {id} is now {name}.", kind=_NAMES[kind], id=id, name=new_name), json)
 
     def remove(id: Id, data: Data, company: Company = None, json: Json = False) -> None:
         with Folder(data, company) as folder:
-            print_result(folder.call("DELETE", f"{path}/{id}"), f"The {name} {id} is removed.", json)
+            print_result(
+                folder.call("DELETE", f"{path}/{id}"),
+                said("The {kind} {id} is removed.", kind=_NAMES[kind], id=id),
+                json,
+            )
 
     group.command("list", help=_help(f"List the {plural}, by id.", f"{command} list --data ./data"))(list_all)
     group.command("add", help=_help(f"Add a {name}.", f"{command} add {_EXAMPLES[kind]} --data ./data"))(_add(kind))
@@ -55,7 +60,11 @@ def _add(kind: Reference) -> Any:
     def add(data: Data, company: str | None, json: bool, body: dict[str, Any]) -> None:
         with Folder(data, company) as folder:
             added = folder.call("POST", f"/{WIRES[kind].path}", body)
-        print_result(added, f"The {kind.replace('_', ' ')} {added['name']} has the id {added['id']}.", json)
+        print_result(
+            added,
+            said("The {kind} {name} has the id {id}.", kind=_NAMES[kind], name=added["name"], id=added["id"]),
+            json,
+        )
 
     def plain(name: Name, data: Data, company: Company = None, json: Json = False) -> None:
         add(data, company, json, {"name": name})
@@ -75,6 +84,12 @@ def _help(what: str, example: str) -> str:
     return f"{what}\n\nFor example:\n\n```sh\ndeskroster {example}\n```"
 
 
+_NAMES: dict[Reference, Text] = {
+    "position": said("position"),
+    "role": said("role"),
+    "permission_set": said("permission set"),
+    "department": said("department"),
+}
 _EXAMPLES: dict[Reference, str] = {
     "position": "组长",
     "role": "质检 --description 质量检查",

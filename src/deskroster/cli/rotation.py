@@ -1,13 +1,12 @@
 """`deskroster rotate-installation-key`: replace the key that encrypts secrets and signs rows."""
 
-from rich.markup import escape
-
 from deskroster.cli.console import Exit, Refused, print_json, print_markup
 from deskroster.cli.opening import must_be_installation, refusing
 from deskroster.cli.options import Data, Json
 from deskroster.ledger import FolderInUse, rotate_key
 from deskroster.ledger.disk.vault import FILE
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import foreign, said
 
 
 def rotate_installation_key(data: Data, json: Json = False) -> None:
@@ -28,10 +27,14 @@ def rotate_installation_key(data: Data, json: Json = False) -> None:
         try:
             fingerprint = rotate_key(data).fingerprint
         except FolderInUse as error:
-            raise Refused(Exit.UNAVAILABLE, str(error), "Stop the server first.") from None
+            raise Refused(Exit.UNAVAILABLE, foreign(error), said("Stop the server first.")) from None
     if json:
         print_json({"fingerprint": fingerprint})
     else:
         print_markup(
-            f"The installation key is now {fingerprint}. Copy {escape(shown(data / FILE))} to where you keep it."
+            said(
+                "The installation key is now {fingerprint}. Copy {file} to where you keep it.",
+                fingerprint=fingerprint,
+                file=shown(data / FILE),
+            )
         )

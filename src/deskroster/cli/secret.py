@@ -4,15 +4,30 @@ import sys
 
 import typer
 
-from deskroster.cli.console import Exit, Refused
+from deskroster.cli.console import Exit, Refused, print_error, worded
+from deskroster.texts import Text, said
 
 
-def read_secret(what: str) -> str:
+def read_password() -> str:
+    """Return a password, as `read_secret` does. Raises Refused."""
+    return read_secret(said("Password"), said("standard input holds no password"))
+
+
+def read_secret(prompt: Text, missing: Text) -> str:
     """Return a secret: at a terminal from two prompts, otherwise the first line of standard input. Raises Refused."""
     if sys.stdin.isatty():
-        answer: str = typer.prompt(what, hide_input=True, confirmation_prompt=True, err=True)
-        return answer
+        return _prompted(prompt)
     line = sys.stdin.readline().rstrip("\r\n")
     if not line:
-        raise Refused(Exit.USAGE, f"standard input holds no {what.lower()}")
+        raise Refused(Exit.USAGE, missing)
     return line
+
+
+def _prompted(prompt: Text) -> str:
+    while True:
+        first, again = (
+            typer.prompt(worded(one), hide_input=True, err=True) for one in (prompt, said("Repeat for confirmation"))
+        )
+        if first == again:
+            return str(first)
+        print_error(Refused(Exit.USAGE, said("the two entered values do not match")))

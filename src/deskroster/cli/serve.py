@@ -16,6 +16,7 @@ from deskroster.dialect import hosts
 from deskroster.ledger import location
 from deskroster.ledger.files.paths import in_shell, shown
 from deskroster.settings import Settings
+from deskroster.texts import foreign, said
 
 METRICS_PORT = 9321
 MIN_TOKEN = 16  # characters
@@ -153,8 +154,16 @@ def _token(file: Path | None) -> Secret | None:
     with reading(file):
         token = file.read_text("ascii", "replace").strip()
     if len(token) < MIN_TOKEN or not all("!" <= one <= "~" for one in token):
-        hint = "Make one with: openssl rand -hex 32"
-        raise Refused(Exit.USAGE, f"{file} must hold a token: {MIN_TOKEN} visible ASCII characters or more", hint)
+        hint = said("Make one with: openssl rand -hex 32")
+        raise Refused(
+            Exit.USAGE,
+            said(
+                "{file} must hold a token: {length} visible ASCII characters or more",
+                file=shown(file),
+                length=MIN_TOKEN,
+            ),
+            hint,
+        )
     return Secret(token)
 
 
@@ -166,7 +175,7 @@ def _check(data: Path, database: str | None, workers: int, certificate: Path | N
 
 def _check_tls(certificate: Path | None, key: Path | None) -> None:
     if (certificate is None) != (key is None):
-        raise Refused(Exit.USAGE, "--tls-cert and --tls-key go together")
+        raise Refused(Exit.USAGE, said("--tls-cert and --tls-key go together"))
     for file in filter(None, (certificate, key)):
         with reading(file):
             if not file.is_file():  # every worker reads it, so a pipe will not do
@@ -177,8 +186,8 @@ def _check_tls(certificate: Path | None, key: Path | None) -> None:
 def _check_workers(workers: int, data: Path, database: str | None) -> None:
     with refusing(data):
         if workers > 1 and location.url_of(data, database) is None:
-            hint = "Move the data to PostgreSQL first: deskroster move --to URL"
-            raise Refused(Exit.USAGE, "several processes cannot share SQLite", hint)
+            hint = said("Move the data to PostgreSQL first: deskroster move --to URL")
+            raise Refused(Exit.USAGE, said("several processes cannot share SQLite"), hint)
 
 
 async def _load_all(installation: OpenInstallation) -> list[str]:
@@ -186,8 +195,11 @@ async def _load_all(installation: OpenInstallation) -> list[str]:
     companies = installation.store.listed.all()
     if not companies:
         data = installation.settings.data
-        hint = f"Create one with: deskroster init --data {in_shell(data)} --label LABEL --name NAME --email EMAIL"
-        raise Refused(Exit.NOT_FOUND, f"{shown(data)} holds no company", hint)
+        hint = said(
+            "Create one with: deskroster init --data {data} --label LABEL --name NAME --email EMAIL",
+            data=in_shell(data),
+        )
+        raise Refused(Exit.NOT_FOUND, said("{data} holds no company", data=shown(data)), hint)
     for company in companies:
         await installation.desks.of_company(company, patience=None)
     return [company.label for company in companies]
@@ -201,20 +213,33 @@ def _ready_as_json(at: serving.Addresses, labels: list[str]) -> str:
 
 
 def _ready_as_text(at: serving.Addresses, labels: list[str]) -> str:
-    answers = f"[bold green]Deskroster[/bold green] answers at [bold]{at.url}[/bold] for {', '.join(labels)}"
-    metrics = f"; its metrics are at [bold]{at.metrics}/metrics[/bold]" if at.metrics else ""
-    return captured(lambda: print_markup(answers + metrics))
+    companies = ", ".join(labels)
+    if at.metrics:
+        text = said(
+            "[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {companies}; its metrics are at "
+            "[bold]{metrics}/metrics[/bold]",
+            url=at.url,
+            companies=companies,
+            metrics=at.metrics,
+        )
+    else:
+        text = said(
+            "[bold green]Deskroster[/bold green] answers at [bold]{url}[/bold] for {companies}",
+            url=at.url,
+            companies=companies,
+        )
+    return captured(lambda: print_markup(text))
 
 
 def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
-        raise Refused(Exit.USAGE, f"--trusted-proxy {text} is no address and no network") from None
+        raise Refused(Exit.USAGE, said("--trusted-proxy {text} is no address and no network", text=text)) from None
 
 
 def _host(text: str) -> str:
     try:
         return hosts.checked(text)
     except ValueError as error:
-        raise Refused(Exit.USAGE, f"--allowed-host {error}") from None
+        raise Refused(Exit.USAGE, said("--allowed-host {error}", error=foreign(error))) from None

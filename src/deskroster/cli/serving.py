@@ -31,6 +31,7 @@ from deskroster.settings import Settings
 from deskroster.telemetry import STDERR, SharedCounts, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor
 from deskroster.telemetry.stderr import logged
+from deskroster.texts import Text, foreign, said
 
 STDOUT = 1  # the descriptor
 METRICS = "metrics"  # a folder in the data folder, through which workers of version 0.1 shared their counters
@@ -311,13 +312,20 @@ def _refusing_listen_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except FolderInUse as error:
-        raise Refused(Exit.UNAVAILABLE, str(error), "A folder is served by one server.") from None
+        raise Refused(Exit.UNAVAILABLE, foreign(error), said("A folder is served by one server.")) from None
     except server.CannotListen as error:
         if error.errno == errno.EADDRINUSE:
             of_metrics = (error.host, error.port) == (settings.metrics_host, settings.metrics_port)
-            hint = f"{'--metrics-port' if of_metrics else '--port'} 0 takes a free one."
-            raise PortInUse(Exit.UNAVAILABLE, f"port {error.port} is in use", hint) from None
-        why = f"cannot listen on {error.host}, port {error.port}: {error.strerror}"
+            hint = said("{option} 0 takes a free one.", option="--metrics-port" if of_metrics else "--port")
+            raise PortInUse(Exit.UNAVAILABLE, said("port {port} is in use", port=error.port), hint) from None
+        why = said(
+            "cannot listen on {host}, port {port}: {why}",
+            host=error.host,
+            port=error.port,
+            why=Text(error.strerror or str(error)),
+        )
         raise Refused(Exit.REFUSED, why) from None
     except server.BadCertificate as error:
-        raise Refused(Exit.REFUSED, f"the certificate and its key cannot be used: {error}") from None
+        raise Refused(
+            Exit.REFUSED, said("the certificate and its key cannot be used: {error}", error=foreign(error))
+        ) from None

@@ -3,22 +3,23 @@
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
-from rich.markup import escape
 
 from deskroster.admin.upkeep import Report, report
-from deskroster.cli.console import Exit, Refused, print_json, print_markup
+from deskroster.cli.console import Exit, Refused, language, padded, print_json, print_markup, worded
 from deskroster.cli.folder import Folder
 from deskroster.cli.opening import reading, refusing
 from deskroster.cli.options import Data, Json
-from deskroster.core import moments
+from deskroster.core.records import Language
 from deskroster.ledger import BadBackup, FolderInUse, Manifest, restore, verify
 from deskroster.ledger.disk.vault import parse_key
 from deskroster.ledger.files.paths import as_text, from_text, shown
-from deskroster.ledger.upkeep.check import examine
+from deskroster.ledger.upkeep.backup import backup_time, commits_of
+from deskroster.ledger.upkeep.check import What, examine
+from deskroster.texts import Text, foreign, said
 
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", metavar="FILE", help="A copy of the installation key (the file `key`).")
@@ -52,12 +53,16 @@ def backup(
     if json:
         print_json(done)
         return
-    manifest = done["manifest"]
-    commits = ", ".join(f"{head['label']} up to commit {head['number']}" for head in manifest["companies"])
+    manifest = msgspec.convert(done["manifest"], Manifest)
     print_markup(
-        f"Verified: {escape(shown(from_text(done['folder'])))}, {manifest['size']:,} bytes: {escape(commits)}."
+        said(
+            "Verified: {folder}, {size:,} bytes: {commits}.",
+            folder=shown(from_text(done["folder"])),
+            size=manifest.size,
+            commits=commits_of(manifest),
+        )
     )
-    print_markup(f"Restoring it takes the installation key {manifest['key']}.")
+    print_markup(said("Restoring it takes the installation key {key}.", key=manifest.key))
 
 
 def restore_backup(
@@ -79,18 +84,23 @@ def restore_backup(
     deskroster restore /backups/deskroster-2026-07-01 --data ./data --check
     ```
     """
-    with refusing(data, "Say where a copy of it is: --key-file FILE, or the variable DESKROSTER_KEY."):
+    with refusing(data, said("Say where a copy of it is: --key-file FILE, or the variable DESKROSTER_KEY.")):
         try:
             key = None if key_file is None else _read_key(key_file)
             manifest = verify(backup) if check_only else restore(backup, data, key)
         except BadBackup as error:
-            raise Refused(Exit.REFUSED, str(error)) from None
+            raise Refused(Exit.REFUSED, foreign(error)) from None
         except FolderInUse as error:
-            raise Refused(Exit.CONFLICT, str(error)) from None
+            raise Refused(Exit.CONFLICT, foreign(error)) from None
     if json:
         print_json(manifest)
     else:
-        print_markup(f"{'Verified' if check_only else 'Restored'}: {_contents(manifest)}.")
+        commits, time_of = commits_of(manifest), backup_time(manifest)
+        print_markup(
+            said("Verified: {commits}, as of {time}.", commits=commits, time=time_of)
+            if check_only
+            else said("Restored: {commits}, as of {time}.", commits=commits, time=time_of)
+        )
 
 
 def _read_key(file: Path) -> bytes:
@@ -115,23 +125,27 @@ def doctor(data: Data, json: Json = False) -> None:
     deskroster doctor --data ./data
     ```
     """
-    result, hint = _check(data)
+    result, hint = _check(data, "en" if json else language())
     if json:
         print_json(result)
     else:
         for check in result.checks:
-            mark = "[green]well[/green] " if check.ok else "[red]wrong[/red]"
-            print_markup(f"{mark}  {check.what.replace('_', ' '):<11} {escape(check.detail)}")
+            line = {"what": padded(worded(_NAMES[check.what]), 11), "detail": check.detail}
+            print_markup(
+                said("[green]well[/green]   {what} {detail}", **line)
+                if check.ok
+                else said("[red]wrong[/red]  {what} {detail}", **line)
+            )
     if not result.ok:
-        raise Refused(Exit.REFUSED, "not all is well", hint)
+        raise Refused(Exit.REFUSED, said("not all is well"), hint)
 
 
-def _check(data: Path) -> tuple[Report, str]:
+def _check(data: Path, language: Language) -> tuple[Report, Text | None]:
     """Return the report and a hint; if the folder cannot be opened, check its database without opening it."""
     try:
-        with Folder(data) as folder:
+        with Folder(data, language=language) as folder:
             result = msgspec.convert(folder.installation("GET", "/check"), Report)
-            return result, "Keep a copy of the whole folder before you change anything in it."
+            return result, said("Keep a copy of the whole folder before you change anything in it.")
     except Refused as refusal:
         if refusal.code not in (Exit.REFUSED, Exit.DAMAGED):
             raise
@@ -139,9 +153,20 @@ def _check(data: Path) -> tuple[Report, str]:
             findings = examine(data)
         if not findings:
             raise
-        return report(findings, {}, data, time.time()), refusal.hint
+        return report(findings, {}, data, time.time(), language), refusal.hint
 
 
-def _contents(manifest: Manifest) -> str:
-    commits = ", ".join(f"{head.label} up to commit {head.number}" for head in manifest.companies)
-    return f"{escape(commits)}, as of {moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"
+_NAMES: dict[What | Literal["clock"], Text] = {
+    "integrity": said("integrity"),
+    "foreign_key": said("foreign key"),
+    "version": said("version"),
+    "newer": said("newer"),
+    "log": said("log"),
+    "roster": said("roster"),
+    "key": said("key"),
+    "checksum": said("checksum"),
+    "secret": said("secret"),
+    "orphan": said("orphan"),
+    "row_security": said("row security"),
+    "clock": said("clock"),
+}

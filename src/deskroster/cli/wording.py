@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import cast
 
-from deskroster.cli.console import Exit, Refused
+from deskroster.cli.console import Exit, Refused, language
 from deskroster.core.problems import Busy, Conflict, NotFound, Problem, Refusal, Unknown
 from deskroster.dialect import words
+from deskroster.texts import Text
 
 _CODES: dict[type[Refusal], Exit] = {
     NotFound: Exit.NOT_FOUND,
@@ -22,5 +23,5 @@ def listed(names: Iterable[str]) -> str:
 
 
 def in_words(problem: Refusal) -> Refused:
-    """Return a problem as Refused: its sentence in English, and its exit code."""
-    return Refused(_CODES.get(type(problem), Exit.REFUSED), words.of("en", cast(Problem, problem)))
+    """Return a problem as Refused: its sentence, and its exit code."""
+    return Refused(_CODES.get(type(problem), Exit.REFUSED), Text(words.of(language(), cast(Problem, problem))))

@@ -16,6 +16,7 @@ import msgspec
 from deskroster.cli.console import Exit, Refused, print_error
 from deskroster.telemetry import STDERR
 from deskroster.telemetry.lines import write_within
+from deskroster.texts import Text, said
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STDOUT = 1
@@ -68,7 +69,7 @@ class Workers:
             self._stop()
             if worst := self._wait_for_all():
                 return worst
-            raise Refused(Exit.UNAVAILABLE, "a worker was ended before it could serve")
+            raise Refused(Exit.UNAVAILABLE, said("a worker was ended before it could serve"))
         if not self._stopping:
             self._unwritten = self._ready(reported)
         return self._supervise()
@@ -125,7 +126,14 @@ class Workers:
         except OSError as error:
             self._stop()
             self._wait_for_all()
-            raise Refused(Exit.UNAVAILABLE, f"{self._count} workers cannot be started: {error.strerror}") from None
+            raise Refused(
+                Exit.UNAVAILABLE,
+                said(
+                    "{count} workers cannot be started: {why}",
+                    count=self._count,
+                    why=Text(error.strerror or str(error)),
+                ),
+            ) from None
         return readers
 
     def _spawn_with_pipe(self, number: int, readers: list[int]) -> int:

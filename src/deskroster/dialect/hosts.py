@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 
+from deskroster.texts import said
+
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 MAX_NAME = 253  # characters of a host name (RFC 1035, section 2.3.4)
 
@@ -46,7 +48,7 @@ def checked(host: str) -> str:
         return str(ipaddress.ip_address(name))
     except ValueError:
         if len(name) > MAX_NAME or not _NAME.fullmatch(name):
-            raise ValueError(f"{host} is no host name, no address and no *.name") from None
+            raise ValueError(said("{host} is no host name, no address and no *.name", host=host)) from None
         return name
 
 

@@ -16,6 +16,7 @@ from deskroster.ledger.files.folder_lock import FolderInUse, lock
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import HEAD, OLDEST, migrate
+from deskroster.texts import Text, foreign, said
 
 NEXT_KEY = vault.FILE + ".next"
 _LOCK_TIMEOUT, _RETRY_SECONDS = 5.0, 0.05  # seconds to wait for the lock of a folder, and between two tries
@@ -29,7 +30,7 @@ def open_vault(folder: Path, engine: Engine) -> Vault:
     try:
         return _open_vault(folder, engine)
     except BadTables as error:
-        raise Damaged(f"{engine.where}: {error}") from error
+        raise Damaged(said("{where}: {error}", where=engine.where, error=foreign(error))) from error
 
 
 def _open_vault(folder: Path, engine: Engine) -> Vault:
@@ -40,23 +41,35 @@ def _open_vault(folder: Path, engine: Engine) -> Vault:
     check_in_charge(engine)
     fingerprint = engine.read_now(notes.fingerprint)
     if fingerprint is None and engine.read_now(schema.has_companies):
-        raise Damaged(f"{engine.where}: it does not tell which key sealed it")
+        raise Damaged(said("{where}: it does not tell which key sealed it", where=engine.where))
     if any(path.exists() for path in (folder / NEXT_KEY, *_unfinished(folder))):
         with locked(folder, engine):  # so that no process changes the key
             fingerprint = engine.read_now(notes.fingerprint)
             finish_key_change(folder, fingerprint)
     key = vault.read_key(folder)
     if key is None and fingerprint is not None:
-        raise WrongKey(f"the key of this data is missing: {shown(folder / vault.FILE)}, or {vault.VARIABLE}")
+        raise WrongKey(
+            said(
+                "the key of this data is missing: {file}, or {variable}",
+                file=shown(folder / vault.FILE),
+                variable=vault.VARIABLE,
+            )
+        )
     key_vault = Vault(key or _first_key(folder, engine))
     if fingerprint is None:
         fingerprint = engine.write_now(lambda db: notes.fingerprint(db) or schema.sign(db, key_vault))
     if fingerprint != key_vault.fingerprint:
-        raise WrongKey(f"this data was sealed with the key {fingerprint}, not with {key_vault.fingerprint}")
+        raise WrongKey(
+            said(
+                "this data was sealed with the key {sealed_with}, not with {key}",
+                sealed_with=fingerprint,
+                key=key_vault.fingerprint,
+            )
+        )
     if version is not None and version < HEAD:
         _migrate(engine, lambda db: schema.sign_unless_rotated(db, key_vault))
     elif not engine.read_now(lambda db: schema.is_signed(db, key_vault)):
-        raise Damaged(f"{engine.where}: the tables are not declared as they were")
+        raise Damaged(said("{where}: the tables are not declared as they were", where=engine.where))
     return key_vault
 
 
@@ -110,11 +123,11 @@ def _usable_version(engine: Engine) -> str | None:
     """Return the version of the tables; None for an empty database. Raises NewerData, Damaged if it cannot be used."""
     version = engine.read_now(schema.version)
     if version is None and engine.read_now(lambda db: db.declared()):
-        raise Damaged("the database does not tell its version")
+        raise Damaged(said("the database does not tell its version"))
     if version is not None and version < OLDEST:
-        raise Damaged(f"the database is of version {version}, which never was")
+        raise Damaged(said("the database is of version {version}, which never was", version=version))
     if version is not None and not (version < HEAD or engine.read_now(schema.serves_us)):
-        raise NewerData(f"the data is of version {version}, this program of {HEAD}")
+        raise NewerData(said("the data is of version {version}, this program of {head}", version=version, head=HEAD))
     return version
 
 
@@ -132,16 +145,24 @@ def check_in_charge(engine: Engine) -> None:
     """Raise NoDatabase during and after a move from here: only one of two locations may take writes."""
     moved = engine.read_now(lambda db: notes.get_if_any(db, fence.MOVED))
     under_way = engine.read_now(lambda db: notes.get_if_any(db, fence.UNDER_WAY))
-    again = "If the move was interrupted, give it again: deskroster move"
+    again = said("If the move was interrupted, give it again: deskroster move")
     if moved:
-        raise location.NoDatabase(f"{engine.where} is no longer in charge: its data was moved elsewhere. {again}")
+        raise location.NoDatabase(
+            said(
+                "{where} is no longer in charge: its data was moved elsewhere. {again}", where=engine.where, again=again
+            )
+        )
     if under_way:
-        raise location.NoDatabase(f"{engine.where} is not in charge yet: its data is being moved there. {again}")
+        raise location.NoDatabase(
+            said(
+                "{where} is not in charge yet: its data is being moved there. {again}", where=engine.where, again=again
+            )
+        )
 
 
 def _check_quickly(engine: Engine) -> None:
     for error in engine.read_now(lambda db: list(db.faults(1, quickly=True))):
-        raise Damaged(f"the database is broken: {error}")
+        raise Damaged(said("the database is broken: {error}", error=Text(error)))
 
 
 def finish_key_change(folder: Path, fingerprint: str | None) -> None:

@@ -32,6 +32,7 @@ from deskroster.ledger.engines import (
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.queue import Queue
 from deskroster.ledger.rehearsal import Entry, Trial, Work, apply_or_exit, rehearse, run_verb
+from deskroster.texts import said
 
 _MAX_SHORT_CATCH_UP = 8  # missing commits up to which catching up is a short read
 _RETRY_SECONDS = 0.1  # between retries to take the write lock
@@ -199,7 +200,7 @@ class Ledger:
         async def read(job: Job[catchup.Unseen]) -> catchup.Unseen:
             def checked(db: Db) -> catchup.Unseen:
                 if not log.has(db, company_id, number, head):
-                    raise Failed("another database answered than was asked before: one that was cut off from it")
+                    raise Failed(said("another database answered than was asked before: one that was cut off from it"))
                 return job(db)
 
             is_short = number - self.roster.number <= _MAX_SHORT_CATCH_UP

@@ -8,6 +8,7 @@ from pathlib import Path
 from deskroster.ledger.engines import Engine, known
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import foreign, said
 
 ELSEWHERE = "database"
 MOVE = "moving"  # a file, during a move: its name and its target
@@ -32,7 +33,10 @@ def url_of(folder: Path, wanted: str | None = None) -> str | None:
         return noted
     if noted is None and known.in_folder().has_data(folder):
         raise NoDatabase(
-            f"the data of {shown(folder)} is in the folder; to have it elsewhere, move it: deskroster move"
+            said(
+                "the data of {folder} is in the folder; to have it elsewhere, move it: deskroster move",
+                folder=shown(folder),
+            )
         )
     return wanted
 
@@ -45,7 +49,9 @@ def noted_in(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     if not noted:
-        raise NoDatabase(f"{shown(file)} is empty: write the address of the database into it, postgresql://…")
+        raise NoDatabase(
+            said("{file} is empty: write the address of the database into it, postgresql://…", file=shown(file))
+        )
     return noted
 
 
@@ -60,7 +66,9 @@ def engine_at(url: str | None) -> Callable[[Path], Engine]:
         try:
             return opened(folder)
         except ValueError as error:
-            raise NoDatabase(f"that is no address of a PostgreSQL database: {error}") from None
+            raise NoDatabase(
+                said("that is no address of a PostgreSQL database: {error}", error=foreign(error))
+            ) from None
 
     return opener
 

@@ -42,6 +42,7 @@ from deskroster.ledger.ledger import Ledger
 from deskroster.ledger.upkeep import backup, check, check_process
 from deskroster.ledger.upkeep.check import Finding
 from deskroster.ledger.upkeep.periodic import VERIFY_BATCH, Upkeep, Verified
+from deskroster.texts import foreign
 
 CREATE_TIMEOUT = 120.0  # seconds to write a new company with many records, and to load it
 RELEASE_TIMEOUT = 1.0  # seconds that a refusal waits for its nonce to be released; that goes on behind it
@@ -228,7 +229,7 @@ class Store:
                     await self._engine.copy(partial / FILE, lambda db: None)
                     findings = await check_process.findings(partial / FILE, self.vault)
                 except Damaged as error:
-                    findings = [Finding("integrity", 0, str(error))]
+                    findings = [Finding("integrity", 0, foreign(error))]
                 finally:
                     await asyncio.to_thread(backup.abandon, self._folder / CHECKED)
         return self._stop_on_damage(findings)

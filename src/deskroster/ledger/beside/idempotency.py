@@ -10,6 +10,7 @@ from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import sql, upsert_sql
 from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
+from deskroster.texts import foreign
 
 LIFETIME = 86_400  # seconds
 BATCH = 1_000  # rows that one transaction deletes, or corrects
@@ -66,7 +67,7 @@ def _decrypted(vault: Vault, sealed: bytes, associated_data: str) -> bytes:
     try:
         return vault.open(sealed, associated_data)
     except WrongKey as error:
-        raise Damaged(str(error)) from error
+        raise Damaged(foreign(error)) from error
 
 
 def delete_expired(db: Db, before: int, most: int = BATCH) -> int:

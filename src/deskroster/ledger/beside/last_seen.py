@@ -10,6 +10,7 @@ from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.vault import Vault
 from deskroster.ledger.disk.writing import Row, sql, upsert_sql
 from deskroster.ledger.engines import MAX_CLOCK_SKEW, Db
+from deskroster.texts import said
 
 Observed = Literal["key", "agent"]
 
@@ -90,7 +91,14 @@ def load(db: Db, vault: Vault, company_id: int) -> Seen:
     for _, kind, id, at, form, stored_checksum in db.execute(_SELECT, (company_id,)):
         row = (kind, id, at, form)
         if checksum(row) != stored_checksum and not vault.has_checksum(company_id, "observation", row, stored_checksum):
-            raise Damaged(f"company {company_id}, when {kind} {id} was last seen: not as it was written")
+            raise Damaged(
+                said(
+                    "company {company_id}, when {kind} {id} was last seen: not as it was written",
+                    company_id=company_id,
+                    kind=kind,
+                    id=id,
+                )
+            )
         seen[kind, id] = Last(at, form)
     return seen
 

@@ -12,6 +12,7 @@ from deskroster.ledger.disk import fields, log, reading, tables
 from deskroster.ledger.disk.vault import Vault, address_of
 from deskroster.ledger.disk.writing import Row, sql
 from deskroster.ledger.engines import Db
+from deskroster.texts import said
 
 SecretKey = tuple[Kind, int, str]
 """Kind, id and field of a secret."""
@@ -40,7 +41,7 @@ def unseen(db: Db, vault: Vault, company_id: int, since: int, head: bytes) -> Un
         for kind, id, _, after in commit.changes:
             if kind in RECORDS and after is not None and fields.SECRET_MARK in after:
                 _read_secrets(db, vault, company_id, (kind, id), after, secrets)
-    with reading.unreadable_is_damage(db, f"the end of the log of company {company_id}"):
+    with reading.unreadable_is_damage(db, said("the end of the log of company {company_id}", company_id=company_id)):
         loaded = reading.settings(db, vault, company_id)
     return Unseen(commits, secrets, loaded.roster.next_ids)
 

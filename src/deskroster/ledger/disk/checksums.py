@@ -18,6 +18,7 @@ from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.vault import CHECKSUM_BYTES, Vault
 from deskroster.ledger.files import forms
 from deskroster.ledger.files.forms import form_of, mark
+from deskroster.texts import said
 
 Row = tuple[Any, ...]
 Pairs = Iterable[tuple[str, Any]]
@@ -59,7 +60,7 @@ def verify(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], store
         form = form_of(where, checksum, CHECKSUM_BYTES, forms.CHECKSUM)
         values = _values_of_form_1(kind, row) if form == 1 else row
         if not form or values is None or vault.checksums(company_id, kind, form)(values) != checksum:
-            raise Damaged(f"{where}: not as it was written")
+            raise Damaged(said("{where}: not as it was written", where=where))
 
 
 def _values_of_form_1(kind: Kind, row: Row) -> Row | None:

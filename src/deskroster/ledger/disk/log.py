@@ -17,6 +17,7 @@ from deskroster.ledger.disk.writing import ZERO_HASH, Row, as_json, limited_sql,
 from deskroster.ledger.engines import Db
 from deskroster.ledger.files import forms
 from deskroster.ledger.files.forms import form_of, mark
+from deskroster.texts import said
 
 PAGE = 1_000  # rows that are fetched at once
 
@@ -88,7 +89,9 @@ class Broken(Damaged):
     """The hash chain is broken: a commit is missing, or was altered."""
 
     def __init__(self, company_id: int, number: int) -> None:
-        super().__init__(f"the log of company {company_id} is broken at commit {number}")
+        super().__init__(
+            said("the log of company {company_id} is broken at commit {number}", company_id=company_id, number=number)
+        )
         self.number = number
 
 
@@ -170,7 +173,9 @@ def verified(connection: Db, vault: Vault, company_id: int) -> int:
         return 0
     _, number, checksum = row
     if not vault.has_checksum(company_id, "verified", (number,), checksum):
-        raise Damaged(f"how far the log of company {company_id} was verified is not as it was written")
+        raise Damaged(
+            said("how far the log of company {company_id} was verified is not as it was written", company_id=company_id)
+        )
     return int(number)
 
 

@@ -8,6 +8,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.disk import tables
 from deskroster.ledger.disk.writing import delete_sql, sql, upsert_sql
 from deskroster.ledger.engines import Db, fence
+from deskroster.texts import said
 
 SCHEMA = "schema"  # note: the HMAC of the table declarations
 ARRIVED = "arrived"  # note, in a copy that has become the data: the names of the moves that brought it here, in order
@@ -49,7 +50,7 @@ def company_changes(db: Db) -> int:
     """Return how often the list of companies has changed. Raises Damaged."""
     count = get(db, fence.COMPANY_LIST) or "0"
     if not count.isdecimal():
-        raise Damaged("how often the list of companies has changed is not as it was written")
+        raise Damaged(said("how often the list of companies has changed is not as it was written"))
     return int(count)
 
 

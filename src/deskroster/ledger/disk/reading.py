@@ -20,6 +20,7 @@ from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import Row, sql
 from deskroster.ledger.engines import Db
+from deskroster.texts import Text, foreign, said
 
 _CHUNK = 1000  # rows that are decoded at once
 _FLAGS = {0: False, 1: True, None: None}
@@ -42,7 +43,7 @@ def companies(connection: Db) -> list[Company]:
 def load(connection: Db, vault: Vault, company_id: int) -> Loaded:
     """Return the durable state of a company. Raises KeyError if there is none, Damaged if a checksum is wrong."""
     roster, head = settings(connection, vault, company_id)
-    with unreadable_is_damage(connection, f"company {company_id}"), _without_gc():
+    with unreadable_is_damage(connection, said("company {company_id}", company_id=company_id)), _without_gc():
         rows = Reader(connection, vault, company_id)
         for kind in KINDS[1:]:
             roster.fill(kind, rows.records(kind))
@@ -60,22 +61,24 @@ def settings(connection: Db, vault: Vault, company_id: int) -> Loaded:
     covered = checksums.covered_values(checksums.arrangement("company"), tuple(values), ())
     checksums.verify(vault, company_id, "company", (covered,), (checksum,))
     if not log.anchored(vault, company_id, (number, next_ids, head), anchor):
-        raise Damaged(f"the end of the log of company {company_id} is not as it was written")
+        raise Damaged(
+            said("the end of the log of company {company_id} is not as it was written", company_id=company_id)
+        )
     ids = msgspec.json.decode(next_ids)  # also of unknown kinds
     return Loaded(Roster(_company(row), number, ids), head)
 
 
 @contextmanager
-def unreadable_is_damage(db: Db, what: str) -> Iterator[None]:
+def unreadable_is_damage(db: Db, what: Text | str) -> Iterator[None]:
     """Raise Damaged for values in `what` that cannot be decoded or decrypted."""
     try:
         yield
     except (WrongKey, msgspec.MsgspecError, ValueError, TypeError, LookupError) as error:
-        raise Damaged(f"{what} cannot be read: {error}") from error
+        raise Damaged(said("{what} cannot be read: {error}", what=what, error=foreign(error))) from error
     except Exception as error:
         if db.damage(error) != "value":
             raise
-        raise Damaged(f"{what} cannot be read: {error}") from error
+        raise Damaged(said("{what} cannot be read: {error}", what=what, error=foreign(error))) from error
 
 
 class Reader:

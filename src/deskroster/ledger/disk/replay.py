@@ -13,6 +13,7 @@ from deskroster.ledger.disk.reading import SELECT_LINKS, SELECT_RECORDS, links_o
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.writing import PLANS, Row, sql
 from deskroster.ledger.engines import Db
+from deskroster.texts import Text, said
 
 
 class Replay:
@@ -41,7 +42,7 @@ class Replay:
                 record = fields.changed_record(self._records[kind, id], old, new)
             self._records[kind, id] = replace(record, **{MEMBERS[kind]: ()}) if kind in MEMBERS else record
 
-    def differences(self, db: Db, company_id: int) -> Iterator[str]:
+    def differences(self, db: Db, company_id: int) -> Iterator[Text]:
         """Yield where the tables differ. Call it once: it drops what it has compared."""
         links = {field: links_of(db, table, company_id) for field, table in STORED["agent"].links.items()}
         secrets: defaultdict[tuple[Kind, int], set[str]] = defaultdict(set)
@@ -57,13 +58,14 @@ class Replay:
                     or any(getattr(record, field) != links[field].get(id, ()) for field in stored.links)
                     or secrets.get((kind, id), set()) != _secrets(record)
                 ):
-                    yield f"{kind} {id}"
-        yield from (f"{kind} {id} is missing" for kind, id in self._records)
+                    yield Text(f"{kind} {id}")
+        yield from (said("{kind} {id} is missing", kind=kind, id=id) for kind, id in self._records)
         for member in db.execute(SELECT_LINKS[tables.memberships], (company_id,)):
             if member not in self._members:
-                yield f"agent {member[0]} in group {member[1]}"
+                yield said("agent {agent_id} in group {group_id}", agent_id=member[0], group_id=member[1])
             self._members.discard(member)
-        yield from (f"agent {agent_id} not in group {group_id}" for agent_id, group_id in self._members)
+        for agent_id, group_id in self._members:
+            yield said("agent {agent_id} not in group {group_id}", agent_id=agent_id, group_id=group_id)
 
     def _change_members(self, kind: Kind, id: int, added: Sequence[int], removed: Sequence[int]) -> None:
         def pairs(others: Sequence[int]) -> set[tuple[int, int]]:

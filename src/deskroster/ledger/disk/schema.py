@@ -11,6 +11,7 @@ from deskroster.ledger.engines import Db, fence
 from deskroster.ledger.files import forms
 from deskroster.ledger.files.forms import NewerData, newer
 from deskroster.ledger.migrations import HEAD, SERVES
+from deskroster.texts import said
 
 
 def version(db: Db) -> str | None:
@@ -31,7 +32,13 @@ def must_be_known(db: Db) -> None:
     """Raise NewerData if the tables are of a later version: whoever copies or signs all rows must know all tables."""
     at = version(db)
     if at is not None and at > HEAD:
-        raise NewerData(f"the tables are of version {at}, this program is of {HEAD}: use the version that made them")
+        raise NewerData(
+            said(
+                "the tables are of version {version}, this program is of {head}: use the version that made them",
+                version=at,
+                head=HEAD,
+            )
+        )
 
 
 def note_serves(db: Db) -> None:
@@ -57,7 +64,7 @@ def sign(db: Db, key_vault: Vault) -> str:
 def sign_unless_rotated(db: Db, key_vault: Vault) -> None:
     """Sign again after a migration. Raises WrongKey if another process has changed the key."""
     if notes.fingerprint(db) != key_vault.fingerprint:
-        raise WrongKey("the installation key was changed meanwhile")
+        raise WrongKey(said("the installation key was changed meanwhile"))
     sign(db, key_vault)
 
 

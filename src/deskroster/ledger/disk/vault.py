@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from deskroster.ledger.files import atomic, forms
 from deskroster.ledger.files.forms import form_of, mark, marked, newer
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import said
 
 VARIABLE = "DESKROSTER_KEY"
 FILE = "key"
@@ -41,7 +42,9 @@ class Vault:
 
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
-            raise WrongKey(f"an installation key has {KEY_BYTES} bytes, this one {len(key)}")
+            raise WrongKey(
+                said("an installation key has {expected} bytes, this one {actual}", expected=KEY_BYTES, actual=len(key))
+            )
         self._key = key
         self._cipher = AESGCM(self.derive("seal", 32))
         self._digest_key = self.derive("digest", 32)
@@ -70,7 +73,7 @@ class Vault:
             return self._decrypted(sealed, associated_data.encode())  # form 1, which may begin with any bytes
         if form > forms.SEALED:
             raise newer(f"the sealed value {associated_data}", form, forms.SEALED)
-        raise WrongKey(f"the sealed value {associated_data} cannot be opened")
+        raise WrongKey(said("the sealed value {address} cannot be opened", address=associated_data))
 
     def _decrypted(self, sealed: bytes, associated_data: bytes) -> bytes:
         return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], associated_data)
@@ -123,7 +126,7 @@ def parse_key(text: str) -> bytes:
     except (ValueError, binascii.Error):
         key = b""
     if len(key) != KEY_BYTES:
-        raise WrongKey(f"an installation key is {KEY_BYTES} bytes in hex or base64")
+        raise WrongKey(said("an installation key is {length} bytes in hex or base64", length=KEY_BYTES))
     return key
 
 
@@ -135,12 +138,12 @@ def read_key(folder: Path, name: str = FILE) -> bytes | None:
     path = folder / name
     try:
         if path.stat().st_mode & 0o077:
-            raise WrongKey(f"{shown(path)} must be readable by its owner only (mode 0600)")
+            raise WrongKey(said("{path} must be readable by its owner only (mode 0600)", path=shown(path)))
         text = path.read_text("ascii", "replace")
     except FileNotFoundError:
         return None
     if not text.strip():
-        raise WrongKey(f"{shown(path)} is empty: put a copy of the installation key in its place")
+        raise WrongKey(said("{path} is empty: put a copy of the installation key in its place", path=shown(path)))
     return parse_key(text)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import sqlite
 
 from deskroster.clocks import Clock
 from deskroster.core.problems import Conflict, Reason, Refusal
+from deskroster.texts import Text, said
 
 if TYPE_CHECKING:
     from deskroster.ledger.engines.fence import Fence
@@ -87,7 +88,7 @@ Damage = Literal["value", "table"]
 class Failed(Exception):
     """The database refused the statement, or is unreachable. `constraint` names the violated constraint, if any."""
 
-    def __init__(self, why: str, constraint: str = "") -> None:
+    def __init__(self, why: Text, constraint: str = "") -> None:
         super().__init__(why)
         self.constraint = constraint
 
@@ -107,15 +108,15 @@ class Gone(Failed):
 class NotBegun(Failed):
     """Timeout before the job started, or the job was cancelled in the queue: certainly nothing was done."""
 
-    def __init__(self, what: str = "it") -> None:
-        super().__init__(f"the database has not got to {what} in time")
+    def __init__(self) -> None:
+        super().__init__(said("the database has not got to it in time"))
 
 
 class Late(Failed):
     """Timeout of a job that has started: its outcome is unknown."""
 
     def __init__(self) -> None:
-        super().__init__("the database has not finished in time")
+        super().__init__(said("the database has not finished in time"))
 
 
 class Outdated(Failed):

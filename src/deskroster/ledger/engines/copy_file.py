@@ -14,6 +14,7 @@ from deskroster.ledger.engines.sqlite.connection import no_room, plain, read_onl
 from deskroster.ledger.engines.sqlite.folder import FILE
 from deskroster.ledger.engines.sqlite.migrating import for_alembic
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import foreign, said
 
 __all__ = ["FILE", "filled", "migrated", "opened"]
 
@@ -35,7 +36,9 @@ def filled(file: Path, steps: Callable[[sqlalchemy.Connection], None]) -> Iterat
             yield target
             target.execute("COMMIT")
     except sqlite3.DatabaseError as error:
-        raise no_room(error, file) or DiskFailed(f"{shown(file)}: {error}") from error  # no damage to the data
+        raise no_room(error, file) or DiskFailed(
+            said("{file}: {error}", file=shown(file), error=foreign(error))
+        ) from error  # no damage to the data
 
 
 @contextmanager

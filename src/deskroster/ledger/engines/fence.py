@@ -9,6 +9,7 @@ lock, and whoever changes the epoch locks out all writers. A reader compares it 
 from collections.abc import Callable, Mapping
 
 from deskroster.ledger.engines import Outdated
+from deskroster.texts import said
 
 KEY = "key"  # note: the fingerprint of the key that sealed the data
 MOVED = "moved"  # note, in a database whose data was moved elsewhere
@@ -23,13 +24,13 @@ NOTES_AS_TEXT = r"(SELECT string_agg(name || '=' || value, E'\n') FROM installat
 """The same as one text value, for `parse_notes`. Neither names nor values contain a line break."""
 _NO_NOTES = "SELECT name, value FROM (VALUES ('', '')) AS notes (name, value) WHERE false"
 
-_ANOTHER_KEY = (
+_ANOTHER_KEY = said(
     "the installation key was changed while this process ran: start it again, with the new key in its data folder"
 )
-_CONTRACTED = (
+_CONTRACTED = said(
     "a later version has changed the tables so that this one cannot go on with them: stop it, and use that one"
 )
-_ELSEWHERE = "the data was moved elsewhere while this process ran: stop it, and serve the data where it is now"
+_ELSEWHERE = said("the data was moved elsewhere while this process ran: stop it, and serve the data where it is now")
 
 
 class Fence:
@@ -66,9 +67,9 @@ class Fence:
         else:
             self.outdated = ""
             return
-        if why != self.outdated:
-            self.outdated = why
-            self.alarm(why)
+        if str(why) != self.outdated:
+            self.outdated = str(why)
+            self.alarm(str(why))
         raise Outdated(why)
 
 

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import said
 
 LOCK = "lock"
 
@@ -23,5 +24,5 @@ def lock(folder: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise FolderInUse(f"another process is using {shown(folder)}") from None
+        raise FolderInUse(said("another process is using {folder}", folder=shown(folder))) from None
     return descriptor

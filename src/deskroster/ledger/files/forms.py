@@ -5,6 +5,7 @@ that length. Data is written in the newest form of its kind. All forms up to tha
 """
 
 from deskroster.core.problems import Busy
+from deskroster.texts import said
 
 CHECKSUM = 2
 COMMIT = 2  # the hash of a commit in the log
@@ -35,7 +36,14 @@ def marked(first: int) -> int:
 def newer(what: str, form: int, newest: int) -> NewerData:
     """Return the exception for data of a later form."""
     supported = "1" if newest == 1 else f"1 to {newest}"
-    return NewerData(f"{what} was written by a later version of Deskroster (form {form}, known: {supported})")
+    return NewerData(
+        said(
+            "{what} was written by a later version of Deskroster (form {form}, known: {supported})",
+            what=what,
+            form=form,
+            supported=supported,
+        )
+    )
 
 
 def form_of(what: str, stored: bytes, length_of_form_1: int, newest: int) -> int:

@@ -25,6 +25,7 @@ from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import as_text, from_text, in_shell, shown
 from deskroster.ledger.migrations import HEAD, migrate
 from deskroster.ledger.upkeep import check, transfer
+from deskroster.texts import Text, foreign, joined, said
 
 MANIFEST = "backup.json"
 LATEST = "latest-backup"
@@ -75,7 +76,7 @@ def begun(folder: Path) -> Iterator[Path]:
     """
     partial = atomic.aside(folder)
     if os.path.lexists(folder):
-        raise BadBackup(f"{shown(folder)} exists")
+        raise BadBackup(said("{folder} exists", folder=shown(folder)))
     created = atomic.make_folder(folder.parent)
     try:
         partial.mkdir(mode=0o700, exist_ok=True)
@@ -100,7 +101,7 @@ def _locked(partial: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadBackup(f"another process is writing to {shown(partial)}") from None
+            raise BadBackup(said("another process is writing to {partial}", partial=shown(partial))) from None
         yield
     finally:
         os.close(descriptor)
@@ -110,7 +111,7 @@ def _unfinished(partial: Path) -> list[Path]:
     """Return the files that a killed process has left. Raises BadBackup if the folder holds any other file."""
     files = list(partial.iterdir())
     if any(not path.name.startswith((FILE, MANIFEST)) for path in files):
-        raise BadBackup(f"{shown(partial)} is in the way")
+        raise BadBackup(said("{partial} is in the way", partial=shown(partial)))
     return files
 
 
@@ -124,7 +125,7 @@ def fill(db: Db, file: Path, key_vault: Vault) -> None:
     try:
         schema.must_be_known(db)
     except NewerData as error:
-        raise BadBackup(str(error)) from None
+        raise BadBackup(foreign(error)) from None
     with copy_file.filled(file, migrate) as target:
         transfer.copy(db, target, lambda done: None)
         schema.sign(target, key_vault)
@@ -152,9 +153,9 @@ def verify(folder: Path) -> Manifest:
     """
     manifest = read(folder)
     if _sha256(folder / FILE) != manifest.sha256:
-        raise BadBackup(f"{shown(folder / FILE)} is not as it was written")
+        raise BadBackup(said("{file} is not as it was written", file=shown(folder / FILE)))
     if replace(_manifest_of(folder / FILE, manifest.at, check.damage), form=manifest.form) != manifest:
-        raise BadBackup(f"{shown(folder / MANIFEST)} does not describe {FILE}")
+        raise BadBackup(said("{manifest} does not describe {file}", manifest=shown(folder / MANIFEST), file=FILE))
     return manifest
 
 
@@ -164,10 +165,16 @@ def read(folder: Path) -> Manifest:
         text = (folder / MANIFEST).read_bytes()
         form = msgspec.json.decode(text, type=_Form).form
         if form > forms.MANIFEST:
-            raise BadBackup(f"{shown(folder)} was written by a later version of Deskroster (form {form})")
+            raise BadBackup(
+                said(
+                    "{folder} was written by a later version of Deskroster (form {form})",
+                    folder=shown(folder),
+                    form=form,
+                )
+            )
         return msgspec.json.decode(text, type=Manifest)
     except (OSError, msgspec.DecodeError) as error:
-        raise BadBackup(f"{shown(folder)} holds no backup: {error}") from None
+        raise BadBackup(said("{folder} holds no backup: {error}", folder=shown(folder), error=foreign(error))) from None
 
 
 def backups(folder: Path) -> list[tuple[Path, Manifest]]:
@@ -188,15 +195,15 @@ def restore(backup: Path, folder: Path, key: bytes | None = None) -> Manifest:
     ours = [folder / name for name in (vault.FILE, LOCK, location.IGNORED)]
     unfinished = [partial, *map(atomic.aside, ours)]  # left by a killed restore
     if any(path not in (*ours, *unfinished) for path in folder.iterdir()):
-        raise BadBackup(f"{shown(folder)} is not empty")
+        raise BadBackup(said("{folder} is not empty", folder=shown(folder)))
     location.hide_from_git(folder)
     descriptor = lock(folder)
     try:
         verified_key = key or vault.read_key(folder)
         if verified_key is None or Vault(verified_key).fingerprint != manifest.key:
-            raise WrongKey(f"restoring needs the installation key {manifest.key}")
+            raise WrongKey(said("restoring needs the installation key {key}", key=manifest.key))
         if vault.read_key(folder) not in (None, verified_key):
-            raise WrongKey(f"the key of {shown(folder)} is another than the one that was given")
+            raise WrongKey(said("the key of {folder} is another than the one that was given", folder=shown(folder)))
         _copy(backup / FILE, partial, manifest.sha256)
         if vault.read_key(folder) is None:
             vault.write_key(folder, verified_key)
@@ -215,7 +222,7 @@ def _copy(file: Path, partial: Path, sha256: str) -> None:
     with partial.open("rb+") as copied:
         os.fsync(copied.fileno())
     if _sha256(partial) != sha256:
-        raise BadBackup(f"{shown(partial)} could not be copied whole")
+        raise BadBackup(said("{partial} could not be copied whole", partial=shown(partial)))
 
 
 def remember(data: Path, folder: Path, manifest: Manifest) -> None:
@@ -223,17 +230,35 @@ def remember(data: Path, folder: Path, manifest: Manifest) -> None:
     atomic.put(data / LATEST, msgspec.json.format(msgspec.json.encode(Latest(as_text(folder), manifest))))
 
 
-def advice(data: Path) -> str:
+def advice(data: Path) -> Text:
     """Return what to do about a folder with damaged data, and which backup to restore, for an error message."""
-    keep = "Keep a copy of the whole folder"
     try:
         folder, manifest = msgspec.structs.astuple(msgspec.json.decode((data / LATEST).read_bytes(), type=Latest))
     except (OSError, msgspec.MsgspecError):
-        return f"{keep}; then restore your latest backup into a new one: deskroster restore BACKUP --data NEW_DIR"
-    moment = f"{moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"
-    commits = ", ".join(f"{head.label} up to commit {head.number}" for head in manifest.companies)
-    restoring = f"deskroster restore {in_shell(from_text(folder))} --data NEW_DIR"
-    return f"{keep}; then restore the backup of {moment} ({commits}): {restoring}"
+        return said(
+            "Keep a copy of the whole folder; then restore your latest backup into a new one: "
+            "deskroster restore BACKUP --data NEW_DIR"
+        )
+    return said(
+        "Keep a copy of the whole folder; then restore the backup of {time} ({commits}): "
+        "deskroster restore {backup} --data NEW_DIR",
+        time=backup_time(manifest),
+        commits=commits_of(manifest),
+        backup=in_shell(from_text(folder)),
+    )
+
+
+def backup_time(manifest: Manifest) -> str:
+    """Return the time of a backup, for a message."""
+    return f"{moments.utc(manifest.at):%Y-%m-%d %H:%M:%S UTC}"
+
+
+def commits_of(manifest: Manifest) -> Text:
+    """Return how far each company's log goes in a backup, for a message."""
+    heads = manifest.companies
+    return joined(
+        (said("{company} up to commit {number}", company=head.label, number=head.number) for head in heads), ", "
+    )
 
 
 def _manifest_of(file: Path, at: int, run_check: Callable[[Db], list[check.Finding]]) -> Manifest:
@@ -242,14 +267,16 @@ def _manifest_of(file: Path, at: int, run_check: Callable[[Db], list[check.Findi
             with _migrated(db) as database:
                 findings = run_check(database)
                 if findings:
-                    raise BadBackup("; ".join(map(str, findings)))
+                    raise BadBackup(
+                        joined((said("{what}: {where}", what=what, where=where) for what, _, where in findings), "; ")
+                    )
                 companies = reading.companies(database)
                 heads = tuple(Head(company.id, company.label, *log.head(database, company.id)) for company in companies)
             version, key = schema.version(db), notes.fingerprint(db)
     except Damaged as error:
-        raise BadBackup(str(error)) from None
+        raise BadBackup(foreign(error)) from None
     except BadTables as error:
-        raise BadBackup(f"{shown(file)}: {error}") from None
+        raise BadBackup(said("{file}: {error}", file=shown(file), error=foreign(error))) from None
     return Manifest(at, version or "", key or "", _sha256(file), file.stat().st_size, heads, forms.MANIFEST)
 
 

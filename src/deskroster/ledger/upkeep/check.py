@@ -21,6 +21,7 @@ from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import BadTables, Db, DiskFailed, Engine, Failed, Gone
 from deskroster.ledger.files.forms import NewerData
+from deskroster.texts import Text, foreign, said
 
 What = Literal[
     "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",
@@ -35,7 +36,7 @@ class Finding(NamedTuple):
 
     what: What
     company_id: int
-    where: str
+    where: Text | str
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -48,9 +49,9 @@ def examine(folder: Path) -> list[Finding]:
         with closing(location.open_engine(folder)) as engine:
             return _check_engine(engine, folder)
     except NewerData as error:
-        return [Finding("newer", 0, str(error))]
+        return [Finding("newer", 0, foreign(error))]
     except (Damaged, BadTables) as error:
-        return [Finding("integrity", 0, str(error))]
+        return [Finding("integrity", 0, foreign(error))]
 
 
 def everything(db: Db, key_vault: Vault) -> list[Finding]:
@@ -91,7 +92,7 @@ def _check_engine(engine: Engine, folder: Path) -> list[Finding]:
     except (Gone, DiskFailed):
         raise
     except Failed as error:  # the database answers, but a table or a column is missing
-        return [Finding("integrity", 0, str(error))]
+        return [Finding("integrity", 0, foreign(error))]
 
 
 def _check_with_folder_key(db: Db, folder: Path) -> list[Finding]:
@@ -103,10 +104,13 @@ def _check_with_folder_key(db: Db, folder: Path) -> list[Finding]:
         fingerprint = notes.fingerprint(db)
         key_vault = None if key is None else Vault(key)
     except WrongKey as error:
-        return [*findings, Finding("key", 0, str(error))]
+        return [*findings, Finding("key", 0, foreign(error))]
     if key_vault is None or key_vault.fingerprint != fingerprint:
-        ours = key_vault and key_vault.fingerprint
-        return [*findings, Finding("key", 0, f"the data was sealed with {fingerprint}, the key here is {ours}")]
+        ours = str(key_vault and key_vault.fingerprint)
+        where = said(
+            "the data was sealed with {fingerprint}, the key here is {ours}", fingerprint=str(fingerprint), ours=ours
+        )
+        return [*findings, Finding("key", 0, where)]
     return findings + check_with_key(db, key_vault)
 
 
@@ -118,23 +122,23 @@ def _collect(db: Db, what: What, company_id: int, find: Callable[[], Iterable[Fi
     """Return the findings of a check. What it cannot decode is a finding too; an error of the disk is raised."""
     findings: list[Finding] = []
     try:
-        with reading.unreadable_is_damage(db, "it"):
+        with reading.unreadable_is_damage(db, said("it")):
             for finding in islice(find(), MAX_FINDINGS):
                 findings.append(finding)  # noqa: PERF402 - those before an error count
     except Damaged as error:
-        findings.append(Finding(what, company_id, str(error)))
+        findings.append(Finding(what, company_id, foreign(error)))
     except NewerData as error:
-        findings.append(Finding("newer", company_id, str(error)))
+        findings.append(Finding("newer", company_id, foreign(error)))
     except Exception as error:
         if db.damage(error) is None:
             raise
-        findings.append(Finding("integrity", company_id, str(error)))
+        findings.append(Finding("integrity", company_id, foreign(error)))
     return findings
 
 
 def _integrity(db: Db) -> Iterator[Finding]:
     for text in db.faults(MAX_FINDINGS):
-        yield Finding("integrity", 0, text)
+        yield Finding("integrity", 0, Text(text))
 
 
 def _version(db: Db) -> Iterator[Finding]:
@@ -155,7 +159,7 @@ def _log(db: Db, company_id: int) -> Iterator[Finding]:
         for commit in log.commits(db, company_id):
             replay.apply(commit.changes)
     except log.Broken as broken:
-        yield Finding("log", company_id, f"commit {broken.number}")
+        yield Finding("log", company_id, said("commit {number}", number=broken.number))
         return
     for where in replay.differences(db, company_id):
         yield Finding("roster", company_id, where)
@@ -163,7 +167,7 @@ def _log(db: Db, company_id: int) -> Iterator[Finding]:
 
 def _schema(db: Db, key_vault: Vault) -> Iterator[Finding]:
     if not schema.is_signed(db, key_vault):
-        yield Finding("version", 0, "the tables are not declared as they were")
+        yield Finding("version", 0, said("the tables are not declared as they were"))
 
 
 def _rows(reader: reading.Reader, kind: Kind) -> Iterable[Finding]:
@@ -192,13 +196,14 @@ def _secrets(db: Db, key_vault: Vault) -> Iterator[Finding]:
 def _replies(db: Db, key_vault: Vault) -> Iterator[Finding]:
     for company_id, key, request, at, sealed in db.execute(_REPLIES):
         if not _opens(key_vault, sealed, idempotency.reply_address(company_id, key, request, at)):
-            yield Finding("secret", company_id, f"the reply kept for {key.hex()}")
+            yield Finding("secret", company_id, said("the reply kept for {key}", key=key.hex()))
 
 
 def _row_security(db: Db) -> Iterator[Finding]:
     role = db.unbound_role()
     if role is not None:
-        yield Finding("row_security", 0, f"the role {role} sees the rows of every company: it is above row security")
+        where = said("the role {role} sees the rows of every company: it is above row security", role=role)
+        yield Finding("row_security", 0, where)
 
 
 def _opens(key_vault: Vault, sealed: bytes, address: str) -> bool:

@@ -16,6 +16,7 @@ from deskroster.ledger.engines import COPY_TIMEOUT, BadTables, DiskFailed, Faile
 from deskroster.ledger.files.paths import as_text, from_text
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep.check import Finding
+from deskroster.texts import Text, foreign, said
 
 SMALL_COPY = 4 << 20  # bytes; for a smaller copy a child process is not worth its start
 _NICE = 10  # so that requests come first
@@ -47,7 +48,9 @@ async def findings(file: Path, key_vault: Vault) -> list[Finding]:
         return msgspec.json.decode(output, type=list[Finding])
     except msgspec.DecodeError:
         reason = errors.decode(errors="replace")[-500:].strip()
-        raise Failed(f"the check has ended without a result: {reason or process.returncode}") from None
+        raise Failed(
+            said("the check has ended without a result: {reason}", reason=Text(reason or str(process.returncode)))
+        ) from None
 
 
 def check_copy(file: Path, key_vault: Vault) -> list[Finding]:
@@ -56,9 +59,9 @@ def check_copy(file: Path, key_vault: Vault) -> list[Finding]:
         with copy_file.opened(file) as db:
             return check.everything(db, key_vault)
     except (Damaged, BadTables) as error:
-        return [Finding("integrity", 0, str(error))]
+        return [Finding("integrity", 0, foreign(error))]
     except DiskFailed as error:
-        raise Failed(f"the check could not be finished: {error}") from error
+        raise Failed(said("the check could not be finished: {error}", error=foreign(error))) from error
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ from deskroster.ledger.engines import ERRORS, Db, Engine, known
 from deskroster.ledger.engines.fence import MOVED, UNDER_WAY
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.upkeep import transfer
+from deskroster.texts import Text, said
 
 _NOT_FROM_ENVIRONMENT = ""  # ignore the environment: the location noted in the folder is the one that changes
 
@@ -55,13 +56,13 @@ def move(folder: Path, url: str | None, progress: Progress) -> Moved:
     """
     here = location.url_of(folder, _NOT_FROM_ENVIRONMENT)
     if here is None and not known.in_folder().has_data(folder):
-        raise CannotMove(f"{shown(folder)} holds no data")
+        raise CannotMove(said("{folder} holds no data", folder=shown(folder)))
     if here == url:
         return _stay(folder, url)
     with closing(location.engine_at(here)(folder)) as source:
         source.lock_exclusively()
         if location.url_of(folder, _NOT_FROM_ENVIRONMENT) != here:
-            raise CannotMove(f"the data of {shown(folder)} was moved meanwhile")
+            raise CannotMove(said("the data of {folder} was moved meanwhile", folder=shown(folder)))
         source.make_durable_now()
         name = source.read_now(lambda db: notes.get_if_any(db, MOVED))
         rows = _begin(folder, source, url, progress) if name is None else _resume(folder, source, url, name)
@@ -82,7 +83,7 @@ def _stay(folder: Path, url: str | None) -> Moved:
     location.forget_move(folder)
     if url is not None:
         known.in_folder().put_away(folder)  # a finished move was killed before this
-    raise CannotMove(f"the data of {shown(folder)} is there already")
+    raise CannotMove(said("the data of {folder} is there already", folder=shown(folder)))
 
 
 def _take_back(folder: Path, source: Engine, name: str) -> None:
@@ -94,7 +95,13 @@ def _take_back(folder: Path, source: Engine, name: str) -> None:
         with closing(location.engine_at(None if to == location.IN_FOLDER else to)(folder)) as target:
             target.lock_exclusively()
             if name in target.read_now(notes.arrivals):
-                raise CannotMove(f"the data of {shown(folder)} has arrived at its new place: {_finish(folder, to)}")
+                raise CannotMove(
+                    said(
+                        "the data of {folder} has arrived at its new place: {finish}",
+                        folder=shown(folder),
+                        finish=_finish(folder, to),
+                    )
+                )
             source.write_now(lambda db: notes.remove(db, MOVED))
     else:
         source.write_now(lambda db: notes.remove(db, MOVED))
@@ -132,16 +139,25 @@ def _resume(folder: Path, source: Engine, url: str | None, name: str) -> int:
 
 
 def _elsewhere(folder: Path, name: str) -> CannotMove:
-    interrupted = f"a move of the data of {shown(folder)} to another place was interrupted"
+    interrupted = said("a move of the data of {folder} to another place was interrupted", folder=shown(folder))
     to = location.move_goes_to(folder, name)
     if to is None:
-        return CannotMove(f"{interrupted}: give that one again, in the folder where it was begun")
-    return CannotMove(f"{interrupted}: {_finish(folder, to)}, or take it back by a move to where the data was")
+        return CannotMove(
+            said("{interrupted}: give that one again, in the folder where it was begun", interrupted=interrupted)
+        )
+    return CannotMove(
+        said(
+            "{interrupted}: {finish}, or take it back by a move to where the data was",
+            interrupted=interrupted,
+            finish=_finish(folder, to),
+        )
+    )
 
 
-def _finish(folder: Path, to: str) -> str:
-    where = "to sqlite" if to == location.IN_FOLDER else f"to the address in {shown(folder / location.MOVE)}"
-    return f"give that move again, {where}"
+def _finish(folder: Path, to: str) -> Text:
+    if to == location.IN_FOLDER:
+        return said("give that move again, to sqlite")
+    return said("give that move again, to the address in {file}", file=shown(folder / location.MOVE))
 
 
 def _copy(source: Db, target: Db, key_vault: Vault, name: str, progress: Progress) -> int:
@@ -153,7 +169,7 @@ def _copy(source: Db, target: Db, key_vault: Vault, name: str, progress: Progres
     transfer.copy(source, target, progress.advance)
     difference = next(transfer.differences(source, target, progress.advance), None)
     if difference is not None:
-        raise CannotMove(f"the copy is not what was copied: {difference}")
+        raise CannotMove(said("the copy is not what was copied: {difference}", difference=difference))
     schema.sign(target, key_vault)
     notes.put(target, UNDER_WAY, name)
     return rows
@@ -165,11 +181,13 @@ def _may_be_cleared(source: Db, target: Db) -> None:
         return
     moved = notes.get(target, MOVED)
     if moved is None:
-        raise CannotMove("there is an installation at the other place")
+        raise CannotMove(said("there is an installation at the other place"))
     if moved not in notes.arrivals(source):
         raise CannotMove(
-            "the other place holds data that was moved, or is being moved, to somewhere else than here: finish that"
-            " move, or give the address of an empty database"
+            said(
+                "the other place holds data that was moved, or is being moved, to somewhere else than here: finish that"
+                " move, or give the address of an empty database"
+            )
         )
 
 
@@ -179,7 +197,7 @@ def _hand_over(folder: Path, source: Engine, target: Engine, url: str | None, na
 
     def mark_moved(db: Db) -> None:
         if _state(db) != copied_state:  # in the transaction that locks out all writers
-            raise CannotMove("it was written to, or its key was changed, meanwhile; give the command again")
+            raise CannotMove(said("it was written to, or its key was changed, meanwhile; give the command again"))
         notes.put(db, MOVED, name)
 
     location.note_move(folder, name, url)

@@ -14,6 +14,7 @@ from deskroster.ledger.disk.writing import UPSERT_SECRET, as_json, checksum_rows
 from deskroster.ledger.engines import Db, Engine
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import said
 
 
 def rotate_key(folder: Path) -> Vault:
@@ -37,7 +38,7 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
     Raises WrongKey if the key comes from the environment, where it cannot be changed. Raises Damaged.
     """
     if vault.VARIABLE in os.environ:
-        raise WrongKey(f"the installation key is that of {vault.VARIABLE}")
+        raise WrongKey(said("the installation key is that of {variable}", variable=vault.VARIABLE))
     next_key = folder / installation.NEXT_KEY
     key = vault.new_key()
     new = Vault(key)
@@ -45,7 +46,9 @@ def change_key(folder: Path, engine: Engine, old: Vault) -> Vault:
     def job(db: Db) -> None:
         _seal_again(db, old, new)
         if vault.read_key(folder, installation.NEXT_KEY) != key:  # checked last, right before the commit
-            raise WrongKey(f"{shown(next_key)} was removed or changed meanwhile; give the command again")
+            raise WrongKey(
+                said("{next_key} was removed or changed meanwhile; give the command again", next_key=shown(next_key))
+            )
 
     with installation.locked(folder, engine):  # so that no other process touches the next key
         vault.write_key(folder, key, installation.NEXT_KEY)
@@ -76,7 +79,7 @@ def _sign_company(db: Db, old: Vault, new: Vault, company_id: int) -> None:
     """Verify the checksum of every row of a company with the old key, and replace it by one with the new key."""
     roster, head = reading.settings(db, old, company_id)
     seen, verified = last_seen.load(db, old, company_id), log.verified(db, old, company_id)
-    with reading.unreadable_is_damage(db, f"company {company_id}"):
+    with reading.unreadable_is_damage(db, said("company {company_id}", company_id=company_id)):
         reader = reading.Reader(db, old, company_id)
         checksum_rows(new, company_id, [roster.company]).execute(db)
         for kind in KINDS[1:]:

@@ -17,6 +17,7 @@ import psycopg
 from deskroster.ledger.engines.postgresql.connection import Primary, Session
 from deskroster.ledger.engines.postgresql.worker import READ_TIMEOUT, ConnectionWorker
 from deskroster.ledger.files.folder_lock import FolderInUse
+from deskroster.texts import said
 
 T = TypeVar("T")
 
@@ -133,5 +134,5 @@ class LockHolder(ConnectionWorker):
         take = f"SELECT pg_try_advisory_lock{suffix}({ADVISORY_LOCK}, 0)"
         while session.connection.execute(take).fetchone() != (True,):
             if time.monotonic() > deadline:
-                raise FolderInUse(f"other processes have {self._primary.where} open")
+                raise FolderInUse(said("other processes have {where} open", where=self._primary.where))
             time.sleep(_MIN_BACKOFF)

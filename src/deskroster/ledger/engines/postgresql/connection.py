@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deskroster.ledger.engines import LIMIT, Cursor, Failed
 from deskroster.ledger.engines.postgresql.introspection import Introspection
+from deskroster.texts import Text, foreign, said
 
 CONNECT_TIMEOUT = 1.0  # seconds for each host
 UNREPLICATED = "canceling wait for synchronous replication"  # PostgreSQL's warning: no standby has confirmed the commit
@@ -47,7 +48,7 @@ class Primary:
         if len(ports) == 1:
             ports *= len(hosts)
         if len(ports) != len(hosts):
-            raise ValueError("there are not as many ports as hosts")
+            raise ValueError(said("there are not as many ports as hosts"))
         addresses = [
             {name: value for name, value in (("host", host), ("port", port)) if value}
             for host, port in zip(hosts, ports, strict=True)
@@ -67,18 +68,18 @@ class Primary:
 
     def connect_raw(self) -> Any:
         """Return a libpq connection to the primary. Waits at most `CONNECT_TIMEOUT` for each host. Raises Failed."""
-        reason = ""
+        reason = Text("")
         for attempt in range(len(self._conninfos)):
             index = (self._current + attempt) % len(self._conninfos)
             try:
                 pgconn = _connect_host(self._conninfos[index])
             except (psycopg.Error, OSError) as error:
-                reason = str(error).strip()
+                reason = foreign(error)
                 continue
             self._current = index
             self.on_connect()
             return pgconn
-        raise Failed(f"no primary of {self.where} answers: {reason}")
+        raise Failed(said("no primary of {where} answers: {reason}", where=self.where, reason=reason))
 
     def prefer_others(self, pgconn: pq.abc.PGconn) -> None:
         """Try the other hosts first from now on: this one accepts connections and does not answer.

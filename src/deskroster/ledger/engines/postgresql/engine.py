@@ -32,6 +32,7 @@ from deskroster.ledger.engines.postgresql.freshness import FreshnessQueries
 from deskroster.ledger.engines.postgresql.nonces import EvenClock
 from deskroster.ledger.engines.postgresql.worker import READ_TIMEOUT, ConnectionWorker
 from deskroster.ledger.engines.waiting import in_time
+from deskroster.texts import foreign
 
 T = TypeVar("T")
 Semaphores = Sequence[asyncio.Semaphore]
@@ -258,7 +259,7 @@ class PostgreSQL:
                 job(Session(raw_connection))
                 connection.commit()
         except (psycopg.Error, DBAPIError) as error:
-            raise Failed(str(getattr(error, "orig", error)).strip()) from error
+            raise Failed(foreign(getattr(error, "orig", error))) from error
         finally:
             engine.dispose()
             raw_connection.close()

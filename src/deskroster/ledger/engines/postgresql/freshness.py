@@ -14,6 +14,7 @@ from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
 from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, parse_notes
 from deskroster.ledger.engines.postgresql.connection import Primary, abort, closed_check
 from deskroster.ledger.engines.postgresql.nonces import SPEND
+from deskroster.texts import said
 
 QUERY_TIMEOUT = 3.0  # seconds for the result; then the requests are refused with Busy
 MAX_BATCH = 500  # requests that share one query
@@ -200,7 +201,7 @@ class _QueryConnection:
             if self._waits_for_standbys:
                 log_end, notes, _, _ = await self._run_statement(company_id, [], now)
         if log_end is None:
-            raise Failed(f"company {company_id} is not there")
+            raise Failed(said("company {company_id} is not there", company_id=company_id))
         number, head = log_end.decode().split()
         spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
         return _Result(int(number), bytes.fromhex(head), parse_notes((notes or b"").decode()), spent)

@@ -7,6 +7,7 @@ from deskroster.ledger.engines import EVERY_COMPANY, InDoubt, Job
 from deskroster.ledger.engines.fence import NOTES, Fence
 from deskroster.ledger.engines.postgresql.advisory_lock import ADVISORY_LOCK
 from deskroster.ledger.engines.postgresql.connection import Session
+from deskroster.texts import said
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ def commit(session: Session, job: Job[T]) -> T:
         result = job(session)
         session.connection.execute("COMMIT")
     if session.unreplicated:
-        raise InDoubt(f"{session.connection.info.host} has a commit that no standby has")
+        raise InDoubt(said("{host} has a commit that no standby has", host=session.connection.info.host))
     return result
 
 

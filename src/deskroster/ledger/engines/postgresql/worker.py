@@ -10,6 +10,7 @@ import psycopg
 from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import Failed, Gone, NotBegun
 from deskroster.ledger.engines.postgresql.connection import Primary, Session, abort
+from deskroster.texts import foreign, said
 
 T = TypeVar("T")
 
@@ -115,9 +116,9 @@ class ConnectionWorker:
         except psycopg.Error as error:
             self._disconnect()
             if isinstance(error, _CORRUPT):
-                raise Damaged(f"{self._primary.where}: {error}") from error
+                raise Damaged(said("{where}: {error}", where=self._primary.where, error=foreign(error))) from error
             exception_type = Gone if _is_connection_lost(error) else Failed
-            raise exception_type(str(error).strip(), error.diag.constraint_name or "") from error
+            raise exception_type(foreign(error), error.diag.constraint_name or "") from error
         except BaseException:
             self._disconnect()
             raise

@@ -13,6 +13,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed, NoRoom
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import foreign, said
 
 PRAGMAS = (
     "locking_mode = EXCLUSIVE",  # must be first: the WAL index stays in memory and no -shm file is shared
@@ -82,21 +83,25 @@ def is_damage(error: Exception) -> bool:
 
 def no_room(error: Exception, copy: Path) -> NoRoom | None:
     """Return the exception of the ledger where an error of SQLite means that the disk of a copy is full."""
-    return NoRoom(f"the disk of {shown(copy.parent)} is full") if _code(error, 0) == sqlite3.SQLITE_FULL else None
+    return (
+        NoRoom(said("the disk of {parent} is full", parent=shown(copy.parent)))
+        if _code(error, 0) == sqlite3.SQLITE_FULL
+        else None
+    )
 
 
 def translated(error: Exception, where: str) -> Damaged | Failed:
     """Return the exception of the ledger for an error of SQLite."""
     if is_damage(error):
-        return Damaged(f"{where}: {error}")
+        return Damaged(said("{where}: {error}", where=where, error=foreign(error)))
     default = sqlite3.SQLITE_IOERR if isinstance(error, sqlite3.OperationalError) else sqlite3.SQLITE_ERROR
     code = _code(error, default)
     if code == sqlite3.SQLITE_ERROR:
-        return BadTables(str(error))
+        return BadTables(foreign(error))
     if code in _STATEMENT:
         unique = _UNIQUE.search(str(error))
-        return Failed(str(error), f"uq_{unique[1]}_{unique[2]}" if unique else "")
-    return DiskFailed(str(error))
+        return Failed(foreign(error), f"uq_{unique[1]}_{unique[2]}" if unique else "")
+    return DiskFailed(foreign(error))
 
 
 def _code(error: Exception, default: int) -> int:

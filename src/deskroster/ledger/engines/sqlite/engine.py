@@ -33,6 +33,7 @@ from deskroster.ledger.engines.sqlite.nonce_file import Nonces
 from deskroster.ledger.engines.sqlite.worker import JobFuture, Worker
 from deskroster.ledger.files.folder_lock import lock
 from deskroster.ledger.files.paths import shown
+from deskroster.texts import foreign, said
 
 T = TypeVar("T")
 
@@ -69,7 +70,7 @@ class SQLite:
         wal_file = folder / (FILE + WAL)
         if wal.hides_transactions(wal_file):
             os.close(self._lock)
-            raise Damaged(f"{shown(wal_file)}: durable transactions stand behind a broken one")
+            raise Damaged(said("{wal_file}: durable transactions stand behind a broken one", wal_file=shown(wal_file)))
         self._thread = Worker("ledger")
         self._connection: Connection | None = None
         self._blocking = BriefBlocking()
@@ -146,8 +147,9 @@ class SQLite:
             await asyncio.to_thread(target.unlink, missing_ok=True)
         error = copying.error
         if error is not None and is_damage(error):
-            self.mark_damaged(f"{self.path}: {error}")
-            raise Damaged(self.damage) from error
+            damage = said("{where}: {error}", where=str(self.path), error=foreign(error))
+            self.mark_damaged(str(damage))
+            raise Damaged(damage) from error
         if isinstance(error, sqlite3.Error):
             raise no_room(error, target) or translated(error, self.where) from error
         if error is not None:
@@ -267,7 +269,13 @@ class SQLite:
     def _begin_copying(self, connection: Connection, target: Path) -> Copying:
         if shutil.disk_usage(target.parent).free < size(connection) + COPY_RESERVE:
             needed = size(connection) + COPY_RESERVE >> 20
-            raise NoRoom(f"a copy of {needed} MiB has no room on the disk of {target.parent}")
+            raise NoRoom(
+                said(
+                    "a copy of {needed} MiB has no room on the disk of {parent}",
+                    needed=needed,
+                    parent=shown(target.parent),
+                )
+            )
         self._copying = Copying(connection, target)
         return self._copying
 
