@@ -92,7 +92,7 @@ def _updated(texts: dict[str, set[str]], catalogue: Catalog) -> Catalog:
     new = Catalog("zh", DOMAIN, project="Deskroster", charset="utf-8", header_comment=HEADER)
     new.creation_date = catalogue.creation_date
     new.revision_date = catalogue.revision_date
-    for text, places in sorted(texts.items(), key=lambda one: (sorted(one[1])[0], one[0])):
+    for text, places in sorted(texts.items(), key=lambda one: (min(one[1]), one[0])):
         known = catalogue.get(text)
         new.add(text, known.string if known else "", auto_comments=[", ".join(sorted(places)[:3])])
     return new

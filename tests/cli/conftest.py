@@ -1,6 +1,10 @@
 """Fixtures of the command line's tests."""
 
+import gettext
+import sys
+
 import pytest
+import typer.rich_utils
 
 from tests.cli.program import CommandLine, initialized
 
@@ -28,3 +32,14 @@ def acme(nowhere):
 def shared_acme(nowhere, databases, database):
     """Give the first administrator of a company on PostgreSQL; the command line works on its folder."""
     return initialized(nowhere, "--database", databases.url(database))
+
+
+@pytest.fixture
+def in_chinese(nowhere, monkeypatch):
+    """Give the command line where the locale is Chinese, and a folder that is not there yet."""
+    for name, value in (("LANGUAGE", ""), ("LC_ALL", "zh_CN.UTF-8")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delitem(sys.modules, "typer.rich_utils")  # it takes its headings from gettext when it is imported
+    monkeypatch.delattr(typer, "rich_utils")
+    yield nowhere
+    gettext.textdomain("messages")

@@ -68,7 +68,7 @@ def test_what_is_advised_names_a_folder_as_a_shell_takes_it(folder, tmp_path):
     (tmp_path / "data").mkdir()
     backup.remember(tmp_path / "data", folder, backup.Manifest(0, "", "", "", 0, ()))
 
-    line = os.fsencode(advice(tmp_path / "data").partition("): ")[2]).replace(
+    line = os.fsencode(str(advice(tmp_path / "data")).partition("): ")[2]).replace(
         b"deskroster restore", b"printf %s\\\\n", 1
     )
     shown = subprocess.run(["bash", "-c", line], capture_output=True, check=True).stdout

@@ -92,32 +92,21 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
         try:
             return written(BackupOut(as_text(folder), await installation.store.backup(folder)))
         except (BadBackup, NoRoom, *ERRORS) as error:
-            return own.refused(
-                409 if isinstance(error, BadBackup) else 503, "backup-failed", foreign(error).of(request.language)
-            )
+            status = 409 if isinstance(error, BadBackup) else 503
+            return _refused(request, status, "backup-failed", foreign(error))
 
     async def check(request: Request, desk: Desk) -> Reply:
         labels = {company.id: company.label for company in installation.store.listed.all()}
         try:
             findings = await (installation.store.check_in_place() if installation.alone else installation.store.check())
         except NoRoom as error:
-            return own.refused(
-                503,
-                "no-room",
-                said("{error}; stop the server, and the data is looked over in its place", error=foreign(error)).of(
-                    request.language
-                ),
-            )
+            why = said("{error}; stop the server, and the data is looked over in its place", error=foreign(error))
+            return _refused(request, 503, "no-room", why)
         except BadBackup as error:
-            return own.refused(
-                503,
-                "check-failed",
-                said("the copy that a check looks over cannot be put there: {error}", error=foreign(error)).of(
-                    request.language
-                ),
-            )
+            why = said("the copy that a check looks over cannot be put there: {error}", error=foreign(error))
+            return _refused(request, 503, "check-failed", why)
         except ERRORS as error:
-            return own.refused(503, "check-failed", foreign(error).of(request.language))
+            return _refused(request, 503, "check-failed", foreign(error))
         product = await installation.store.product()
         return written(
             report(findings, labels, installation.settings.data, installation.clock(), request.language, product)
@@ -130,6 +119,10 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
               body=BackupBody, reply=BackupOut),
         Route(method="GET", path="/check", handler=check, needs=needs, summary="Check everything", reply=Report),
     )  # fmt: skip
+
+
+def _refused(request: Request, status: int, name: str, why: Text) -> Reply:
+    return own.refused(status, name, why.of(request.language))
 
 
 def report(

@@ -15,14 +15,14 @@ from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
 from deskroster.cli.streams import OutputFailed, safe_streams
-from deskroster.cli.translation import TranslatedGroup
+from deskroster.cli.translation import TranslatedGroup, helped
 from deskroster.cli.upkeep import backup, doctor, restore_backup
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
 from deskroster.texts import foreign, said
 
 _VENDORS = listed(dialect.vendor for dialect in DIALECTS if dialect.vendor)
-_HELP = f"""One roster of agents and groups, answering the {_VENDORS} APIs.
+_HELP = f"""{helped(said("One roster of agents and groups, answering the {vendors} APIs.", vendors=_VENDORS))}
 
 Start with: `deskroster demo`. Most commands take the data folder by --data or the variable DESKROSTER_DATA, and
 work whether or not it is being served.

@@ -12,6 +12,7 @@ from deskroster.cli.folder import Folder
 from deskroster.cli.init import AdminName, AskPassword, Email, Name, print_new_company
 from deskroster.cli.options import Data, Json
 from deskroster.cli.secret import read_password
+from deskroster.cli.translation import helped
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
 from deskroster.ledger.files.paths import in_shell
@@ -49,7 +50,11 @@ Forms = Annotated[
 ]
 Calls = Annotated[
     int | None,
-    typer.Option("--calls-per-minute", min=0, help=f"Limit of calls to {_COUNTED} (the vendor's is 60); 0 is none."),
+    typer.Option(
+        "--calls-per-minute",
+        min=0,
+        help=helped(said("Limit of calls to {vendors} (the vendor's is 60); 0 is none.", vendors=_COUNTED)),
+    ),
 ]
 DefaultPosition = Annotated[
     str | None,

@@ -7,6 +7,7 @@ import typer
 from deskroster.cli.console import Exit, Refused, print_records, print_result
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Id, Json
+from deskroster.cli.translation import helped
 from deskroster.cli.wording import listed
 from deskroster.core.profiles import WITH_OPTIONS
 from deskroster.core.records import FieldType
@@ -15,7 +16,9 @@ from deskroster.texts import said
 TYPES: tuple[str, ...] = get_args(FieldType)
 PATH = "/profile-fields"
 
-Type = Annotated[str, typer.Option("--type", metavar="TYPE", help=f"One of {', '.join(TYPES)}.")]
+Type = Annotated[
+    str, typer.Option("--type", metavar="TYPE", help=helped(said("One of {types}.", types=", ".join(TYPES))))
+]
 Options = Annotated[
     list[str] | None,
     typer.Option("--option", metavar="NAME", help="A choice of a list box; of a cascade PARENT,CHILD. Several times."),

@@ -18,6 +18,7 @@ from deskroster.cli.console import (
 )
 from deskroster.cli.folder import Folder
 from deskroster.cli.options import Company, Data, Id, Json
+from deskroster.cli.translation import helped
 from deskroster.dialects import DIALECTS
 from deskroster.texts import said
 
@@ -31,6 +32,21 @@ class Access(StrEnum):
     write = "write"
 
 
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dialect",
+        metavar="NAME",
+        help=helped(
+            said("Where it is good: {names}. Several times; without, for all.", names=", ".join(NAMES)),
+        ),
+    ),
+]
+Expires = Annotated[
+    str | None,
+    typer.Option("--expires", metavar="WHEN", help="90d, 12h, or a time such as 2027-01-31T00:00:00+08:00."),
+]
+
 app = typer.Typer(no_args_is_help=True, help="The keys of a company: create, list, revoke.")
 
 
@@ -40,16 +56,8 @@ def create_key(
     data: Data,
     name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "key",
     access: Annotated[Access, typer.Option("--access", help="What it may do.")] = Access.write,
-    dialect: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--dialect", metavar="NAME", help=f"Where it is good: {', '.join(NAMES)}. Several times; without, for all."
-        ),
-    ] = None,
-    expires: Annotated[
-        str | None,
-        typer.Option("--expires", metavar="WHEN", help="90d, 12h, or a time such as 2027-01-31T00:00:00+08:00."),
-    ] = None,
+    dialect: Where = None,
+    expires: Expires = None,
     company: Company = None,
     json: Json = False,
 ) -> None:

@@ -1,5 +1,6 @@
 """`deskroster move`: move an installation from SQLite to PostgreSQL, or back."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from deskroster.ledger import FolderInUse
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.location import IN_FOLDER
 from deskroster.ledger.upkeep import move as ledger
-from deskroster.texts import foreign, said
+from deskroster.texts import Text, foreign, said
 
 To = Annotated[
     str,
@@ -59,21 +60,20 @@ def move(data: Data, to: To, json: Json = False) -> None:
             | ({"taken_back": True} if done.taken_back else {})
         )
         return
+    print_markup(_told(data, to, done))
+
+
+def _told(data: Path, to: str, done: ledger.Moved) -> Text:
     place = said("SQLite in the folder") if to == IN_FOLDER else said("PostgreSQL")
     if done.taken_back:
-        print_markup(
-            said(
-                "The interrupted move is taken back: the data of {folder} is in {place}, as before.",
-                folder=shown(data),
-                place=place,
-            )
+        return said(
+            "The interrupted move is taken back: the data of {folder} is in {place}, as before.",
+            folder=shown(data),
+            place=place,
         )
-    else:
-        print_markup(
-            said(
-                "Moved: {rows:,} rows, each the same on both sides. The data of {folder} is in {place} now.",
-                rows=done.rows,
-                folder=shown(data),
-                place=place,
-            )
-        )
+    return said(
+        "Moved: {rows:,} rows, each the same on both sides. The data of {folder} is in {place} now.",
+        rows=done.rows,
+        folder=shown(data),
+        place=place,
+    )

@@ -1,17 +1,18 @@
 """The help of every command, and what Typer itself says, in the language of the locale."""
 
 import gettext
+import io
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from deskroster.cli.console import language, worded
+from deskroster.cli.console import language, print_plain, worded
 from deskroster.cli.wrapping import break_chinese_lines
 from deskroster.core.records import Language
 from deskroster.texts import DOMAIN, LOCALES, Text, said, translated
@@ -20,20 +21,25 @@ USAGE = said("Usage: ")
 HELP = said("Show this message and exit.")
 PATTERNS = (
     said("Invalid value for {name}: {why}"), said("Invalid value: {why}"),
-    said("Missing option {name} (env var: {variable})."), said("Missing option {name}."), said("Missing argument {name}."),
-    said("Missing option {name}. {why}"), said("Missing argument {name}. {why}"),
+    said("Missing option {name} (env var: {variable})."), said("Missing option {name}."),
+    said("Missing argument {name}."), said("Missing option {name}. {why}"), said("Missing argument {name}. {why}"),
     said("No such option: {name} (Possible options: {names})"), said("No such option: {name}"),
     said("No such command {name}. Did you mean {names}?"), said("No such command {name}."), said("Missing command."),
     said("Got unexpected extra argument(s) ({names})"),
     said("Option {name} does not take a value."), said("Option {name} requires an argument."),
     said("Value error, {why}"), said("{value} is not one of {choices}."), said("Choose from:\n\t{choices}"),
     said("Input should be a valid integer, unable to parse string as an integer"),
+    said("{shell} completion installed in {path}"), said("Shell {shell} is not supported."),
+    said("Completion will take effect once you restart the terminal"),
     said("Input should be less than or equal to {limit}"), said("Input should be greater than or equal to {limit}"),
 )  # fmt: skip
-"""What is wrong with the arguments, by the sentences that Typer has for it: most do not pass through gettext.
+"""What Typer says without gettext: what is wrong with the arguments, and what was done for a shell.
 
 Of two that fit, the first counts.
 """
+
+_WITH_VALUES: dict[str, Text] = {}
+"""The paragraphs of help that have values, by their English."""
 
 
 class TranslatedGroup(TyperGroup):
@@ -56,11 +62,15 @@ class TranslatedGroup(TyperGroup):
             return super().invoke(ctx)
 
 
+def helped(text: Text) -> str:
+    """Return a paragraph of help that has values, for Typer, which takes a `str`."""
+    _WITH_VALUES[str(text)] = text
+    return str(text)
+
+
 def paragraphs(told: str) -> Iterator[str]:
     """Yield the paragraphs of a help text as the catalogue has them: each in one line; none of an example's."""
-    for block in _blocks(told):
-        if not _is_code(block):
-            yield _one_line(block)
+    yield from (_text_of(block).message for block in _blocks(told) if not _is_code(block))
 
 
 def _set_language_of_typer(chosen: Language) -> None:
@@ -94,7 +104,20 @@ def _params(get_params: Callable[[Any], list[Any]], chosen: Language, context: A
     params = get_params(context)
     for param in params:
         param.help = _help(param.help, chosen)
+        if param.name == "install_completion":
+            param.callback = partial(_reported, param.callback)
     return params
+
+
+def _reported(callback: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a callback of Typer, and print what it prints in the language of the command."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            return callback(*arguments)
+    finally:
+        for line in printed.getvalue().splitlines():
+            print_plain(_in_our_words(line))
 
 
 def _usage(get_usage: Callable[[Any], str], context: Any) -> str:
@@ -109,7 +132,7 @@ def _panel(command: Any, chosen: Language) -> Any:
 def _help(told: str | None, chosen: Language) -> str | None:
     if told is None:
         return None
-    return "\n\n".join(block if _is_code(block) else translated(chosen, _one_line(block)) for block in _blocks(told))
+    return "\n\n".join(block if _is_code(block) else _text_of(block).of(chosen) for block in _blocks(told))
 
 
 def _blocks(told: str) -> list[str]:
@@ -120,8 +143,9 @@ def _is_code(block: str) -> bool:
     return block.startswith("```")
 
 
-def _one_line(block: str) -> str:
-    return " ".join(block.split())
+def _text_of(block: str) -> Text:
+    line = " ".join(block.split())
+    return _WITH_VALUES.get(line) or Text(line)
 
 
 @contextmanager

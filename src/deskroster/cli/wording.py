@@ -6,7 +6,7 @@ from typing import cast
 from deskroster.cli.console import Exit, Refused, language
 from deskroster.core.problems import Busy, Conflict, NotFound, Problem, Refusal, Unknown
 from deskroster.dialect import words
-from deskroster.texts import Text
+from deskroster.texts import Text, said
 
 _CODES: dict[type[Refusal], Exit] = {
     NotFound: Exit.NOT_FOUND,
@@ -16,10 +16,10 @@ _CODES: dict[type[Refusal], Exit] = {
 }
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> Text:
     """Return names as a sentence has them: `a, b and c`."""
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return said("{first} and {last}", first=", ".join(first), last=last) if first else Text(last)
 
 
 def in_words(problem: Refusal) -> Refused:

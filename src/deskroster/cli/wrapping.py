@@ -13,7 +13,7 @@ _WORD = re.compile(rf"\s*(?:[{_OPENING}]*(?:[{_WIDE}]|[^\s{_WIDE}{_OPENING}{_CLO
 def break_chinese_lines() -> None:
     """Have Rich break a line at any Chinese character."""
     _wrap.re_word = _WORD
-    Text.rstrip_end = _without_spaces_at_the_end  # type: ignore[method-assign]
+    Text.rstrip_end = _without_spaces_at_the_end  # type: ignore[method-assign, assignment]
 
 
 def _without_spaces_at_the_end(line: Text, size: int) -> None:

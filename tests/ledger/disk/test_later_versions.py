@@ -220,7 +220,7 @@ def test_a_later_form_is_refused_by_a_sentence_and_is_no_damage(tmp_path, table,
         found = await store.check()
 
         assert {"newer"} == {finding.what for finding in found}
-        assert "was written by a later version of Deskroster (form 3" in found[0].where
+        assert "was written by a later version of Deskroster (form 3" in str(found[0].where)
         assert not store._engine.damage
         if table not in ("replies", "commits"):
             with pytest.raises(NewerData, match="later version"):

@@ -56,7 +56,7 @@ def verify(vault: Vault, company_id: int, kind: Kind, rows: Sequence[Row], store
     if stored[0][:1] == mark(forms.CHECKSUM) and tuple(map(checksum_of, rows)) == stored:
         return  # all are of the newest form, as most are
     for row, checksum in zip(rows, stored, strict=True):
-        where = f"company {company_id}, {kind} {row[0]}"
+        where = said("company {company_id}, {kind} {id}", company_id=company_id, kind=kind, id=row[0])
         form = form_of(where, checksum, CHECKSUM_BYTES, forms.CHECKSUM)
         values = _values_of_form_1(kind, row) if form == 1 else row
         if not form or values is None or vault.checksums(company_id, kind, form)(values) != checksum:

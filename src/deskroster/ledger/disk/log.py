@@ -220,7 +220,8 @@ def _encode_secret(secret: object) -> dict[str, bool]:
 
 def _has_right_hash(previous: bytes, facts: Sequence[Any], change_rows: Sequence[Row], hash: bytes) -> bool:
     """Tell whether a commit has the right hash, in its form. Raises NewerData."""
-    form = form_of(f"commit {facts[1]} of company {facts[0]}", hash, len(ZERO_HASH), forms.COMMIT)
+    what = said("commit {number} of company {company_id}", number=facts[1], company_id=facts[0])
+    form = form_of(what, hash, len(ZERO_HASH), forms.COMMIT)
     # From form 2 on the mark is hashed too, and of lists of ids only the difference is stored.
     prefix = b"" if form == 1 else mark(form)
     return form > 0 and hash == prefix + _hash(prefix + previous, facts, change_rows)

@@ -72,7 +72,7 @@ def is_signed(db: Db, key_vault: Vault) -> bool:
     """Tell whether tables, indexes and triggers are declared as when they were signed. Raises NewerData."""
     form, _, digest = (notes.get(db, notes.SCHEMA) or "").rpartition(" ")  # form 1 is the digest alone
     if form.isdecimal() and int(form) > forms.SCHEMA:
-        raise newer("the note of how the tables are declared", int(form), forms.SCHEMA)
+        raise newer(said("the note of how the tables are declared"), int(form), forms.SCHEMA)
     return form in ("", *map(str, range(2, forms.SCHEMA + 1))) and digest == _digest(db, key_vault)
 
 

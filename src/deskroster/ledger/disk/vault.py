@@ -72,7 +72,7 @@ class Vault:
         with suppress(InvalidTag, ValueError):
             return self._decrypted(sealed, associated_data.encode())  # form 1, which may begin with any bytes
         if form > forms.SEALED:
-            raise newer(f"the sealed value {associated_data}", form, forms.SEALED)
+            raise newer(said("the sealed value {address}", address=associated_data), form, forms.SEALED)
         raise WrongKey(said("the sealed value {address} cannot be opened", address=associated_data))
 
     def _decrypted(self, sealed: bytes, associated_data: bytes) -> bytes:
@@ -101,7 +101,8 @@ class Vault:
 
     def has_checksum(self, company_id: int, of: str, row: tuple[Any, ...], written: bytes) -> bool:
         """Tell whether a row, which is the same in every form, has its checksum. Raises NewerData for a later form."""
-        form = form_of(f"the checksum of the {of} of company {company_id}", written, CHECKSUM_BYTES, forms.CHECKSUM)
+        what = said("the checksum of the {record} of company {company_id}", record=of, company_id=company_id)
+        form = form_of(what, written, CHECKSUM_BYTES, forms.CHECKSUM)
         return form > 0 and self.checksums(company_id, of, form)(row) == written
 
     def derive(self, purpose: str, length: int) -> bytes:
@@ -120,7 +121,7 @@ def parse_key(text: str) -> bytes:
     text = text.strip()
     form = _KEY_FORM.match(text)  # form 1 contains no space
     if form is not None and int(form[1]) > forms.KEY:
-        raise newer("the installation key", int(form[1]), forms.KEY)
+        raise newer(said("the installation key"), int(form[1]), forms.KEY)
     try:
         key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):

@@ -184,7 +184,7 @@ class Engine(Protocol):
     fence: "Fence"  # compares the epoch, where others may change the key or the location
 
     @property
-    def where(self) -> str:
+    def where(self) -> Text:
         """Where the data is, for messages, without any secret."""
 
     @property

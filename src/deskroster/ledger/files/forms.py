@@ -5,7 +5,7 @@ that length. Data is written in the newest form of its kind. All forms up to tha
 """
 
 from deskroster.core.problems import Busy
-from deskroster.texts import said
+from deskroster.texts import Text, said
 
 CHECKSUM = 2
 COMMIT = 2  # the hash of a commit in the log
@@ -33,9 +33,9 @@ def marked(first: int) -> int:
     return form if mark(form)[0] == first else 0
 
 
-def newer(what: str, form: int, newest: int) -> NewerData:
+def newer(what: Text | str, form: int, newest: int) -> NewerData:
     """Return the exception for data of a later form."""
-    supported = "1" if newest == 1 else f"1 to {newest}"
+    supported = "1" if newest == 1 else said("1 to {newest}", newest=newest)
     return NewerData(
         said(
             "{what} was written by a later version of Deskroster (form {form}, known: {supported})",
@@ -46,7 +46,7 @@ def newer(what: str, form: int, newest: int) -> NewerData:
     )
 
 
-def form_of(what: str, stored: bytes, length_of_form_1: int, newest: int) -> int:
+def form_of(what: Text | str, stored: bytes, length_of_form_1: int, newest: int) -> int:
     """Return the form of stored data: 1 if it has the length of form 1, 0 if it names no form. Raises NewerData."""
     if len(stored) == length_of_form_1:
         return 1

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from deskroster.ledger.engines import LIMIT, Cursor, Failed
 from deskroster.ledger.engines.postgresql.introspection import Introspection
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import Text, foreign, joined, said
 
 CONNECT_TIMEOUT = 1.0  # seconds for each host
 UNREPLICATED = "canceling wait for synchronous replication"  # PostgreSQL's warning: no standby has confirmed the commit
@@ -58,7 +58,8 @@ class Primary:
         self._current = 0
         self.on_connect: Callable[[], None] = lambda: None  # called from any thread, for each new connection
         name = parameters.get("dbname", "")
-        self.where = f"{name} on {', '.join(':'.join(one.values()) or 'this machine' for one in addresses)}"
+        named = (":".join(one.values()) or said("this machine") for one in addresses)
+        self.where = said("{database} on {hosts}", database=name, hosts=joined(named, ", "))
 
     def connect(self) -> "Connection":
         """Return a connection to the primary, in autocommit mode. Raises Failed."""

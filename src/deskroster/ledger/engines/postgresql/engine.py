@@ -32,7 +32,7 @@ from deskroster.ledger.engines.postgresql.freshness import FreshnessQueries
 from deskroster.ledger.engines.postgresql.nonces import EvenClock
 from deskroster.ledger.engines.postgresql.worker import READ_TIMEOUT, ConnectionWorker
 from deskroster.ledger.engines.waiting import in_time
-from deskroster.texts import foreign
+from deskroster.texts import Text, foreign
 
 T = TypeVar("T")
 Semaphores = Sequence[asyncio.Semaphore]
@@ -85,7 +85,7 @@ class PostgreSQL:
         self._primary.on_connect = self._retake_advisory_lock
 
     @property
-    def where(self) -> str:
+    def where(self) -> Text:
         return self._primary.where
 
     def serve(self, clock: Clock) -> None:

@@ -13,7 +13,7 @@ from deskroster.core.problems import Damaged
 from deskroster.ledger.engines import BadTables, Damage, DiskFailed, Failed, NoRoom
 from deskroster.ledger.files import atomic
 from deskroster.ledger.files.paths import shown
-from deskroster.texts import foreign, said
+from deskroster.texts import Text, foreign, said
 
 PRAGMAS = (
     "locking_mode = EXCLUSIVE",  # must be first: the WAL index stays in memory and no -shm file is shared
@@ -90,7 +90,7 @@ def no_room(error: Exception, copy: Path) -> NoRoom | None:
     )
 
 
-def translated(error: Exception, where: str) -> Damaged | Failed:
+def translated(error: Exception, where: Text | str) -> Damaged | Failed:
     """Return the exception of the ledger for an error of SQLite."""
     if is_damage(error):
         return Damaged(said("{where}: {error}", where=where, error=foreign(error)))

@@ -33,7 +33,7 @@ from deskroster.ledger.engines.sqlite.nonce_file import Nonces
 from deskroster.ledger.engines.sqlite.worker import JobFuture, Worker
 from deskroster.ledger.files.folder_lock import lock
 from deskroster.ledger.files.paths import shown
-from deskroster.texts import foreign, said
+from deskroster.texts import Text, foreign, said
 
 T = TypeVar("T")
 
@@ -82,8 +82,8 @@ class SQLite:
         self._calls: dict[int, LastMinute] = {}  # by company id
 
     @property
-    def where(self) -> str:
-        return shown(self.path)
+    def where(self) -> Text:
+        return Text(shown(self.path))
 
     def serve(self, clock: Clock) -> None:
         """Open the file of nonces. Raises NoncesLost, NewerData."""
