@@ -8,10 +8,12 @@ from rich.cells import cell_len
 
 from deskroster.cli import secret
 from deskroster.ledger.upkeep import check
+from deskroster.testing import StillClock
 from deskroster.texts import said
 from tests.cli.program import finished, initialized, started
 from tests.cli.test_help import COMMANDS
 from tests.english import english_in
+from tests.served import Served
 
 pytestmark = pytest.mark.once
 
@@ -208,6 +210,19 @@ def test_a_damaged_folder_is_told_in_chinese(in_chinese):
     assert 7 == told.code
     assert "提示：请保留整个目录的副本，然后把最近的备份恢复到新目录：deskroster restore BACKUP" in told.err
     assert "" == english_in(told.err)
+
+
+def test_a_server_answers_in_the_language_of_the_command(in_chinese, prepared, tmp_path):
+    shutil.copytree(prepared, in_chinese.data)
+
+    with Served(in_chinese.data, StillClock()):
+        looked = in_chinese("doctor")
+        refused = in_chinese("backup", str(tmp_path))
+        unknown = in_chinese("position", "rename", "99", "x")
+
+    assert "正常  外键        每一行引用的行都存在" in looked.out
+    assert f"错误：{tmp_path} 已存在\n" == refused.err
+    assert "错误：岗位不存在\n" == unknown.err
 
 
 def test_json_is_the_same_in_every_language(in_chinese, monkeypatch):

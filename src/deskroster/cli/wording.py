@@ -18,8 +18,14 @@ _CODES: dict[type[Refusal], Exit] = {
 
 def listed(names: Iterable[str]) -> Text:
     """Return names as a sentence has them: `a, b and c`."""
-    *first, last = names
-    return said("{first} and {last}", first=", ".join(first), last=last) if first else Text(last)
+    first, *rest = names
+    match rest:
+        case []:
+            return Text(first)
+        case [last]:
+            return said("{first} and {last}", first=first, last=last)
+        case _:
+            return said("{first}, {rest}", first=first, rest=listed(rest))
 
 
 def in_words(problem: Refusal) -> Refused:
