@@ -160,7 +160,7 @@ async def opened(settings: Settings, telemetry: Telemetry, clock: Clock | Wall =
     """Open the data folder, give the app over it, and close both. Raises what `Store.open` raises."""
 
     def alarm(damage: str) -> None:
-        telemetry.log.critical("damaged", what=damage, writing="stopped", to_do=advice(settings.data))
+        telemetry.log.critical("damaged", what=damage, writing="stopped", to_do=str(advice(settings.data)))
 
     def outdated(why: str) -> None:
         telemetry.log.critical("outdated", why=why, answering="stopped")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 from rich.cells import cell_len
