@@ -186,7 +186,7 @@ def test_a_secret_is_asked_for_in_chinese_until_both_are_the_same(in_chinese, mo
     monkeypatch.setattr(secret.typer, "prompt", lambda text, **how: asked.append(text) or next(answers))
 
     assert "same" == secret.read_password()
-    assert ["密码", "再次输入以确认"] * 2 == asked
+    assert ["密码：", "再次输入以确认："] * 2 == asked
 
 
 def test_what_doctor_finds_is_told_in_chinese(in_chinese, monkeypatch):

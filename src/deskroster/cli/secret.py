@@ -25,9 +25,12 @@ def read_secret(prompt: Text, missing: Text) -> str:
 
 def _prompted(prompt: Text) -> str:
     while True:
-        first, again = (
-            typer.prompt(worded(one), hide_input=True, err=True) for one in (prompt, said("Repeat for confirmation"))
-        )
+        first, again = map(_answer, (prompt, said("Repeat for confirmation")))
         if first == again:
-            return str(first)
+            return first
         print_error(Refused(Exit.USAGE, said("the two entered values do not match")))
+
+
+def _answer(prompt: Text) -> str:
+    answer: str = typer.prompt(worded(said("{prompt}: ", prompt=prompt)), prompt_suffix="", hide_input=True, err=True)
+    return answer
