@@ -29,7 +29,7 @@ DEADLINES = [
 ]
 """After which PostgreSQL is given up. What is about them opens a database of its own, in a run for SQLite."""
 
-os.environ["LANGUAGE"] = "en"  # whatever the machine's locale is; before anything is collected
+os.environ |= {"LANGUAGE": "en", "LC_ALL": "C.UTF-8"}  # whatever the machine's locale is, before anything is collected
 
 _numbers = itertools.count()
 _modules = itertools.count(1)

@@ -1,8 +1,10 @@
 """The command line where the locale is Chinese: what it shows is Chinese, and what is for programs is not touched."""
 
+import io
 import json
 import re
 import shutil
+import sys
 
 import pytest
 from rich.cells import cell_len
@@ -239,6 +241,16 @@ def test_json_is_the_same_in_every_language(in_chinese, monkeypatch):
         (one["what"], one["ok"]) for one in chinese[0]["checks"]
     ]
     assert not CHINESE.search(json.dumps(chinese[0], ensure_ascii=False))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "big5", "gb18030"])
+def test_an_output_that_cannot_encode_chinese_gets_english(in_chinese, monkeypatch, encoding):
+    printed = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(printed, encoding=encoding, write_through=True))
+
+    in_chinese("agent", "list", "--help")
+
+    assert ("按 id 列出客服" if encoding == "gb18030" else "List the agents") in printed.getvalue().decode(encoding)
 
 
 def test_what_is_done_for_a_shell_is_told_in_chinese(in_chinese, monkeypatch, tmp_path):

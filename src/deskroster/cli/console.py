@@ -18,6 +18,8 @@ from deskroster.texts import Text, of_locale, said
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
+_SAMPLES: dict[Language, str] = {"zh": "简体中文", "en": ""}
+
 
 class Exit(IntEnum):
     """The exit codes of commands. The help of `deskroster` lists them."""
@@ -72,8 +74,13 @@ def padded(text: str, cells: int) -> str:
 
 
 def language() -> Language:
-    """Return the language of this command, by the locale."""
-    return of_locale()
+    """Return the language of this command: that of the locale, but English where standard output cannot encode it."""
+    wanted = of_locale()
+    try:
+        _SAMPLES[wanted].encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return "en"
+    return wanted
 
 
 def worded(text: Text) -> str:
