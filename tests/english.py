@@ -8,6 +8,7 @@ _NO_SENTENCE = (
     re.compile(r"^\W*(?:deskroster|curl|t=|openssl) .*$", re.MULTILINE),  # a command in a line of its own
     re.compile(r"deskroster(?: [a-z][a-z-]+)*(?: (?:--?[\w-]+|[A-Z_]+|\{\w+\}|\d+|[\w./-]*/[\w./-]*))*"),
     re.compile(r"openssl rand -hex 32"),
+    re.compile(r'make demo ARGS="[^"]*"'),
     re.compile(r"\[/?[a-z ]+\]|\{[\w:,.!]*\}|<[a-z ]+(?:\s*\[[^\]]*\])?>|\{\"event.*?\}", re.DOTALL),
     re.compile(r"https?://\S+|[\w.-]*/[\w./-]+|\S+@\S+"),
     re.compile(r"--[a-z][a-z-]*"),

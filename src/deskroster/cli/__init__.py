@@ -15,7 +15,7 @@ from deskroster.cli.move import move
 from deskroster.cli.rotation import rotate_installation_key
 from deskroster.cli.serve import serve
 from deskroster.cli.streams import OutputFailed, safe_streams
-from deskroster.cli.translation import TranslatedGroup, helped
+from deskroster.cli.translation import helped
 from deskroster.cli.upkeep import backup, doctor, restore_backup
 from deskroster.cli.wording import listed
 from deskroster.dialects import DIALECTS
