@@ -29,7 +29,15 @@ from deskroster.settings import Settings
 from deskroster.telemetry import METRICS_MEDIA, Telemetry
 
 LOOPBACK = ("127.0.0.1", "::1")
-_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto", "x-real-ip", "via")  # headers
+_OF_PROXIES = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+)  # headers
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 

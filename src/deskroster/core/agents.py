@@ -92,8 +92,8 @@ def update(roster: Roster, caller: Caller, id: int, fields: AgentFields, at: int
     """Change an agent. Raises Forbidden, NotFound, Invalid or Conflict."""
     caller.must(Permission.WRITE_AGENTS)
     before = roster.agents.find(id)
-    # What is sent as it is stands, whatever rules are newer than it.
-    edited = {name: value for name, value in _given(fields).items() if value != getattr(before, name)}
+    given = _given(fields)
+    edited = {name: value for name, value in given.items() if not _unchanged(value, getattr(before, name))}
     after = _with(roster, before, edited)
     if after == before:
         return []
@@ -259,6 +259,11 @@ def _deletion(roster: Roster, caller: Caller, id: int, gone: frozenset[int] | se
         raise Conflict(Reason.ONESELF)
     keep_an_administrator(roster, agent, None, gone)
     return [*(deleted(roster.keys[key]) for key in roster.keys_of.get(id, ())), deleted(agent)]
+
+
+def _unchanged(value: Any, held: Any) -> bool:
+    """Tell whether a field is sent as it is: then it is left alone, whatever rules are newer than it."""
+    return bool(value == held)
 
 
 def _given(fields: AgentFields) -> dict[str, Any]:

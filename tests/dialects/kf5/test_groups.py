@@ -175,3 +175,13 @@ def test_a_renamed_agent_has_its_new_name_in_its_groups(desk):
     for group in desk.kf5.get("/users/2/groups.json").json()["groups"]:
         agent = next(agent for agent in group["agents"] if agent["id"] == 2)
         assert ("新名", "new@test.cn") == (agent["name"], agent["username"])
+
+
+@pytest.mark.parametrize(
+    "listed", [[3, 2], ["3", "2"], [{"id": 3}, {"id": "2", "name": "x"}], [2, {"id": 3}], {"0": 2, "7": {"id": 3}}]
+)
+def test_agents_are_ids_or_objects_with_one(desk, listed):
+    assert 200 == desk.kf5.put("/groups/1.json", json={"group": {"agents": listed}}).status_code
+    assert [2, 3] == members(desk, 1)
+    assert 201 == desk.kf5.post("/groups.json", json={"group": {"name": "x"}, "agents": listed}).status_code
+    assert [2, 3] == members(desk, 4)

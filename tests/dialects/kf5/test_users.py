@@ -360,3 +360,74 @@ def test_what_another_dialect_wrote_is_shown_as_it_is(desk):
 
     expected = ("U", "别名", "分机 8", "en_us", "suspended")
     assert expected == tuple(shown[key] for key in ("name", "agent_display_name", "phone", "language", "status"))
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("role=agent,admin", [1, 2, 3, 4, 5, 6]), ("role[]=agent&role[]=admin", [1, 2, 3, 4, 5, 6]),
+        ("role[]=admin", [1, 6]), ("role%5B%5D=admin", [1, 6]), ("role[]=end_user", []),
+        ("role=end_user,admin", [1, 6]),
+    ],
+)  # fmt: skip
+def test_roles_may_be_listed_with_commas_or_as_an_array(quiet_desk, query, expected):
+    assert expected == ids(quiet_desk.kf5.get(f"/users.json?{query}"))
+
+
+# Agent n was created n seconds after 2020-09-13 20:26:40 in Shanghai.
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("created_start=1600000003", [3, 4, 5, 6]), ("created_end=1600000003", [1, 2]),
+        ("created_start=1600000002&created_end=1600000005", [2, 3, 4]),
+        ("created_start=2020-09-13 20:26:45", [5, 6]), ("created_start=2020-09-13+20:26:45%20", [5, 6]),
+        ("created_start=2020-09-14", []), ("created_end=2020-09-14", [1, 2, 3, 4, 5, 6]),
+        ("created_start=2030-01-01", []), ("updated_start=1600000006", [6]), ("updated_end=2020-09-13", []),
+        ("created_start=1600000002&updated_end=1600000004", [2, 3]), ("created_start=1600000002&role=admin", [6]),
+        ("created_start=1600000005&created_end=1600000002", []), ("created_start=0", [1, 2, 3, 4, 5, 6]),
+    ],
+)  # fmt: skip
+def test_users_are_filtered_by_time(quiet_desk, query, expected):
+    assert expected == ids(quiet_desk.kf5.get(f"/users.json?{query}"))
+
+
+@pytest.mark.parametrize("value", ["", "x", "2020-9-1", "2020-09-13T20:26:45", "2020-02-30", "-1", "1.5",
+                                   "２０２０-09-13", "2020-09-13 25:00:00", "1" * 13])  # fmt: skip
+@pytest.mark.parametrize("name", ["created_start", "created_end", "updated_start", "updated_end"])
+def test_a_time_of_another_form_is_422(quiet_desk, name, value):
+    assert [name] == invalid(quiet_desk.kf5.get("/users.json", params={name: value}))
+
+
+@pytest.mark.parametrize(("query", "expected"), [
+    ("created_order=desc", [6, 5, 4, 3, 2, 1]), ("created_order=asc", [1, 2, 3, 4, 5, 6]),
+    ("updated_order=desc", [2, 6, 5, 4, 3, 1]), ("updated_order=asc", [1, 3, 4, 5, 6, 2]),
+    ("updated_order=desc&created_order=asc", [1, 2, 3, 4, 5, 6]), ("updated_order=DESC&per_page=2&page=2", [5, 4]),
+    ("updated_order=desc&role=admin", [6, 1]),
+])  # fmt: skip
+def test_users_are_ordered_by_time(desk, query, expected):
+    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(alias="x"), 1_700_000_000))
+    reply = desk.kf5.get(f"/users.json?{query}")
+
+    assert expected == [one["id"] for one in reply.json()["users"]]
+
+
+@pytest.mark.parametrize("value", ["", "up", "asc,desc"])
+def test_another_order_is_422(quiet_desk, value):
+    assert ["updated_order"] == invalid(quiet_desk.kf5.get("/users.json", params={"updated_order": value}))
+
+
+def test_pages_of_filtered_users_lead_to_one_another(quiet_desk):
+    reply = quiet_desk.kf5.get("/users.json?created_start=1600000002&created_order=desc&per_page=2").json()
+
+    assert ([6, 5], 5) == ([one["id"] for one in reply["users"]], reply["count"])
+    assert [4, 3] == [one["id"] for one in quiet_desk.kf5.get(reply["next_page"]).json()["users"]]
+
+
+def test_user_fields_of_values_without_a_form_as_text_are_readable(desk):
+    written = {
+        "owner": {"ownerType": 1, "ownerName": "张三"}, "sign": {"url": "https://x/s", "time": "2024-01-01 00:00:00"},
+        "files": {"attachmentList": [{"name": "a.txt", "docAddress": "https://x/a", "size": 1}]},
+    }  # fmt: skip
+    desk.own.patch("/v1/agents/3/profile", json={"values": written}).raise_for_status()
+
+    assert {"张三", "https://x/s", "a.txt"} == {field["value"] for field in user(desk, 3)["user_fields"]}

@@ -5,8 +5,9 @@ from typing import get_args
 
 import pytest
 
-from deskroster.core.profiles import READ_ONLY, WITH_OPTIONS
+from deskroster.core.profiles import WITH_OPTIONS
 from deskroster.core.records import FieldType
+from deskroster.core.values import STRUCTURED
 from tests.world import ADMIN, AGENT
 
 pytestmark = pytest.mark.any_engine
@@ -114,7 +115,7 @@ def test_a_field_cannot_be_required_while_there_are_records_without_a_value_of_i
     assert "there are records already" in refused.json()["detail"]
 
 
-@pytest.mark.parametrize("type", sorted(READ_ONLY))
+@pytest.mark.parametrize("type", sorted(STRUCTURED))
 def test_a_field_that_no_call_writes_cannot_be_required(quiet_desk, type):
     wanted = {"api_name": "shirt", "label": "尺码", "type": type, "required": True}
 

@@ -324,3 +324,110 @@ def test_an_idempotency_key_creates_a_record_once(desk):
     }
 
     assert {3} == ids
+
+
+def by_value(desk, field, value, method="GET", **body):
+    if method == "PUT":
+        named = {"uniqueFieldApiName": field, "uniqueFieldValue": value}
+        return desk.servicego.put("/v1/data", json=named | body)
+    query = {"objectApiName": "userInfo", "uniqueFieldApiName": field, "uniqueFieldValue": value}
+    return desk.servicego.request(method, "/v1/data", params=query)
+
+
+@pytest.mark.parametrize(("field", "value", "id"), [
+    ("sysusername", "客服小二", 1), ("sysusername", " 无人\r", 2), ("mentor", "1", 2), ("boss", "ADMIN@udesk.cn", 1),
+    ("lianxidianhua", "13300000002", 1), ("skills", "English", 1), ("skills", "中文,English", 1), ("bio", "一\n二", 1),
+])  # fmt: skip
+def test_a_record_is_found_by_a_value_that_no_other_has(desk, field, value, id):
+    assert id == by_value(desk, field, value).json()["data"]["id"]
+    values = [{"fieldApiName": "sysusername", "fieldValue": "改名"}]
+    assert 200 == by_value(desk, field, value, "PUT", fieldDataList=values).status_code
+    assert "改名" == shown(desk, id)[0]["fieldValue"]
+    desk.servicego.put(
+        "/v1/data", json={"id": 1, "fieldDataList": [{"fieldApiName": "sysusername", "fieldValue": "其他"}]}
+    )
+    assert 404 == by_value(desk, "sysusername", "客服小二", "DELETE").status_code
+
+
+@pytest.mark.parametrize(("field", "value", "status"), [
+    ("sysusername", "nobody", 404), ("mentor", "99", 404), ("boss", "nobody@test.cn", 404), ("born", "x", 404),
+    ("nowhere", "x", 400), ("sysusername", "", 400), ("", "x", 400), ("owner", "张三", 404),
+])  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_value_that_no_record_has_is_404_and_one_that_says_nothing_400(quiet_desk, method, field, value, status):
+    assert status == by_value(quiet_desk, field, value, method).status_code
+
+
+def test_a_value_that_several_records_have_is_409(desk):
+    write(desk, ("sysusername", "客服小二"))
+
+    for method in ("GET", "PUT", "DELETE"):
+        refused = by_value(desk, "sysusername", "客服小二", method)
+        assert (409, "sysusername several records have this value") == (refused.status_code, refused.json()["message"])
+
+
+def test_an_id_that_is_not_0_wins_over_a_value(desk):
+    query = f"{RECORD}2&uniqueFieldApiName=sysusername&uniqueFieldValue=客服小二"
+    assert 2 == desk.servicego.get(query).json()["data"]["id"]
+    assert 1 == desk.servicego.get(query.replace("id=2", "id=0")).json()["data"]["id"]
+    body = {"uniqueFieldApiName": "sysusername", "uniqueFieldValue": "客服小二"}
+    for id, expected in ((2, "无人"), (0, "客服小二"), (None, "客服小二")):
+        assert 200 == desk.servicego.put("/v1/data", json=body | {"id": id}).status_code, expected
+
+
+@pytest.mark.parametrize("query", ["uniqueFieldApiName=bio", "uniqueFieldValue=x", "id=0",
+                                   "uniqueFieldApiName=bio&uniqueFieldApiName=bio&uniqueFieldValue=x"])  # fmt: skip
+def test_a_record_that_is_named_by_half_is_400(quiet_desk, query):
+    assert 400 == quiet_desk.servicego.get(f"/v1/data?objectApiName=userInfo&{query}").status_code
+
+
+def test_a_record_can_be_put_back_as_it_was_read(desk):
+    for id in (1, 2):
+        read, number = desk.servicego.get(f"{RECORD}{id}").json()["data"], desk.roster().number
+
+        assert 200 == desk.servicego.put("/v1/data", json=read).status_code
+        assert number == desk.roster().number
+
+
+def test_a_look_up_in_its_reading_form_names_one_record(desk):
+    def written(title):
+        return desk.servicego.put("/v1/data", json={"id": 1, "fieldDataList": [
+            {"fieldApiName": "mentor", "foreignDataName": title}]}).json()["message"]  # fmt: skip
+
+    assert "OK" == written("无人")
+    assert field("mentor", "lookup", foreignDataName="无人") in shown(desk, 1)
+    assert "mentor does not exist" == written("nobody")
+    write(desk, ("sysusername", "客服小二"))
+    assert "mentor several records have this value" == written("客服小二")
+    assert "OK" == written("")
+    assert "mentor" not in {one["fieldApiName"] for one in shown(desk, 1)}
+
+
+def test_a_phone_shows_the_tag_that_it_was_written_with(desk):
+    tags = [{"tagName": "家人", "tagValue": "010-12345"}, {"tagName": "", "tagValue": "13300000009"}]
+    desk.own.patch("/v1/agents/2/profile", json={"values": {"lianxidianhua": tags}}).raise_for_status()
+
+    def phones():
+        return next(one["tagValueList"] for one in shown(desk, 1) if one["fieldApiName"] == "lianxidianhua")
+
+    assert [tags[0], {"tagName": "手机", "tagValue": "13300000009"}] == phones()
+    for value in ("13300000009,010-12345", "13300000008, 010-12345"):  # by text, those that stay keep their tags
+        body = {"id": 1, "fieldDataList": [{"fieldApiName": "lianxidianhua", "fieldValue": value}]}
+        desk.servicego.put("/v1/data", json=body)
+        assert [{"tagName": "手机", "tagValue": value[:11]}, tags[0]] == phones()
+    for value in ("13300000008", "010-12345"):  # the tag went with its phone
+        body = {"id": 1, "fieldDataList": [{"fieldApiName": "lianxidianhua", "fieldValue": value}]}
+        desk.servicego.put("/v1/data", json=body)
+        assert [{"tagName": "手机", "tagValue": value}] == phones()
+
+
+def test_rich_text_keeps_its_attachments_when_its_text_is_changed(desk):
+    files = [{"name": "a.txt", "docAddress": "https://x/a", "size": 3}]
+    page = {"content": "<p>旧</p>", "attachmentList": files}
+    desk.own.patch("/v1/agents/2/profile", json={"values": {"page": page}}).raise_for_status()
+
+    desk.servicego.put(
+        "/v1/data", json={"id": 1, "fieldDataList": [{"fieldApiName": "page", "fieldValue": "<p>新</p>"}]}
+    )
+
+    assert field("page", "rich_text", richText={"content": "<p>新</p>", "attachmentList": files}) in shown(desk, 1)

@@ -278,3 +278,40 @@ def test_the_id_in_the_path_is_looked_at_before_the_values_and_after_the_form(qu
     assert 404 == quiet_desk.servicego.put("/v1/user/99", json={"status": 9}).status_code
     assert 400 == quiet_desk.servicego.put("/v1/user/99", content=b"{").status_code
     assert 401 == quiet_desk.of(world.STRANGER).servicego.put("/v1/user/99", content=b"{").status_code
+
+
+def test_what_another_dialect_wrote_can_be_put_back(desk):
+    other = {"cellphone": "+86 133-0000-0001", "nick_name": "一" * 40, "agent_role_ids": []}
+    desk.udesk.put("/agents/2", json={"agent": other}).raise_for_status()
+    read, number = desk.servicego.get("/v1/user/2").json()["data"], desk.roster().number
+
+    assert (other["cellphone"], other["nick_name"], []) == (read["mobile"], read["realname"], read["roleList"])
+    assert 200 == desk.servicego.put("/v1/user/2", json=read).status_code
+    assert number == desk.roster().number
+    for changed in ({"mobile": "+86 133-0000-0002"}, {"realname": "一" * 41}):
+        assert 400 == desk.servicego.put("/v1/user/2", json=read | changed).status_code
+
+
+@pytest.mark.parametrize(
+    "info", [{"id": 2}, {"id": "2"}, {"dataId": 2}, {"dataId": "2", "objectId": 13}, {"id": 2, "dataId": 1}]
+)
+def test_a_profile_record_is_named_by_id_or_as_it_is_read(desk, info):
+    assert 200 == desk.servicego.put("/v1/user/2", json={"userInfo": info}).status_code
+    assert 2 == desk.servicego.get("/v1/user/2").json()["data"]["userInfo"]["dataId"]
+
+
+@pytest.mark.parametrize("info", [{}, {"objectId": 13}, {"id": None}, {"dataId": None}])
+def test_a_profile_record_without_an_id_is_of_the_wrong_type(quiet_desk, info):
+    refused = quiet_desk.servicego.put("/v1/user/2", json={"userInfo": info})
+
+    assert "userInfo is of the wrong type: an object with an id is wanted" == refused.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"), [("133 0000 0001 ".strip() + "\r", None), ("\u202d13300000001\u202c", "13300000001")]
+)
+def test_a_pasted_mobile_loses_its_marks(desk, sent, stored):
+    status = 400 if stored is None else 200
+
+    assert status == desk.servicego.put("/v1/user/3", json={"mobile": sent}).status_code
+    assert stored == desk.servicego.get("/v1/user/3").json()["data"].get("mobile")

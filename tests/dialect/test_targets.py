@@ -1,0 +1,107 @@
+"""Targets as curl, PHP and Java send them: raw bytes, slashes too many, `+` in e-mails."""
+
+import pytest
+
+from deskroster.core import agents
+from deskroster.core.agents import AgentFields
+from deskroster.dialect.query import parse
+from deskroster.dialects import DIALECTS
+from tests.answers import check
+from tests.contracts import BY_NAME, lists
+from tests.dialect.test_bad_inputs import send
+
+pytestmark = pytest.mark.any_engine
+
+OF_DIALECT = [dialect.name for dialect in DIALECTS]
+
+
+def get(desk, dialect, target: bytes | str):
+    """Send a raw target below no prefix, signed or with credentials."""
+    raw = target if isinstance(target, bytes) else target.encode()
+    return getattr(desk, dialect).get("/", extensions={"target": raw})
+
+
+@pytest.mark.parametrize("slashes", ["//{0}", "{0}/", "{0}//", "///{1}//{2}///", "/{1}/{2}/"])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_repeated_slashes_count_as_one_and_one_at_the_end_as_none(quiet_desk, dialect, slashes):
+    path, _, query = lists(dialect).partition("?")
+    first, _, rest = path[1:].partition("/")
+    target = slashes.format(path[1:], first, rest.replace("/", "//"))
+
+    check(
+        dialect,
+        get(quiet_desk, dialect, f"/{target.lstrip('/')}?{query}" if slashes[0] != "/" else f"{target}?{query}"),
+        "ok",
+    )
+
+
+@pytest.mark.parametrize("path", ["/docs//kf5/", "//docs/kf5", "/live/", "//ready"])
+def test_outside_of_the_dialects_as_well(quiet_desk, path):
+    assert 200 == quiet_desk.plain().get("/", extensions={"target": path.encode()}).status_code
+
+
+@pytest.mark.parametrize(("raw", "read"), [
+    ("a=你", {"a": "你"}), ("a=%E4%BD%A0", {"a": "你"}), ("你=1", {"你": "1"}), ("a=你%E5%A5%BD+x", {"a": "你好 x"}),
+    ("a[]=1&a[]=2", {"a[]": "1,2"}), ("a%5B%5D=1&a[]=2", {"a[]": "1,2"}), ("a=1&a=2", {"a": "\0"}),
+    ("email=a+b@x.cn", {"email": "a+b@x.cn"}),
+    ("type=email&content=a+b@x.cn", {"type": "email", "content": "a+b@x.cn"}),
+    ("content=a+b@x.cn&type=email", {"type": "email", "content": "a+b@x.cn"}),
+    ("type=id&content=a+b", {"type": "id", "content": "a b"}),
+    ("type=2&value=a+b@x.cn", {"type": "2", "value": "a+b@x.cn"}),
+    ("value=+86&type=3", {"type": "3", "value": "+86"}), ("type=4&value=a+b", {"type": "4", "value": "a b"}),
+    ("query=a%2Bb", {"query": "a+b"}), ("nonce=a+b&sign=c+d", {"nonce": "a+b", "sign": "c+d"}),
+])  # fmt: skip
+def test_a_query_is_read_with_raw_bytes_and_a_plus_where_an_email_stands(raw, read):
+    assert read == parse(raw.encode())
+
+
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+@pytest.mark.parametrize("query", [b"x=\xff", b"x=%ff", b"%e4=1", b"x=\xe4\xbd", b"x=%ED%A0%80"])
+def test_a_query_that_is_no_utf_8_is_a_syntax_error(quiet_desk, dialect, query):
+    path = lists(dialect).partition("?")[0].encode()
+
+    told = check(dialect, get(quiet_desk, dialect, path + b"?" + query), "syntax")
+
+    assert "the query is no valid UTF-8" in str(told)
+
+
+@pytest.mark.parametrize(
+    "dialect", [dialect for dialect in DIALECTS if dialect.name != "own"], ids=lambda one: one.name
+)
+@pytest.mark.parametrize("id", ["\u4e2d", "1\u200e", "%ff", "%E4"])
+def test_raw_bytes_in_a_path_are_an_unknown_id(quiet_desk, dialect, id):
+    route = next(route for route in dialect.routes if route.method == "GET" and "{id}" in route.path)
+
+    check(dialect.name, send(quiet_desk, dialect, "GET", route.path.replace("{id}", id)), "notfound")
+
+
+@pytest.mark.parametrize("target", [b"/open_api_v1/\xff", "/open_api_v1/组".encode(), b"/open_api_v1/%ff"])
+def test_raw_bytes_in_a_path_are_an_unknown_path(quiet_desk, target):
+    check("udesk", get(quiet_desk, "udesk", target), "nopath")
+
+
+@pytest.mark.parametrize("raw", ["query=张", "query=%E5%BC%A0"])
+def test_a_search_may_be_sent_raw(desk, raw):
+    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(name="张三"), 1))
+
+    assert [2] == [one["id"] for one in get(desk, "kf5", f"/apiv2/users/search.json?{raw}").json()["users"]]
+
+
+@pytest.mark.parametrize("sent", ["a+b@plus.cn", "a%2Bb@plus.cn", "A+B@plus.cn%0D%0A"])
+def test_an_email_with_a_plus_is_found_however_it_is_sent(desk, sent):
+    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(email="a+b@plus.cn"), 1))
+    for dialect, path in (("udesk", "/agents/get_agent?type=email&content="), ("servicego", "/v2/user?type=2&value=")):
+        client, prefix = getattr(desk, dialect), BY_NAME[dialect].prefix
+        pairs = "&".join(f"{name}={value}" for name, value in client.auth.parameters().items())
+        target = f"{prefix}{path}{sent}&{pairs}".encode()
+
+        check(dialect, desk.plain().get("/", extensions={"target": target}), "ok")
+
+
+@pytest.mark.parametrize("sent", ["+86 138", "+86%20138", "%E2%80%8E+86 138"])
+def test_a_mobile_with_a_plus_is_found_however_it_is_sent(desk, sent):
+    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(mobile="+86 138"), 1))
+    pairs = "&".join(f"{name}={value}" for name, value in desk.servicego.auth.parameters().items())
+    target = f"/api/v2/user?type=3&value={sent.replace(' ', '%20')}&{pairs}".encode()
+
+    assert 2 == check("servicego", desk.plain().get("/", extensions={"target": target}), "ok")["data"]["id"]
