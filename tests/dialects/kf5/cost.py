@@ -41,6 +41,8 @@ WORST: dict[str, list[Case]] = {
         *pages("/users.json", "page", "per_page", AGENTS),
         *pages("/users.json", "page", "per_page", AGENTS, "&role=agent"),
         *pages("/users.json", "page", "per_page", AGENTS, "&role=admin"),
+        *pages("/users.json", "page", "per_page", AGENTS, "&created_start=0&updated_order=desc"),
+        Case("nobody in time", "/users.json?updated_start=2090-01-01"),
         Case("roles", "/users.json?role=" + "agent,admin," * (QUERY // 12) + "agent"),
         *(Case(f"query: {what}", f"/users.json?{query}") for what, query in QUERIES.items()),
         Case("languages", "/users.json?role=x", headers={"Accept-Language": "zh;q=0.1," * 1_500}),

@@ -53,9 +53,8 @@ WORST: dict[str, list[Case]] = {
     "PATCH /v1/agents/{id}": texts("/v1/agents/120", {"sip_number": "8"}, "sip_number", "sip_password"),
     "GET /v1/agents/{id}/profile": [Case("one", "/v1/agents/110/profile")],
     "PATCH /v1/agents/{id}/profile": [
-        Case("attachments", "/v1/agents/120/profile", {"values": {"contract": {"attachmentList": [
-            {"name": "n", "docAddress": "a", "size": 1}] * 20_000}}}),
-        Case("tags", "/v1/agents/120/profile", {"values": {"phones": [{"tagName": "n", "tagValue": "123"}] * 20_000}}),
+        Case("a text", "/v1/agents/120/profile", {"values": {"city": "a" * 900_000}}),
+        Case("a list", "/v1/agents/120/profile", {"values": {"city": [{"tagName": "n", "tagValue": "1"}] * 20_000}}),
         Case("values", "/v1/agents/120/profile", {"values": {f"v{number}": "x" for number in range(60_000)}}),
     ],
     "PUT /v1/agents/{id}/password": [

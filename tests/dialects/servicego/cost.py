@@ -5,6 +5,7 @@ from typing import Any
 from tests.proofs.load.cases import BODY, GONE, LONG, MEMBERS, OPTIONS, QUERIES, QUERY, Case, listed, pages, texts
 from tests.proofs.load.company import AGENTS, CROWDED, SHARED
 
+_BY_CITY = "/v1/data?objectApiName=userInfo&uniqueFieldApiName=city&uniqueFieldValue="
 _STAFF = {
     "email": "*@test.cn",
     "password": "long-enough",
@@ -87,8 +88,16 @@ WORST: dict[str, list[Case]] = {
     "GET /v1/role": [Case("all", "/v1/role?pageSize=100")],
     "GET /v1/authorizationSet": [Case("all", "/v1/authorizationSet?pageSize=100")],
     "GET /v1/fields": [Case("all", "/v1/fields?objectApiName=userInfo")],
-    "GET /v1/data": [Case("one", "/v1/data?objectApiName=userInfo&id=1")],
+    "GET /v1/data": [
+        Case("one", "/v1/data?objectApiName=userInfo&id=1"),
+        Case("by a value", f"{_BY_CITY}%E4%B8%8A%E6%B5%B7 7".replace(" ", "%20")),
+        Case("by a value that nothing has", f"{_BY_CITY}{'a' * (QUERY // 2)}"),
+    ],
     "POST /v1/data": _records("/v1/data"),
-    "PUT /v1/data": _records("/v1/data", id=1),
+    "PUT /v1/data": [
+        *_records("/v1/data", id=1),
+        Case("names of others", "/v1/data", {"id": 1, "fieldDataList": [
+            {"fieldApiName": f"f{number}", "foreignDataName": f"n{number}"} for number in range(10_000)]}),
+    ],
     "DELETE /v1/data": [Case("in use", "/v1/data?objectApiName=userInfo&id=2")],
 }  # fmt: skip
