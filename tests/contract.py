@@ -131,6 +131,20 @@ class IdList(NamedTuple):
     may_be_empty: bool = True
 
 
+class PutBack(NamedTuple):
+    """A list whose objects a PUT takes back as they were read; `kind` is what it changes."""
+
+    kind: Kind
+    lists: str
+    objects: Callable[[Any], list[Any]]
+    puts: Callable[[Any], Ask]  # from an object
+    edits: Mapping[str, tuple[Any, str]]  # key → another value, and the field of the record that it changes
+
+    @property
+    def id(self) -> str:
+        return self.lists.partition("?")[0]
+
+
 class LogIn(Struct, frozen=True, kw_only=True):
     """How a login password is tried: with each request, as `by` has it, or by a call of its own, `ask`."""
 
@@ -236,6 +250,7 @@ class Contract(Struct, frozen=True, kw_only=True):
     strict_mobiles: tuple[Place, ...]  # where they must look like one
     loose_mobiles: tuple[Place, ...]  # where they are any line of text
     id_lists: tuple[IdList, ...]
+    put_backs: tuple[PutBack, ...]  # one for each list whose objects a PUT takes
     top_level_names: tuple[
         tuple[str, Kind], ...
     ]  # creates that read `name` at the top of the body, and what they create

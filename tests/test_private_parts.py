@@ -13,9 +13,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
 
-import msgspec
 import pytest
 import uvicorn
 from packaging.requirements import Requirement
@@ -24,9 +22,6 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from deskroster.core.problems import Invalid, Rule
-from deskroster.dialect.request import converted
-
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +29,6 @@ SOURCE = ROOT / "src" / "deskroster"
 
 BOUNDED = {
     "uvicorn": "guards/http.py derives from its protocol, and guards/ uses its cycle",
-    "msgspec": "its messages are the only form in which it says which field is wrong, and how",
     "httptools": "what llhttp lets through decides what guards/ has to refuse",
     "uvloop": "guards/tls.py takes the first step of its start_tls before awaiting it",
     "rich": "cli/wrapping.py replaces where it breaks a line, for Chinese",
@@ -166,38 +160,6 @@ def test_the_library_still_calls_what_we_replace(name):
         }
 
         assert method in called, f"{owner}.{caller} no longer calls {method}, so ours is never asked"
-
-
-class Inner(msgspec.Struct):
-    """A record within a body."""
-
-    name: str
-    at: Annotated[int, msgspec.Meta(ge=1, le=9)] = 1
-    level: Literal["low", "high"] = "low"
-
-
-class Body(msgspec.Struct):
-    """A body."""
-
-    inner: list[Inner] = []
-
-
-@pytest.mark.parametrize(
-    ("inner", "field", "rule"),
-    [
-        ({}, "inner[0].name", Rule.REQUIRED),
-        ({"name": None}, "inner[0].name", Rule.REQUIRED),
-        ({"name": 1}, "inner[0].name", Rule.TYPE),
-        ({"name": "a", "at": 0}, "inner[0].at", Rule.RANGE),
-        ({"name": "a", "at": 10}, "inner[0].at", Rule.RANGE),
-        ({"name": "a", "level": "other"}, "inner[0].level", Rule.CHOICE),
-    ],
-)
-def test_msgspec_says_in_the_words_that_we_read_which_field_is_wrong(inner, field, rule):
-    with pytest.raises(Invalid) as refused:
-        converted({"inner": [inner]}, Body)
-
-    assert (field, rule) == (refused.value.field, refused.value.rule)
 
 
 def test_swagger_ui_lies_where_we_serve_it_from():

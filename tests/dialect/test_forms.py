@@ -1,4 +1,4 @@
-"""Form bodies: what Udesk and KF5 read of them, and what the others say."""
+"""Form bodies, and bodies that are encoded: what is read of them, and what is said of the others."""
 
 from contextlib import suppress
 from urllib.parse import urlencode
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from deskroster.dialect.forms import MAX_PAIRS, decode_form
 from deskroster.dialect.problems import Malformed
 from deskroster.dialect.request import FORM
-from deskroster.testing import UdeskSignature
+from deskroster.dialects import DIALECTS
 from tests.answers import check
-from tests.world import ADMIN
+from tests.contracts import CONTRACTS
 
 READ = [
     ("", {}),
@@ -73,97 +73,54 @@ def test_whatever_a_form_is_it_is_read_or_malformed(body):
         assert isinstance(decode_form(body), dict)
 
 
-def sent(desk, dialect, method, path, form, media=FORM):
-    content = form if isinstance(form, bytes | str) else urlencode(form)
-    return getattr(desk, dialect).request(method, path, content=content, headers={"Content-Type": media})
+OF_DIALECT = [pytest.param(dialect, id=dialect.name) for dialect in DIALECTS]
+
+
+def create(desk, dialect, content, **headers):
+    """Send a body to the create of what has a name alone."""
+    return getattr(desk, dialect.name).post(CONTRACTS[dialect.name].named.creates, content=content, headers=headers)
+
+
+def as_form(value, name=""):
+    """Return the pairs of an object as a form."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [pair for key, one in value.items() for pair in as_form(one, f"{name}[{key}]" if name else key)]
 
 
 @pytest.mark.any_engine
-def test_a_client_of_udesk_may_send_forms(desk):
-    form = {"agent[email]": "a+b@udesk.cn", "agent[password]": "p", "agent[user_group_ids][]": "1",
-            "agent[im_ability_value]": "7", "agent[availability]": "0"}  # fmt: skip
-    made = check("udesk", sent(desk, "udesk", "POST", "/agents", form), "ok")["agent"]
-    assert ("a+b@udesk.cn", "a+b", [1], 7, False) == tuple(
-        made[key] for key in ("email", "nick_name", "user_group_ids", "im_ability_value", "availability")
-    )
-    check("udesk", sent(desk, "udesk", "PUT", f"/agents/{made['id']}", "agent[user_group_ids][]="), "ok")
-    assert () == desk.roster().agents[made["id"]].group_ids
-    check("udesk", sent(desk, "udesk", "POST", "/user_groups", "name=A+%26+B"), "ok")
-    assert "A & B" == desk.roster().groups[4].name
-    check("udesk", sent(desk, "udesk", "DELETE", "/agents/2", "owner_group_id=1&owner_id=1"), "ok")
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_a_form_is_read_or_refused_with_what_is_read(desk, dialect):
+    named = CONTRACTS[dialect.name].named
+    response = create(desk, dialect, urlencode(as_form(named.body("A+B 组"))), **{"Content-Type": FORM})
+
+    if FORM in dialect.media:
+        id = named.id(check(dialect.name, response, "ok"))
+        assert "A+B 组" == desk.roster().table(named.kind)[id].name
+    else:
+        assert "send application/json" in str(check(dialect.name, response, "media"))
 
 
-@pytest.mark.any_engine
-def test_a_client_of_kf5_may_send_forms(desk):
-    made = sent(desk, "kf5", "POST", "/groups.json", "group[name]=新&group[agents][]=2&group[agents][]=3")
-    assert (201, [2, 3]) == (made.status_code, [one["id"] for one in made.json()["group"]["agents"]])
-    changed = sent(desk, "kf5", "PUT", "/users/2.json", "user[mark_star]=1&user[role]=admin", f"{FORM}; charset=UTF-8")
-    assert (1, "admin") == (changed.json()["user"]["mark_star"], changed.json()["user"]["role"])
-    wrong = sent(desk, "kf5", "PUT", "/groups/1.json", "group[agents]=x").json()["error"]
-    assert {"agents": "is of the wrong type: an array of integers is wanted"} == wrong["fields"]
-
-
-def test_signature_parameters_may_stand_in_a_form(desk):
-    signed = UdeskSignature(ADMIN, desk.clock).parameters()
-
-    response = desk.plain().post("/open_api_v1/user_groups", content=urlencode({"name": "x", **signed}),
-                                 headers={"Content-Type": FORM})  # fmt: skip
-
-    check("udesk", response, "ok")
-
-
-def test_the_same_form_with_the_same_idempotency_key_creates_once(desk):
-    answers = [
-        desk.kf5.post("/groups.json", content=b"group[name]=x", headers={"Content-Type": FORM, "Idempotency-Key": "k"})
-        for _ in range(2)
-    ]
-
-    assert answers[0].json() == answers[1].json()
-    assert 4 == len(desk.roster().groups)
-
-
-@pytest.mark.parametrize("form", ["a=1&a[b]=2", "group[name]=%ff", "", b"group[name]=\xff"])
-def test_a_form_that_cannot_be_read_is_a_syntax_error(quiet_desk, form):
-    expected = "invalid" if form == "" else "syntax"  # an empty form is an object without a name
-
-    check("kf5", sent(quiet_desk, "kf5", "POST", "/groups.json", form), expected)
-
-
-@pytest.mark.parametrize("body", ['{"group":{"name":"x"}}', "[1]", ' \n{"a":1}'])
-@pytest.mark.parametrize("dialect", ["udesk", "kf5"])
+@pytest.mark.parametrize("body", ['{"name":"x"}', "[1]", ' \n{"a":1}'])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_json_that_says_it_is_a_form_is_told_which_type_to_send(quiet_desk, dialect, body):
-    path = "/groups.json" if dialect == "kf5" else "/user_groups"
+    response = create(quiet_desk, dialect, body, **{"Content-Type": FORM})
 
-    told = check(dialect, sent(quiet_desk, dialect, "POST", path, body), "media")
-
-    assert "send Content-Type: application/json" in str(told)
-
-
-@pytest.mark.parametrize("dialect", ["servicego", "own"])
-def test_the_others_read_no_forms_and_say_what_they_read(quiet_desk, dialect):
-    path = "/v1/userGroup" if dialect == "servicego" else "/v1/positions"
-
-    told = check(dialect, sent(quiet_desk, dialect, "POST", path, "name=x"), "media")
-
-    assert "send application/json" in str(told)
+    assert "application/json" in str(check(dialect.name, response, "media"))
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "identity, gzip", "x" * 500])
-@pytest.mark.parametrize("dialect", ["udesk", "kf5", "servicego", "own"])
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_a_body_that_is_encoded_is_refused_and_its_encoding_named(quiet_desk, dialect, encoding):
-    path = {"udesk": "/user_groups", "kf5": "/groups.json", "servicego": "/v1/userGroup", "own": "/v1/positions"}[
-        dialect
-    ]
+    response = create(quiet_desk, dialect, b"\x1f\x8b", **{"Content-Encoding": encoding})
 
-    response = getattr(quiet_desk, dialect).post(path, content=b"\x1f\x8b", headers={"Content-Encoding": encoding})
-
-    assert encoding.lower()[:64] in str(check(dialect, response, "media"))
+    assert encoding.lower()[:64] in str(check(dialect.name, response, "media"))
 
 
-def test_an_encoding_that_is_none_or_of_a_body_that_nobody_reads_is_ignored(desk):
+@pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_an_encoding_that_is_none_or_of_a_body_that_nobody_reads_is_ignored(desk, dialect):
+    named, client = CONTRACTS[dialect.name].named, getattr(desk, dialect.name)
     for encoding in ("identity", "Identity", " identity "):
-        check(
-            "udesk", desk.udesk.post("/user_groups", json={"name": "x"}, headers={"Content-Encoding": encoding}), "ok"
-        )
-    check("udesk", desk.udesk.get("/user_groups", headers={"Content-Encoding": "gzip"}), "ok")
-    check("kf5", desk.kf5.delete("/groups/1.json", headers={"Content-Encoding": "gzip"}), "ok")
+        response = client.post(named.creates, json=named.body("x"), headers={"Content-Encoding": encoding})
+        check(dialect.name, response, "ok")
+    check(dialect.name, client.get(named.lists, headers={"Content-Encoding": "gzip"}), "ok")

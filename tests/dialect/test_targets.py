@@ -7,7 +7,7 @@ from deskroster.core.agents import AgentFields
 from deskroster.dialect.query import parse
 from deskroster.dialects import DIALECTS
 from tests.answers import check
-from tests.contracts import BY_NAME, lists
+from tests.contracts import BY_NAME, CONTRACTS, lists
 from tests.dialect.test_bad_inputs import send
 
 pytestmark = pytest.mark.any_engine
@@ -87,21 +87,28 @@ def test_a_search_may_be_sent_raw(desk, raw):
     assert [2] == [one["id"] for one in get(desk, "kf5", f"/apiv2/users/search.json?{raw}").json()["users"]]
 
 
+BY_EMAIL = [
+    pytest.param(dialect.name, find.path, id=find.path)
+    for dialect in DIALECTS
+    for find in CONTRACTS[dialect.name].finds
+    if "@" in find.there
+]
+
+
 @pytest.mark.parametrize("sent", ["a+b@plus.cn", "a%2Bb@plus.cn", "A+B@plus.cn%0D%0A"])
-def test_an_email_with_a_plus_is_found_however_it_is_sent(desk, sent):
+@pytest.mark.parametrize(("dialect", "path"), BY_EMAIL)
+def test_an_email_with_a_plus_is_found_however_it_is_sent(desk, dialect, path, sent):
     desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(email="a+b@plus.cn"), 1))
-    for dialect, path in (("udesk", "/agents/get_agent?type=email&content="), ("servicego", "/v2/user?type=2&value=")):
-        client, prefix = getattr(desk, dialect), BY_NAME[dialect].prefix
-        pairs = "&".join(f"{name}={value}" for name, value in client.auth.parameters().items())
-        target = f"{prefix}{path}{sent}&{pairs}".encode()
 
-        check(dialect, desk.plain().get("/", extensions={"target": target}), "ok")
+    answer = check(dialect, get_signed(desk, dialect, path.format(sent)), "ok")
+
+    assert "a+b@plus.cn" in str(answer)
 
 
-@pytest.mark.parametrize("sent", ["+86 138", "+86%20138", "%E2%80%8E+86 138"])
-def test_a_mobile_with_a_plus_is_found_however_it_is_sent(desk, sent):
-    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(mobile="+86 138"), 1))
-    pairs = "&".join(f"{name}={value}" for name, value in desk.servicego.auth.parameters().items())
-    target = f"/api/v2/user?type=3&value={sent.replace(' ', '%20')}&{pairs}".encode()
-
-    assert 2 == check("servicego", desk.plain().get("/", extensions={"target": target}), "ok")["data"]["id"]
+def get_signed(desk, dialect, path: str):
+    """Send a raw path and query; httpx2 would encode what it has, so the signature is put behind it."""
+    client, prefix = getattr(desk, dialect), BY_NAME[dialect].prefix
+    if not BY_NAME[dialect].signature:
+        return client.get("/", extensions={"target": f"{prefix}{path}".encode()})
+    pairs = "&".join(f"{name}={value}" for name, value in client.auth.parameters().items())
+    return desk.plain().get("/", extensions={"target": f"{prefix}{path}&{pairs}".encode()})

@@ -48,6 +48,7 @@ NO_AGENTS = "no call of it writes an agent"
 
 CONTRACT = Contract(
     none_of={
+        "put_backs": "no PUT takes what a GET returns",
         "emails": NO_AGENTS,
         "strict_mobiles": NO_AGENTS,
         "loose_mobiles": NO_AGENTS,
@@ -88,6 +89,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=(),
     id_lists=(IdList("POST", "/teams", lambda ids: {"name": "x", "people": ids}),),
+    put_backs=(),
     top_level_names=(("/teams", "group"),),
     forms={"token": Basic(suffix=PROGRAM)},
     log_in=LogIn(name="password", by=Basic()),

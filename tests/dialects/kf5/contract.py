@@ -27,6 +27,7 @@ from tests.contract import (
 from tests.dialects.kf5 import identity
 from tests.dialects.kf5.agreement import AGREEMENT
 from tests.dialects.kf5.durability import LOOKS, writes
+from tests.dialects.kf5.putting_back import PUT_BACKS
 from tests.pages import AT
 from tests.world import AGENT, new_email
 
@@ -143,6 +144,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "phone"),
     id_lists=ID_LISTS,
+    put_backs=PUT_BACKS,
     top_level_names=(),
     forms={"token": Basic(suffix="/token")},
     log_in=LogIn(name="password", by=Basic()),

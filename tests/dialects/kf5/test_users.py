@@ -3,8 +3,9 @@
 import httpx2
 import pytest
 
-from deskroster.core import agents
+from deskroster.core import agents, company
 from deskroster.core.agents import AgentFields
+from deskroster.core.company import CompanyFields
 from deskroster.testing import KF5Password, KF5Token
 from tests import world
 from tests.in_process import signed
@@ -431,3 +432,12 @@ def test_user_fields_of_values_without_a_form_as_text_are_readable(desk):
     desk.own.patch("/v1/agents/3/profile", json={"values": written}).raise_for_status()
 
     assert {"张三", "https://x/s", "a.txt"} == {field["value"] for field in user(desk, 3)["user_fields"]}
+
+
+def test_a_new_user_has_the_default_position_of_the_company(desk):
+    desk.operate(lambda roster, caller: company.update(roster, caller, CompanyFields(default_position_id=3)))
+    new = {"user": {"name": "New", "email": "new@test.cn", "role": "agent"}}
+
+    id = desk.kf5.post("/users.json", json=new).json()["user"]["id"]
+
+    assert {"id": 3} == desk.servicego.get(f"/v1/user/{id}").json()["data"]["position"]

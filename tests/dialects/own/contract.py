@@ -98,6 +98,7 @@ AGREEMENT = Agreement(
 
 CONTRACT = Contract(
     none_of={
+        "put_backs": "no PUT takes what a GET returns",
         "emails": "it creates no agents",
         "strict_mobiles": "it writes no mobile",
         "loose_mobiles": "it writes no mobile",
@@ -138,6 +139,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=(),
     id_lists=(IdList("PATCH", "/v1/agents/2", lambda ids: {"permission_set_ids": ids}),),
+    put_backs=(),
     top_level_names=(("/v1/positions", "position"), ("/v1/departments", "department")),
     moments=("POST /v1/keys expires_at",),
     forms={"key": Basic()},

@@ -13,6 +13,7 @@ from tests.dialects.servicego import identity
 from tests.dialects.servicego.agreement import AGREEMENT
 from tests.dialects.servicego.durability import LOOKS, writes
 from tests.dialects.servicego.identity import RECORD, STAFF
+from tests.dialects.servicego.putting_back import PUT_BACKS
 from tests.pages import AT
 from tests.world import AGENT, new_email
 
@@ -175,6 +176,7 @@ CONTRACT = Contract(
     strict_mobiles=(created("mobile"), changed("mobile")),
     loose_mobiles=(),
     id_lists=ID_LISTS,
+    put_backs=PUT_BACKS,
     top_level_names=(("/v1/userGroup", "group"),),
     forms={"SHA-256": servicego.SIGNED, "SHA-1": servicego.SIGNED_BEFORE_JUNE_2021},
     log_in=None,

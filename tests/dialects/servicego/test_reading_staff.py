@@ -2,6 +2,8 @@
 
 import pytest
 
+from deskroster.core import agents
+from deskroster.core.agents import AgentFields
 from tests import world
 
 pytestmark = pytest.mark.any_engine
@@ -151,3 +153,12 @@ def test_head_answers_as_get_without_the_body(quiet_desk):
     head = quiet_desk.servicego.head("/v1/user/2")
 
     assert (200, b"") == (head.status_code, head.content)
+
+
+@pytest.mark.parametrize("sent", ["+86%20138", "%2B86 138", "%E2%80%8E+86%20138%0D"])
+def test_a_mobile_with_a_plus_is_found_however_it_is_sent(desk, sent):
+    desk.operate(lambda roster, caller: agents.update(roster, caller, 2, AgentFields(mobile="+86 138"), 1))
+    pairs = "&".join(f"{name}={value}" for name, value in desk.servicego.auth.parameters().items())
+    target = f"/api/v2/user?type=3&value={sent.replace(' ', '%20')}&{pairs}".encode()
+
+    assert 2 == desk.plain().get("/", extensions={"target": target}).json()["data"]["id"]

@@ -27,6 +27,7 @@ from tests.dialects.udesk import identity
 from tests.dialects.udesk.agreement import AGREEMENT
 from tests.dialects.udesk.durability import LOOKS, writes
 from tests.dialects.udesk.identity import EMAIL
+from tests.dialects.udesk.putting_back import PUT_BACKS
 from tests.pages import AT, AVATAR
 from tests.world import ADMIN, AGENT, new_email
 
@@ -164,6 +165,7 @@ CONTRACT = Contract(
     strict_mobiles=(),
     loose_mobiles=tuple(place for place in TEXTS if place.field == "cellphone"),
     id_lists=ID_LISTS,
+    put_backs=PUT_BACKS,
     top_level_names=(("/user_groups", "group"), ("/departments", "department")),
     forms=udesk.FORMS,
     log_in=LogIn(

@@ -187,7 +187,7 @@ def ids_in(shape):
         found = set()
         for field in shape.fields:
             name, inside = field.encode_name, [*parts(field.type)]
-            of_ids = any({"id"} == {one.encode_name for one in part.fields} for part in inside
+            of_ids = any({"id"} <= {one.encode_name for one in part.fields} <= {"id", "dataId"} for part in inside
                          if isinstance(part, msgspec.inspect.StructType))  # fmt: skip
             plain = any(isinstance(part, msgspec.inspect.IntType) for part in inside)
             if of_ids or (plain and (name == "id" or name.endswith(("_id", "_ids", "List")) or name == "agents")):

@@ -15,40 +15,34 @@ def set_default(desk, id):
     desk.operate(lambda roster, caller: company.update(roster, caller, CompanyFields(default_position_id=id)))
 
 
-def made(desk, dialect, **more):
-    email = new_email()
-    if dialect == "udesk":
-        agent = {"email": email, "password": "p", "nick_name": "x", **more}
-        return check("udesk", desk.udesk.post("/agents", json={"agent": agent}), "ok")["id"]
-    return desk.kf5.post("/users.json", json={"user": {"email": email, "name": "x", "role": "agent"}}).json()["user"][
-        "id"
-    ]
+def made(desk, **more):
+    agent = {"email": new_email(), "password": "p", "nick_name": "x", **more}
+    return check("udesk", desk.udesk.post("/agents", json={"agent": agent}), "ok")["id"]
 
 
-@pytest.mark.parametrize("dialect", ["udesk", "kf5"])
-def test_an_agent_that_is_created_without_a_position_gets_the_default(desk, dialect):
-    assert desk.roster().agents[made(desk, dialect)].position_id is None
+def test_an_agent_that_is_created_without_a_position_gets_the_default(desk):
+    assert desk.roster().agents[made(desk)].position_id is None
     set_default(desk, 3)
 
-    id = made(desk, dialect)
+    id = made(desk)
 
     assert 3 == desk.roster().agents[id].position_id
     assert {"id": 3} == desk.servicego.get(f"/v1/user/{id}").json()["data"]["position"]
     set_default(desk, None)
-    assert desk.roster().agents[made(desk, dialect)].position_id is None
+    assert desk.roster().agents[made(desk)].position_id is None
 
 
 def test_one_that_names_a_position_has_that_one_and_null_is_none_named(desk):
     set_default(desk, 3)
 
-    assert 1 == desk.roster().agents[made(desk, "udesk", duty="客服专员")].position_id
+    assert 1 == desk.roster().agents[made(desk, duty="客服专员")].position_id
     for duty in (None, ""):
-        assert 3 == desk.roster().agents[made(desk, "udesk", duty=duty)].position_id
+        assert 3 == desk.roster().agents[made(desk, duty=duty)].position_id
 
 
 def test_a_later_null_clears_it_and_who_was_there_stays_as_they_are(desk):
     set_default(desk, 3)
-    id = made(desk, "udesk")
+    id = made(desk)
 
     check("udesk", desk.udesk.put(f"/agents/{id}", json={"agent": {"duty": None}}), "ok")
 
@@ -79,7 +73,7 @@ def test_a_default_that_an_earlier_version_has_removed_is_none(desk, monkeypatch
         earlier.setattr(reference, "default_position_id", lambda roster: None)
         desk.operate(lambda roster, caller: reference.delete(roster, caller, "position", 3))
 
-    assert desk.roster().agents[made(desk, "udesk")].position_id is None
+    assert desk.roster().agents[made(desk)].position_id is None
     set_default(desk, 1)
     with pytest.raises(Conflict):
         desk.operate(lambda roster, caller: reference.delete(roster, caller, "position", 1))
