@@ -82,7 +82,7 @@ class _Reader:
         one = others[0]
         if isinstance(one, inspect.AnyType) or (isinstance(one, inspect.DictType) and type(value) is dict):
             return value
-        if isinstance(one, inspect.ListType):
+        if isinstance(one, inspect.CollectionType):
             return self._list(value, one, place)
         if isinstance(one, inspect.LiteralType):
             return self._choice(value, one, place)
@@ -90,11 +90,13 @@ class _Reader:
             raise _wrong_type(place, one)
         return self._scalar(value, one, place)
 
-    def _list(self, value: Any, wanted: inspect.ListType, place: str) -> list[Any]:
+    def _list(self, value: Any, wanted: inspect.CollectionType, place: str) -> list[Any]:
         if self._lenient and type(value) is dict and value and all(key.isascii() and key.isdigit() for key in value):
             value = list(value.values())
         if type(value) is not list:
             raise _wrong_type(place, wanted)
+        if wanted.max_length is not None and len(value) > wanted.max_length:
+            raise Invalid(place, Rule.TOO_MANY, wanted.max_length)
         item = _plain(wanted.item_type)
         return [self._element(one, item, f"{place}[{at}]", place, wanted) for at, one in enumerate(value)]
 
@@ -124,6 +126,8 @@ class _Reader:
             raise _wrong_type(place, wanted)
         if isinstance(wanted, inspect.IntType) and _is_out_of_range(read, wanted):
             raise Invalid(place, Rule.RANGE)
+        if isinstance(wanted, inspect.StrType) and wanted.max_length is not None and len(read) > wanted.max_length:
+            raise Invalid(place, Rule.TOO_LONG, wanted.max_length)
         return read
 
 
@@ -196,7 +200,7 @@ def _wrong_type(place: str, wanted: inspect.Type) -> Invalid:
 
 
 def _named(wanted: inspect.Type) -> Wanted:
-    if isinstance(wanted, inspect.ListType):
+    if isinstance(wanted, inspect.CollectionType):
         return _ARRAYS[_named(_plain(wanted.item_type)[0])]
     if isinstance(wanted, inspect.StructType):
         return Wanted.REFERENCE if issubclass(wanted.cls, Reference) else Wanted.OBJECT
