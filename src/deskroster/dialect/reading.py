@@ -100,7 +100,9 @@ class _Reader:
         item = _plain(wanted.item_type)
         return [self._element(one, item, f"{place}[{at}]", place, wanted) for at, one in enumerate(value)]
 
-    def _element(self, value: Any, item: list[inspect.Type], place: str, of_list: str, wanted: inspect.ListType) -> Any:
+    def _element(
+        self, value: Any, item: list[inspect.Type], place: str, of_list: str, wanted: inspect.CollectionType
+    ) -> Any:
         """Read an element; where it is none of these types, it is the list that is of the wrong type."""
         try:
             return self._any(value, item, place)
