@@ -25,8 +25,13 @@ TUTORIALS, HOW_TOS = blocks.section("Tutorials"), blocks.section("How-to")
 FOLLOWED = [README, *TUTORIALS, *HOW_TOS]
 NO_COMMANDS = {*blocks.SHOWN, "dockerfile", "ini", "nginx", "python", "sql", "yaml"}
 NOT_RUN = {
-    "README.md": 2, "run-in-a-container.md": 9, "run-on-postgresql.md": 1, "run-highly-available.md": 5, "add-a-vendor.md": 1, "test-your-integration.md": 1,
-}  # fmt: skip
+    "README.md": 2,
+    "run-in-a-container.md": 9,
+    "run-on-postgresql.md": 1,
+    "run-highly-available.md": 5,
+    "add-a-vendor.md": 1,
+    "test-your-integration.md": 1,
+}
 """How many blocks of commands are not run here, of which page; each says why in a comment before it."""
 
 
