@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from string import Formatter
 
@@ -14,6 +15,8 @@ from tests.catalogue import SOURCE
 from tests.english import english_in
 
 pytestmark = pytest.mark.once
+
+PAGES = SOURCE.parent / "docs" / "zh"
 
 TOLD = {
     "Refused", "BadBackup", "BadCertificate", "BadTables", "CannotMove", "Damaged", "DiskFailed", "Failed",
@@ -90,6 +93,15 @@ def test_the_punctuation_of_chinese_is_full_width(chinese):
     assert [] == with_half
 
 
+def test_what_the_pages_show_in_both_languages_is_a_text_and_its_translation(chinese):
+    both = re.compile(r"`([^`\n]*[\u4e00-\u9fff][^`\n]*)`（`([^`\n]+)`）")
+    shown = [pair for path in PAGES.rglob("*.md") for pair in both.findall(path.read_text("utf-8"))]
+    known = [(one.string, one.id) for one in chinese if one.id]
+
+    assert shown
+    assert [] == [pair for pair in shown if not any(map(is_both, repeat(pair), known))]
+
+
 def test_every_text_that_reaches_a_person_is_marked():
     assert [] == [found for path in sorted(SOURCE.rglob("*.py")) for found in unmarked(path)]
 
@@ -142,6 +154,11 @@ def test_control_english_is_recognised():
 
 
 # ── how it is found out ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_both(shown: tuple[str, str], known: tuple[str, str]) -> bool:
+    """Return whether a text and its translation are those that are shown, where … stands for anything."""
+    return all(re.fullmatch(re.escape(one).replace("…", ".*"), text) for one, text in zip(shown, known, strict=True))
 
 
 def placeholders(text: str) -> list[tuple[str, str, str]]:
