@@ -94,7 +94,7 @@ def test_the_punctuation_of_chinese_is_full_width(chinese):
 
 
 def test_what_the_pages_show_in_both_languages_is_a_text_and_its_translation(chinese):
-    both = re.compile(r"`([^`\n]*[\u4e00-\u9fff][^`\n]*)`（`([^`\n]+)`）")
+    both = re.compile(r"“([^”\n]*)”（`([^`\n]+)`）")
     shown = [pair for path in PAGES.rglob("*.md") for pair in both.findall(path.read_text("utf-8"))]
     known = [(one.string, one.id) for one in chinese if one.id]
 
@@ -157,8 +157,12 @@ def test_control_english_is_recognised():
 
 
 def is_both(shown: tuple[str, str], known: tuple[str, str]) -> bool:
-    """Return whether a text and its translation are those that are shown, where … stands for anything."""
-    return all(re.fullmatch(re.escape(one).replace("…", ".*"), text) for one, text in zip(shown, known, strict=True))
+    """Return whether a text and its translation begin as shown, where … or the fingerprint of a key is any value."""
+    return all(re.match(pattern(one), text) for one, text in zip(shown, known, strict=True))
+
+
+def pattern(shown: str) -> str:
+    return re.sub("…|[0-9a-f]{16}", ".*", re.escape(shown))
 
 
 def placeholders(text: str) -> list[tuple[str, str, str]]:
