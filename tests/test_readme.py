@@ -41,6 +41,13 @@ def test_each_names_the_other_at_its_top():
     assert "[English](README.md)" in CHINESE.splitlines()[2]
 
 
+def test_the_chinese_one_links_to_the_chinese_page_where_there_is_one():
+    links = re.findall(r"\]\(((?:docs|src)/[^)#]+)", CHINESE)
+    twins = {link: link.replace("docs/", "docs/zh/", 1).replace("README.md", "README.zh-CN.md") for link in links}
+
+    assert [] == [link for link, twin in twins.items() if twin != link and (TOP / twin).is_file()]
+
+
 def test_no_english_is_left_in_the_chinese_one():
     text = re.sub(r"\]\([^)]*\)|\[(?:pytest fixture|Udesk Open API v2|KF5 apiv2)", "]", BLOCK.sub("", CHINESE))
 
