@@ -11,14 +11,13 @@ import matplotlib
 from rich.console import Console
 from rich.table import Table
 
+from bench import pages
 from bench.figures import Figure
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
-TOP = Path(__file__).parents[1]
-PAGE, PLOT = TOP / "docs" / "reference" / "performance.md", TOP / "docs" / "assets" / "performance.svg"
-BEGIN, END = "<!-- measured by make bench -->", "<!-- end of what was measured -->"
+PLOT = Path(__file__).parents[1] / "docs" / "assets" / "performance.svg"
 _COLOURS = {"aim": "green", "enough": "yellow", "short": "red"}
 _DRAWN = {"aim": "#2e7d32", "enough": "#f9a825", "short": "#c62828"}
 
@@ -33,14 +32,10 @@ def show(figures: Sequence[Figure], console: Console) -> None:
 
 
 def write(figures: Sequence[Figure]) -> None:
-    """Put the table into the documentation and draw the plot beside it."""
+    """Put the table into the documentation, in English and Chinese, and draw the plot beside it."""
     lines = ["| what | measured | at least | aim | |", "|---|---:|---:|---:|---|"]
     lines += [f"| {' | '.join(_cells(figure))} | {figure.remark} |" for figure in figures]
-    told = "\n".join([BEGIN, "", f"Measured on {machine()}, {datetime.now(UTC):%Y-%m-%d}.", "", *lines, "", END])
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
-    before, _, rest = page.partition(BEGIN)
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(before + told + rest.partition(END)[2], encoding="utf-8")
+    pages.put("\n".join([f"Measured on {machine()}, {datetime.now(UTC):%Y-%m-%d}.", "", *lines]))
     _draw([figure for figure in figures if figure.verdict])
 
 
