@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.clones import TOP, clone
+from tests.english import english_in
 
 pytestmark = pytest.mark.once
 
@@ -26,7 +27,13 @@ FENCE = re.compile(
 )
 SNIPPET = re.compile(r'^ *--8<-- "(?P<path>[^"]+)" *$', re.MULTILINE)
 HEADING = re.compile(r"^(#+) ", re.MULTILINE)
+ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+CODE_SPAN = re.compile(r"(`+)((?:(?!\n\n).)+?)(?<!`)\1(?!`)", re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 FETCHED = {"stylesheet", "icon", "preload", "modulepreload", "manifest", "prefetch"}  # values of `rel` of <link>
+TRANSLATED = pytest.mark.parametrize(
+    "page", sorted(path.relative_to(CHINESE).as_posix() for path in CHINESE.rglob("*.md"))
+)
 IN_STYLES = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""")
 
 
@@ -127,12 +134,27 @@ def test_every_page_has_a_chinese_twin_unless_it_is_listed_as_not_translated():
     assert set() == chinese - english, "pages without an English twin"
 
 
-@pytest.mark.parametrize("page", sorted(path.relative_to(CHINESE).as_posix() for path in CHINESE.rglob("*.md")))
-def test_a_chinese_page_has_the_code_blocks_and_headings_of_its_twin(page):
+@TRANSLATED
+def test_a_chinese_page_has_the_code_blocks_headings_and_tables_of_its_twin(page):
     english, chinese = whole(ENGLISH / page), whole(CHINESE / page)
 
     assert code_blocks(english) == code_blocks(chinese)
     assert headings(english) == headings(chinese)
+    assert cells(english) == cells(chinese)
+
+
+@TRANSLATED
+def test_a_chinese_page_names_in_code_what_its_twin_names(page):
+    english, chinese = whole(ENGLISH / page), whole(CHINESE / page)
+
+    assert code_spans(english) == code_spans(chinese)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.relative_to(CHINESE).as_posix() for path in CHINESE.glob("reference/*.md"))
+)
+def test_no_english_is_left_in_a_page_of_the_reference(page):
+    assert "" == english_in(COMMENT.sub("", whole(CHINESE / page)))
 
 
 def test_the_language_switch_leads_to_the_same_page_and_back_or_to_the_start_page(built):
@@ -253,6 +275,16 @@ def whole(page: Path) -> str:
 
 def code_blocks(text: str) -> list[str]:
     return [found.group() for found in FENCE.finditer(text)]
+
+
+def cells(text: str) -> list[int]:
+    """Return how many cells each row of each table has."""
+    return [CODE_SPAN.sub("", row).count("|") for row in ROW.findall(FENCE.sub("", text))]
+
+
+def code_spans(text: str) -> set[str]:
+    """Return what stands in code within sentences, on one line each."""
+    return {" ".join(code.split()) for _, code in CODE_SPAN.findall(FENCE.sub("", text))}
 
 
 def headings(text: str) -> list[str]:
