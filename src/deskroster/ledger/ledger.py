@@ -1,8 +1,7 @@
 """Ledger: durability for one company. Verbs queue; a batch is rehearsed, committed, and only then shown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from deskroster.clocks import Wall
 from deskroster.core.changes import Commit
@@ -92,24 +91,25 @@ class Ledger:
     def _end_iteration(self) -> None:
         self._first_in_iteration = True
 
-    def fresh(self, nonce: str | None = None) -> Durable | Coroutine[Any, Any, Durable]:
-        """Catch up with all commits that are durable now, and spend a nonce.
+    def durable(self, nonce: str | None = None) -> Durable | Awaitable[Durable]:
+        """Ask what is durable now, and spend a nonce.
 
-        Returns a coroutine if other processes may write. Raises Busy if the database cannot be asked, Damaged.
+        Returns an awaitable if other processes may write, to be caught up with. Raises Busy if the database cannot be
+        asked.
         """
-        durable = self._engine.fresh(self.roster.company.id, nonce, int(self._clock()))
-        return durable if isinstance(durable, Durable) else self._caught_up(durable)
+        return self._engine.fresh(self.roster.company.id, nonce, int(self._clock()))
 
-    async def _caught_up(self, query: Awaitable[Durable]) -> Durable:
-        number_before = self.roster.number
-        durable = await query
+    async def catch_up(self, durable: Durable, number_before: int) -> None:
+        """Catch up with all that was durable when it was asked for, at our commit `number_before`.
+
+        Raises Busy, Damaged.
+        """
         if durable.number is None or durable.head is None:
-            return durable
+            return
         if durable.number < number_before:
             raise Busy  # a primary that was cut off lacks durable commits, and does not know it yet
         if durable.number > self.roster.number:
             await self._catch_up_to(durable.number, durable.head)
-        return durable
 
     async def preview(self, work: Work) -> bytes:
         """Return what `submit` would, and write nothing. Raises the verb's Problem."""

@@ -151,8 +151,8 @@ class Store:
 
         Returns a coroutine if other processes may write. Raises Busy if the database cannot be asked.
         """
-        durable = ledger.fresh(nonce)
-        return durable.unused if isinstance(durable, Durable) else self._refresh_list(durable)
+        durable = ledger.durable(nonce)
+        return durable.unused if isinstance(durable, Durable) else self._caught_up(ledger, durable, nonce)
 
     async def refresh(self, ledger: Ledger) -> None:
         """Catch up with all commits of a company that are durable now. Raises Busy."""
@@ -160,10 +160,17 @@ class Store:
         if not isinstance(result, bool):
             await result
 
-    async def _refresh_list(self, coroutine: Awaitable[Durable]) -> bool:
-        durable = await coroutine
-        if durable.companies != self.listed.counted:
-            await self.listed.refresh()
+    async def _caught_up(self, ledger: Ledger, query: Awaitable[Durable], nonce: str | None) -> bool:
+        number = ledger.roster.number
+        durable = await query
+        try:
+            await ledger.catch_up(durable, number)
+            if durable.companies != self.listed.counted:
+                await self.listed.refresh()
+        except Exception:
+            if nonce is not None and durable.unused:
+                await self.release(ledger.roster.company.id, nonce)
+            raise
         return durable.unused
 
     async def companies_with_email(self, email: str) -> list[int]:

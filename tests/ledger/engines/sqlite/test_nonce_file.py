@@ -168,7 +168,13 @@ def test_more_nonces_than_can_be_remembered_are_busy_and_none_is_forgotten(tmp_p
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 9), st.integers(0, 400), st.sampled_from([0, 0, -HOURS, -1, 1, HOURS]), st.booleans()),
+    st.tuples(
+        st.integers(0, 9),
+        st.integers(0, 400),
+        st.sampled_from([0, 0, -HOURS, -1, 1, HOURS]),
+        st.booleans(),
+        st.booleans(),
+    ),
     max_size=60,
 )
 
@@ -181,7 +187,7 @@ def test_nonces_behave_as_a_plain_dictionary_would(tmp_path_factory, steps):
         patch.setattr(nonce_file, "_SEGMENT", 2)
         clock = StillClock(NOW)
         now, model, spent = NOW, {}, Nonces(path, clock)
-        for name, wait, set_by, restart in steps:
+        for name, wait, set_by, restart, release in steps:
             now += wait
             clock.now += wait
             clock.set_by(set_by)
@@ -192,6 +198,9 @@ def test_nonces_behave_as_a_plain_dictionary_would(tmp_path_factory, steps):
             assert free == spent.spend(1, str(name))
             if free:
                 model[name] = now + LIFETIME
+            if release:
+                spent.release(1, str(name))
+                model[name] = 0
         spent.close()
 
 

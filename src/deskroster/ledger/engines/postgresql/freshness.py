@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import pq
@@ -13,7 +14,7 @@ from deskroster.core.problems import Busy
 from deskroster.ledger.engines import EVERY_COMPANY, Durable, Failed
 from deskroster.ledger.engines.fence import COMPANY_LIST, NOTES_AS_TEXT, Fence, parse_notes
 from deskroster.ledger.engines.postgresql.connection import Primary, abort, closed_check
-from deskroster.ledger.engines.postgresql.nonces import SPEND
+from deskroster.ledger.engines.postgresql.nonces import RELEASE, SPEND, Spending, Unconfirmed, new_spender
 from deskroster.texts import said
 
 QUERY_TIMEOUT = 3.0  # seconds for the result; then the requests are refused with Busy
@@ -22,6 +23,7 @@ MAX_CONNECTIONS = 16  # connections in use at once, each for another company
 ACQUIRE_TIMEOUT = 1.0  # seconds that a query may wait for one of them
 MAX_CONNECTING = 2  # threads that connect
 CONNECT_QUEUE_TIMEOUT = 3.0  # seconds that a query may wait for a new connection, behind others that are made
+RELEASE_BACKOFF = 0.2, 5.0  # seconds between attempts to release what failed queries have spent: the first, the longest
 MAX_WAIT_SECONDS = 3.0  # seconds that a request may have waited for an earlier query when the next one starts
 
 _SELECT_STATE = f"""SELECT (SELECT number || ' ' || encode(head, 'hex') FROM companies WHERE company_id = $1::bigint),
@@ -33,6 +35,7 @@ _STATEMENTS = {
     b"proving": _SELECT_STATE + "nullif(pg_logical_emit_message(true, 'deskroster', '')::text, NULL)",
 }
 """Prepared statements, by name. The last column is used by "spending" only: the digests of nonces that were unused."""
+T = TypeVar("T")
 _SUCCESS = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -67,6 +70,8 @@ class FreshnessQueries:
         self._thread_pool = ThreadPoolExecutor(MAX_CONNECTING, "connecting")
         self._waiting: defaultdict[int, list[_Waiter]] = defaultdict(list)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._unconfirmed = Unconfirmed()
+        self._releasing: dict[int, asyncio.Task[None]] = {}
         self._idle: list[_QueryConnection] = []
         self._busy: set[_QueryConnection] = set()
         self._semaphore = asyncio.Semaphore(MAX_CONNECTIONS)
@@ -86,6 +91,8 @@ class FreshnessQueries:
             connection.abort()
         while self._tasks:
             await asyncio.wait(list(self._tasks.values()))
+        for task in self._releasing.values():
+            task.cancel()
         while self._idle:
             self._idle.pop().close()
         self._thread_pool.shutdown(wait=False, cancel_futures=True)
@@ -119,7 +126,6 @@ class FreshnessQueries:
                 first_waiter.setdefault(waiter.nonce, waiter)
         try:
             number, head, notes, unused = await self._query(company_id, list(first_waiter), batch[0].now)
-            self._fence.check(notes)
         except (Failed, psycopg.Error, OSError):
             for waiter in batch:
                 _refuse(waiter)
@@ -130,6 +136,24 @@ class FreshnessQueries:
                 waiter.future.set_result(Durable(number, head, int(notes.get(COMPANY_LIST, 0)), is_unused))
 
     async def _query(self, company_id: int, nonces: list[bytes], now: int) -> _Result:
+        clock = asyncio.get_running_loop().time
+        spending = Spending(company_id, tuple(nonces), new_spender(), clock())
+        free = [query.spender for query in self._unconfirmed.of(company_id, clock())]
+
+        async def run(connection: _QueryConnection) -> _Result:
+            try:
+                result = await connection.query(spending, now, free)
+                self._fence.check(result.notes)
+                return result
+            except BaseException:
+                if nonces:
+                    self._unconfirmed.add(spending)
+                    self._start_releasing(company_id)
+                raise
+
+        return await self._with_connection(run)
+
+    async def _with_connection(self, run: "Callable[[_QueryConnection], Awaitable[T]]") -> T:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(ACQUIRE_TIMEOUT):
             await self._semaphore.acquire()
@@ -141,7 +165,7 @@ class FreshnessQueries:
             self._busy.add(connection)
             deadline = loop.call_later(QUERY_TIMEOUT, connection.abort)
             try:
-                result = await connection.query(company_id, nonces, now)
+                result = await run(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -152,6 +176,27 @@ class FreshnessQueries:
         finally:
             self._semaphore.release()
         return result
+
+    def _start_releasing(self, company_id: int) -> None:
+        if company_id not in self._releasing:
+            self._releasing[company_id] = asyncio.get_running_loop().create_task(self._release(company_id))
+
+    async def _release(self, company_id: int) -> None:
+        """Delete what failed queries have spent, for other processes; this one lets it be spent again in any case."""
+        backoff, longest = RELEASE_BACKOFF
+        clock = asyncio.get_running_loop().time
+        released: set[Spending] = set()
+        try:
+            while queries := set(self._unconfirmed.of(company_id, clock())) - released:
+                await asyncio.sleep(backoff)
+                try:
+                    await self._with_connection(lambda connection: connection.release(company_id, queries))
+                except (Failed, psycopg.Error, OSError):
+                    backoff = min(2 * backoff, longest)
+                else:
+                    released |= queries
+        finally:
+            del self._releasing[company_id]
 
     def _idle_connection(self) -> "_QueryConnection | None":
         """Return an idle connection that has not ended, or None."""
@@ -187,30 +232,43 @@ class _QueryConnection:
     async def open(cls, primary: Primary, threads: Executor) -> "_QueryConnection":
         return cls(await asyncio.get_running_loop().run_in_executor(threads, primary.connect_raw), primary)
 
-    async def query(self, company_id: int, nonces: list[bytes], now: int) -> _Result:
+    async def query(self, spending: Spending, now: int, free: list[int]) -> _Result:
+        """Return what is durable, and spend nonces, among them those that the queries `free` have spent."""
         if self._waits_for_standbys is None:
             await self._execute("SET synchronous_commit = off")
             self._waits_for_standbys = False
-        if company_id != self._company_id:
-            await self._execute(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
-            self._company_id = company_id
-        log_end, notes, standbys, unused = await self._run_statement(company_id, nonces, now)
+        await self._switch_to(spending.company_id)
+        log_end, notes, standbys, unused = await self._run_statement(spending, now, free)
         if (standbys == b"t") != self._waits_for_standbys:
             await self._execute(f"SET synchronous_commit = {'off' if self._waits_for_standbys else 'remote_write'}")
             self._waits_for_standbys = not self._waits_for_standbys
             if self._waits_for_standbys:
-                log_end, notes, _, _ = await self._run_statement(company_id, [], now)
+                log_end, notes, _, _ = await self._run_statement(spending._replace(digests=()), now, free)
         if log_end is None:
-            raise Failed(said("company {company_id} is not there", company_id=company_id))
+            raise Failed(said("company {company_id} is not there", company_id=spending.company_id))
         number, head = log_end.decode().split()
-        spent = set(map(bytes.fromhex, unused.decode().split())) if nonces else set()
+        spent = set(map(bytes.fromhex, unused.decode().split())) if spending.digests else set()
         return _Result(int(number), bytes.fromhex(head), parse_notes((notes or b"").decode()), spent)
 
-    async def _run_statement(self, company_id: int, nonces: list[bytes], now: int) -> list[bytes]:
-        name, values = b"proving" if self._waits_for_standbys else b"plain", [b"%d" % company_id]
-        if nonces:
-            name, digests = b"spending", b",".join(b'"\\\\x%b"' % nonce.hex().encode() for nonce in nonces)
-            values += [b"%d" % now, b"{%b}" % digests]
+    async def release(self, company_id: int, queries: Iterable[Spending]) -> None:
+        """Delete what queries about a company have spent."""
+        digests = _array([digest for query in queries for digest in query.digests])
+        await self._switch_to(company_id)
+        self._pgconn.send_query_params(
+            RELEASE.encode(), [b"%d" % company_id, digests, _array([query.spender for query in queries])]
+        )
+        await self._wait_for_result()
+
+    async def _switch_to(self, company_id: int) -> None:
+        if company_id != self._company_id:
+            await self._execute(f"SELECT set_config('deskroster.company', '{company_id:d}', false)")
+            self._company_id = company_id
+
+    async def _run_statement(self, spending: Spending, now: int, free: list[int]) -> list[bytes]:
+        name, values = b"proving" if self._waits_for_standbys else b"plain", [b"%d" % spending.company_id]
+        if spending.digests:
+            name = b"spending"
+            values += [b"%d" % now, _array(spending.digests), b"%d" % spending.spender, _array(free)]
         if name not in self._prepared:
             self._pgconn.send_prepare(name, _STATEMENTS[name].encode())
             await self._wait_for_result()
@@ -291,6 +349,11 @@ class _QueryConnection:
             self._loop.remove_reader(self._descriptor)
             self._loop.remove_writer(self._descriptor)
             self._descriptor = -1
+
+
+def _array(values: Sequence[bytes | int]) -> bytes:
+    """Return values as the text of an array."""
+    return b"{%b}" % b",".join(b"%d" % v if isinstance(v, int) else b'"\\\\x%b"' % v.hex().encode() for v in values)
 
 
 def _refuse(waiter: _Waiter) -> None:
