@@ -11,7 +11,7 @@ ARGS ?=
 ROUNDS ?= 500
 PYTHON ?=
 
-.PHONY: help setup demo test prove test-ha torture fuzz soak check format docs dist texts bench pins clean
+.PHONY: help setup demo test prove test-ha torture fuzz soak check format docs dist texts examples bench pins clean
 
 help: ## Explain what can be made
 	@echo 'make TARGET [ARGS="…"] [PYTHON=python3.x]'
@@ -63,6 +63,9 @@ dist: .venv/.ready-dist ## Build the wheel and the source archive into dist
 
 texts: .venv/.ready-test ## Take new texts into the Chinese catalogue, drop old ones, compile it, and list what is not translated
 	$(BIN)/python -m tests.catalogue
+
+examples: .venv/.ready-test ## Write anew what the demo answers to the examples of the OpenAPI documents
+	@$(BIN)/python -m tests.examples
 
 bench: .venv/.ready-bench ## Measure, side by side, on this machine (ARGS="…")
 	$(BIN)/python -m bench $(ARGS)

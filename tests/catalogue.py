@@ -13,6 +13,9 @@ from babel.messages.pofile import read_po, write_po
 
 from deskroster.cli import app
 from deskroster.cli.translation import paragraphs
+from deskroster.dialect.openapi import document
+from deskroster.dialect.openapi import paragraphs as paragraphs_of
+from deskroster.dialects import DIALECTS
 from deskroster.texts import DOMAIN, LOCALES
 
 SOURCE = Path(__file__).parents[1] / "src"
@@ -25,7 +28,7 @@ LEFT_OUT = {"(dynamic)", "(deprecated) ", "Aborted!", "No such command {name!r}.
 def wanted() -> dict[str, set[str]]:
     """Return every English text that a person may see, and the files that say it."""
     found: dict[str, set[str]] = {}
-    for message, where in (*_said(), *_helps(), *_typers()):
+    for message, where in (*_said(), *_documents(), *_helps(), *_typers()):
         if any(letter.isalpha() for letter in message):
             found.setdefault(message, set()).add(where)
     return found
@@ -61,6 +64,15 @@ def _said() -> Iterator[tuple[str, str]]:
             for _, message, _, _ in extract("python", io.BytesIO(text), keywords={"said": None}):
                 assert isinstance(message, str)
                 yield message, str(path.relative_to(SOURCE.parent))
+
+
+def _documents() -> Iterator[tuple[str, str]]:
+    """Yield what the types say of themselves, as OpenAPI shows it."""
+    for dialect in DIALECTS:
+        found = document(dialect)
+        for schema in found["components"]["schemas"].values():
+            for paragraph in paragraphs_of(schema.get("description", "")):
+                yield paragraph, f"/docs/{dialect.name}/openapi.json"
 
 
 def _helps() -> Iterator[tuple[str, str]]:

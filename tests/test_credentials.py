@@ -4,6 +4,7 @@ import html
 import json
 import re
 import subprocess
+from base64 import b64decode
 
 import pytest
 
@@ -45,12 +46,15 @@ def test_a_proof_never_sends_the_token_as_a_parameter(dialect, form):
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_the_page_of_a_dialect_signs_as_its_clients_do(quiet_desk, dialect):
+def test_the_page_of_a_dialect_proves_who_calls_as_its_clients_do(quiet_desk, dialect):
     page = quiet_desk.plain().get(f"/docs/{dialect.name}").text
-    signing = json.loads(html.unescape(re.search(r'data-signing="([^"]*)"', page)[1]))
+    signing = json.loads(html.unescape(re.search(r'data-credentials="([^"]*)"', page)[1]))
 
-    assert bool(signing) == bool(dialect.signature)
-    if signing:
+    assert ("digest" in signing) == bool(dialect.signature)
+    if "suffix" in signing:
+        name = b64decode(dialect.credentials.prove("a@b.cn", "t", 0, "").headers["Authorization"].split()[1]).decode()
+        assert f"a@b.cn{signing['suffix']}:t" == name
+    else:
         values = {"email": "a@b.cn", "token": "t", "timestamp": "1700000000", "nonce": "n", **signing["fixed"]}
         proof = dialect.credentials.prove("a@b.cn", "t", 1_700_000_000, "n").parameters
         assert [*proof] == [part for part in signing["parts"] if part != "token"] + ["sign"]

@@ -1,6 +1,5 @@
 """The demo: a believable company, its credentials, and a `curl` for each dialect that works as it is printed."""
 
-import asyncio
 import json
 import os
 import pty
@@ -10,41 +9,23 @@ import signal
 import subprocess
 import time
 from contextlib import closing
-from uuid import uuid4
 
 import httpx2
 import pytest
 
-from deskroster import demo
-from deskroster.app import opened
-from deskroster.cli.opening import installation_of
 from deskroster.dialects import DIALECTS
-from deskroster.settings import Settings
-from deskroster.telemetry import Telemetry
-from deskroster.testing import Account, Clients, KF5Password, StillClock
+from deskroster.testing import Account, Clients, KF5Password
 from tests.answers import check
 from tests.cli.program import PATIENCE, CommandLine, Program, environment, finished, started
 from tests.contracts import CONTRACTS
+from tests.examples import made
 
 pytestmark = pytest.mark.once
 
-NOW = 1_700_000_000
 SHELLS = [name for name in ("sh", "dash", "bash", "zsh", "ksh", "busybox") if shutil.which(name)]
 
 
 # ── the company ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def made(folder, *, empty=False):
-    """Make the demo's company in a folder, or find it there; return its roster and accounts."""
-
-    async def prepared():
-        async with opened(Settings(data=folder), Telemetry(), StillClock(NOW)) as app:
-            installation = installation_of(app)
-            accounts = await demo.prepared(installation, empty, uuid4().hex)
-            return (await installation.desk("demo")).roster, accounts
-
-    return asyncio.run(prepared())
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +65,18 @@ def test_there_are_positions_roles_permission_sets_and_a_tree_of_departments(com
 def test_profile_fields_of_many_types_have_values(company):
     filled = {company.profile_fields[id].type for record in company.profile_records for id, _ in record.values}
 
-    assert 60 == len(company.profile_records)
+    assert 61 == len(company.profile_records)
     assert filled == {field.type for field in company.profile_fields}
     assert {"staff", "lookup", "cascade", "multi_listbox", "percent"} < filled
+
+
+def test_one_record_of_each_kind_can_be_removed(company):
+    """So that the deletions in the API reference work as they stand there."""
+    kinds = ("position", "role", "permission_set", "department", "profile_record")
+    values_of = {id for record in company.profile_records for id, _ in record.values}
+
+    assert all([*company.table(kind).ids][-1] not in company.agents_with[kind] for kind in kinds)
+    assert [*company.profile_fields.ids][-1] not in values_of
 
 
 def test_it_is_the_same_company_each_time(company, tmp_path):

@@ -89,7 +89,8 @@ class App:
 
     async def _in_a_task(self, scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.sleep(0)  # what has begun eagerly has no current task, and anyio, which Starlette uses, needs one
-        await self._others(scope, receive, send)
+        whole = scope.get("root_path", "") + scope["path"]  # as ASGI has it, and as Starlette needs it to find a route
+        await self._others({**scope, "path": whole}, receive, send)
 
     def at_once(self, scope: Scope) -> Reply | None:
         """Return the answer to a GET without a body, where nothing is to be waited for; else None."""

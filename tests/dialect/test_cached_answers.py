@@ -236,7 +236,7 @@ def test_control_a_new_route_that_is_cached_and_should_not_be_is_noticed(prepare
         page = reference.find(desk.roster, request.caller, "position", Window(0, 10))
         return PageReply(200, str(PLANTED[what](request, desk)).encode(), sources=page.sources)
 
-    route = Route(method="GET", path="/planted", handler=handler, needs=Permission.READ, summary="Planted")
+    route = Route(method="GET", path="/planted", handler=handler, needs=Permission.READ)
     dialects = tuple(
         replace(dialect, routes=(*dialect.routes, route)) if dialect.name == "udesk" else dialect
         for dialect in DIALECTS
@@ -272,7 +272,7 @@ def test_an_answer_is_not_given_to_who_may_do_less_than_the_one_it_was_made_for(
         page = agents.find(desk.roster, request.caller, Window(0, 10))
         return PageReply(200, b"secret", sources=page.sources)
 
-    route = Route(method="GET", path="/v1/planted", handler=handler, needs=Permission.READ, summary="Planted")
+    route = Route(method="GET", path="/v1/planted", handler=handler, needs=Permission.READ)
     own = DIALECTS[-1]
     monkeypatch.setattr("deskroster.app.DIALECTS", (replace(own, routes=(*own.routes, route)),))
     desk.restart()

@@ -199,6 +199,8 @@ def leaves(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
             yield path, NUMBERS
         case msgspec.inspect.Metadata(extra_json_schema={"format": "date-time"}):
             yield path, MOMENTS
+        case msgspec.inspect.Metadata():
+            yield from leaves(kind.type, path)
 
 
 def kinds(kind: Any, around: tuple[type, ...] = ()) -> Iterator[Any]:
@@ -232,8 +234,10 @@ def sample(kind: Any) -> Any:
             return 1
         case msgspec.inspect.BoolType():
             return True
-        case msgspec.inspect.Metadata():
+        case msgspec.inspect.Metadata(extra_json_schema={"format": "date-time"}):
             return "2030-01-01T00:00:00Z"
+        case msgspec.inspect.Metadata():
+            return sample(kind.type)
         case msgspec.inspect.StrType():
             return "a"
         case _:

@@ -60,17 +60,6 @@ def test_an_answer_is_as_the_document_says(desk, dialect, route):
     assert_matches(found, answers[str(response.status_code)], response.json())
 
 
-@pytest.mark.parametrize(("dialect", "route"), [one for one in OF_ROUTE if one.values[1].needs])
-def test_a_refusal_is_as_the_document_says(quiet_desk, dialect, route):
-    found, call = document(quiet_desk, dialect), CALLS[name_of(dialect, route)]
-
-    response = call.send(dialect, route, quiet_desk.plain(), dialect.prefix)
-
-    refusal = found["paths"][route.path][route.method.lower()]["responses"]["default"]
-    assert list(refusal["content"]) == [response.headers["content-type"].partition(";")[0]]
-    assert_matches(found, refusal, response.json())
-
-
 @pytest.mark.parametrize(("dialect", "route"), [one for one in OF_ROUTE if one.values[1].body])
 def test_a_good_body_is_as_the_document_says(quiet_desk, dialect, route):
     found = document(quiet_desk, dialect)

@@ -111,7 +111,11 @@ def _filled(kind: inspect.Type, path: tuple[str, ...], value: Any) -> Any:
 def _leading(kind: inspect.UnionType, path: tuple[str, ...]) -> inspect.Type:
     """Return the one of several types that has something inside."""
     wanted = inspect.ListType if path[0] == "[]" else inspect.StructType
-    return next(one for one in kind.types if isinstance(one, wanted | inspect.Metadata))
+    return next(one for one in map(_without_metadata, kind.types) if isinstance(one, wanted))
+
+
+def _without_metadata(kind: inspect.Type) -> inspect.Type:
+    return _without_metadata(kind.type) if isinstance(kind, inspect.Metadata) else kind
 
 
 def _sample(kind: inspect.Type) -> Any:

@@ -34,7 +34,7 @@ def test_every_case_that_is_made_from_a_document_is_answered_as_it_says(dialect)
 
 @pytest.mark.once
 def test_a_document_that_is_not_true_is_noticed():
-    untrue = [replace(dialect, refuses_in_success=False) for dialect in DIALECTS]
+    untrue = [replace(dialect, refusal=None) for dialect in DIALECTS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("deskroster.app.DIALECTS", untrue)
         with pytest.raises(runs.Found, match="Response violates schema"):

@@ -95,12 +95,12 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
 
     needs = Permission.WRITE_COMPANY
     return (
-        Route(method="GET", path="/companies", handler=list_companies, needs=needs, summary="List companies",
+        Route(method="GET", path="/companies", handler=list_companies, needs=needs,
               reply=CompanyList),
-        Route(method="POST", path="/companies", handler=create_company, needs=needs, summary="Create a company",
+        Route(method="POST", path="/companies", handler=create_company, needs=needs,
               body=CompanyBody, reply=NewCompany, status=201),
         Route(method="PATCH", path="/companies/{label}", handler=update_company, needs=needs,
-              summary="Change the settings of a company", body=CompanyIn, reply=CompanyOut),
+              body=CompanyIn, reply=CompanyOut),
     )  # fmt: skip
 
 

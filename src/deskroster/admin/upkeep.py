@@ -114,10 +114,10 @@ def routes(installation: OpenInstallation) -> tuple[Route, ...]:
 
     needs = Permission.WRITE_COMPANY
     return (
-        Route(method="GET", path="/health", handler=health, needs=needs, summary="Health", reply=Health),
-        Route(method="POST", path="/backups", handler=back_up, needs=needs, summary="Back up while serving",
+        Route(method="GET", path="/health", handler=health, needs=needs, reply=Health),
+        Route(method="POST", path="/backups", handler=back_up, needs=needs,
               body=BackupBody, reply=BackupOut),
-        Route(method="GET", path="/check", handler=check, needs=needs, summary="Check everything", reply=Report),
+        Route(method="GET", path="/check", handler=check, needs=needs, reply=Report),
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ Wanted = Mapping[str, str | Value]
 
 _STEP = 1_000  # records that a search looks at before others have their turn
 _SHOWN = 64  # characters of an unknown field's name that are shown
-_API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
+API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
 
 
 def create_field(
@@ -42,7 +42,7 @@ def create_field(
     caller.must(Permission.WRITE_REFERENCE)
     if len(roster.profile_fields) >= MAX_FIELDS:
         raise Invalid("profile_fields", Rule.TOO_MANY, MAX_FIELDS)
-    if not _API_NAME.fullmatch(api_name):
+    if not API_NAME.fullmatch(api_name):
         raise Invalid("api_name", Rule.FORM)
     if api_name in roster.by_api_name:
         raise Conflict(Reason.NAME_TAKEN, "api_name")

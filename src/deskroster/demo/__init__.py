@@ -20,6 +20,7 @@ from deskroster.demo.people import (
     DOMAIN,
     FIELDS,
     GROUPS,
+    NOT_YET_HERE,
     PERMISSION_SETS,
     POSITIONS,
     ROLES,
@@ -168,6 +169,7 @@ def _people_steps(passwords: dict[int, Secret], now: int) -> Iterator[Step]:
         yield _agent_step(fields, now)
         if person.leads:
             leads[person.group_id] = person
+    yield _profile_step({"title": NOT_YET_HERE})
 
 
 def _group_step(name: str, now: int) -> Step:

@@ -8,9 +8,17 @@ from deskroster.core.records import FieldType, State
 
 DOMAIN = "example.com"
 
-POSITIONS = ("客服专员", "客服组长", "客服主管", "技术支持工程师", "质检专员", "Customer Support Specialist")
-ROLES = ("客服", "组长", "主管", "技术支持", "质检")
-PERMISSION_SETS = ("坐席基础权限", "组长权限", "报表查看", "管理后台")
+POSITIONS = (
+    "客服专员",
+    "客服组长",
+    "客服主管",
+    "技术支持工程师",
+    "质检专员",
+    "Customer Support Specialist",
+    "培训专员",
+)
+ROLES = ("客服", "组长", "主管", "技术支持", "质检", "实习生")
+PERMISSION_SETS = ("坐席基础权限", "组长权限", "报表查看", "管理后台", "数据导出")
 DEPARTMENTS: tuple[tuple[str, int | None], ...] = (
     ("客户服务中心", None),
     ("在线客服部", 1),
@@ -22,8 +30,11 @@ DEPARTMENTS: tuple[tuple[str, int | None], ...] = (
     ("International", None),
     ("EMEA", 8),
     ("APAC", 8),
+    ("项目筹备组", None),
 )
+"""The last of each is nobody's, so that it can be removed."""
 GROUPS = ("售前咨询", "售后服务", "技术支持", "VIP 客户", "电话热线", "投诉处理", "夜班值守", "English Support")
+NOT_YET_HERE = "待入职"  # the title in a profile record that no agent holds
 ENGLISH = 8  # the id of the group "English Support"
 
 
@@ -54,7 +65,9 @@ FIELDS = (
     Field("handbook", "工作手册", "rich_text"),
     Field("supervisor", "负责人", "owner"),
     Field("agreement", "保密协议签名", "signature"),
+    Field("seat", "工位", "single_line"),
 )
+"""No record has a value of the last one."""
 
 _CHINESE = """
     陈立 admin, 王芳 agent, 李娜 li.na, 张伟 zhang.wei, 刘洋 liu.yang, 赵敏 zhao.min, 孙悦 sun.yue, 周杰 zhou.jie,

@@ -1,21 +1,27 @@
 """What a dialect is: one outside language, as a value. `app` runs it; `openapi` describes it."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from deskroster.core.access import Permission
-from deskroster.core.problems import Problem
+from deskroster.core.problems import Problem, Reason
+from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Proof
 from deskroster.dialect.credentials import Credentials
 from deskroster.dialect.problems import AnyRejection
 from deskroster.dialect.request import FORM, JSON, PageReply, Reply, Request
+from deskroster.texts import Text
 
 __all__ = ["FORM", "JSON", "Dialect", "Handler", "PageReply", "Reply", "Request", "Route"]
 
 Handler = Callable[[Request, Desk], Reply | Awaitable[Reply]]
+
+
+_UNTOLD = Text("")  # of what is in no document
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -24,7 +30,9 @@ class Route(Struct, frozen=True, kw_only=True):
     method: str
     path: str  # below the dialect's prefix; `{id}` stands for a part that varies
     handler: Handler
-    summary: str
+    summary: Text = _UNTOLD  # for who reads the OpenAPI document, as the next two
+    description: Text = _UNTOLD
+    tag: Text = _UNTOLD  # of calls that belong together
     needs: Permission | None  # None: anyone, unsigned
     query: type[Struct] | None = None
     body: type[Struct] | None = None
@@ -33,6 +41,9 @@ class Route(Struct, frozen=True, kw_only=True):
     reply: type[Struct] | None = None  # of a success
     status: int = 200
     creates: bool = False  # and so takes an Idempotency-Key
+    finds: Kind | None = None  # the record that path or query name: the call is refused where there is none
+    most_ids: int = 1  # that the last part of the path may list, with commas between them
+    conflicts: tuple[Reason, ...] = ()  # that the call can meet, beside a used Idempotency-Key
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
@@ -40,6 +51,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
+    about: Text = _UNTOLD  # how its calls are made, for who reads the OpenAPI document
     vendor: str = ""  # the product whose API it is; empty: our own
     prefix: str
     routes: tuple[Route, ...]
@@ -54,8 +66,8 @@ class Dialect(Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = (JSON,)  # of the bodies that it reads
     lenient: bool = True  # whether scalars in a body are read as the vendors' stacks read them
     counted: bool = False  # against the company's limit of calls a minute
-    security: dict[str, Any] = {}  # OpenAPI security schemes
+    passwords: bool = False  # whether a login password may stand in the credentials of a call: guesses are limited
+    examples: Path | None = None  # a good call of each route, and its answer, on the demo's company (`make examples`)
+    security: dict[str, Any] = {}  # OpenAPI security schemes; their descriptions are Texts
     requires: tuple[tuple[str, ...], ...] = ()  # alternatives; each names the schemes that it takes together
     refusal: type[Struct] | None = None  # the body of a refusal
-    refuses_in_success: bool = False  # whether refusals by the route's own code have the status of a success
-    refusal_media: str = JSON

@@ -28,8 +28,8 @@ class Credentials(Protocol):
         """Return a command for any POSIX shell that proves who asks and gets an address, each time it is run."""
 
     @property
-    def for_page(self) -> Mapping[str, Any] | None:
-        """What `assets/reference.js` signs with; None: Swagger UI asks for the credentials and sends them itself."""
+    def for_page(self) -> Mapping[str, Any]:
+        """What `assets/reference.js` proves with who makes a call."""
 
 
 class Basic(Struct, frozen=True):
@@ -45,8 +45,8 @@ class Basic(Struct, frozen=True):
         return f"curl -s -u '{email}{self.suffix}:{token}' '{address}'"
 
     @property
-    def for_page(self) -> None:
-        return None
+    def for_page(self) -> Mapping[str, Any]:
+        return {"suffix": self.suffix}
 
 
 class SignedQuery(Struct, frozen=True, kw_only=True):

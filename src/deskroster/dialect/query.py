@@ -3,8 +3,6 @@
 import re
 from urllib.parse import unquote
 
-from msgspec import UNSET, Struct, UnsetType
-
 from deskroster.core.problems import NotFound
 from deskroster.core.records import Kind
 from deskroster.core.table import Window
@@ -56,13 +54,6 @@ def _parsed(text: str, *, encoded: bool) -> dict[str, str]:
 
 def _decoded(text: str) -> str:
     return unquote(text, errors="strict") if "%" in text else text
-
-
-class Paging(Struct, frozen=True):
-    """Which page; out of range is clamped."""
-
-    page: int | UnsetType = UNSET
-    per_page: int | UnsetType = UNSET
 
 
 def clamped_window(query: dict[str, str], size: int, most: int, size_name: str = "per_page") -> Window:

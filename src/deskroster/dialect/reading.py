@@ -7,10 +7,10 @@ Where an integer is wanted, that is also text of digits; where text is wanted, a
 import re
 from collections.abc import Callable, Hashable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import Meta, Struct, inspect
 
 from deskroster.core.problems import Invalid, Rule, Wanted
 
@@ -24,7 +24,7 @@ _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 class Reference(Struct, frozen=True):
     """An object that stands for a record, by its id."""
 
-    id: int
+    id: Annotated[int, Meta(extra_json_schema={"minimum": 1, "format": "int64"})]
 
 
 def read(value: dict[str, Any], wanted: type[T], *, lenient: bool, creates: bool) -> T:

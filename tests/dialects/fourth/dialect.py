@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from hmac import compare_digest
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -22,11 +23,12 @@ from deskroster.core.problems import (
 )
 from deskroster.core.records import Group
 from deskroster.core.roster import Roster
-from deskroster.core.table import Window
+from deskroster.core.table import MAX_IDS, Window
 from deskroster.core.text import MAX_EMAIL
 from deskroster.desk import Desk, Login, Proof, Signed
 from deskroster.dialect import Dialect, Reply, Request, Route, turns, words
 from deskroster.dialect.credentials import Basic
+from deskroster.dialect.limits import CLAMPED, Name, paged
 from deskroster.dialect.problems import (
     AnyRejection,
     BadHost,
@@ -41,19 +43,21 @@ from deskroster.dialect.problems import (
     UnknownPath,
 )
 from deskroster.dialect.request import PageReply
+from deskroster.texts import said
 
 NAME = "fourth"
+MOST = 2**31  # pages
 PROGRAM = "+program"  # ends the name of who sends a token instead of a password
 
 
 class Asked(Struct, frozen=True):
-    page: int | UnsetType = UNSET
-    size: int | UnsetType = UNSET
+    page: Annotated[int, paged(1, MOST, **{CLAMPED: True})] | UnsetType = UNSET
+    size: Annotated[int, paged(20, 100, **{CLAMPED: True})] | UnsetType = UNSET
 
 
 class TeamIn(Struct, frozen=True):
-    name: str
-    people: Annotated[tuple[int, ...], Meta(max_length=10_000)] = ()
+    name: Name
+    people: Annotated[tuple[int, ...], Meta(extra_json_schema={"maxItems": MAX_IDS})] = ()
 
 
 class Person(Struct, frozen=True):
@@ -83,7 +87,7 @@ def team_piece(roster: Roster, group: Group) -> bytes:
 
 
 def list_teams(request: Request, desk: Desk):
-    window = Window.numbered(_number(request, "page", 1, 2**31), _number(request, "size", 20, 100))
+    window = Window.numbered(_number(request, "page", 1, MOST), _number(request, "size", 20, 100))
     page = groups.find(desk.roster, request.caller, window)
 
     def answer(teams: bytes) -> Reply:
@@ -168,18 +172,24 @@ DIALECT = Dialect(
     name=NAME,
     title="Fourth Teams API",
     vendor="Fourth",
+    about=said("An agent's e-mail, and one of its keys."),
     prefix="/teams-api",
     routes=(
-        Route(method="GET", path="/teams", handler=list_teams, needs=Permission.READ, summary="List teams",
+        Route(method="GET", path="/teams", handler=list_teams, needs=Permission.READ,
+              summary=said("List groups"), description=said("A page by ascending id."), tag=said("Groups"),
               query=Asked, reply=Teams),
-        Route(method="GET", path="/teams/{id}", handler=get_team, needs=Permission.READ, summary="Show a team",
-              reply=Team),
+        Route(method="GET", path="/teams/{id}", handler=get_team, needs=Permission.READ,
+              summary=said("Show a group"), description=said("A group with its agents."), tag=said("Groups"),
+              finds="group", reply=Team),
         Route(method="POST", path="/teams", handler=create_team, needs=Permission.WRITE_GROUPS,
-              summary="Create a team", body=TeamIn, reply=Team, status=201, names={"member_ids": "people"},
+              summary=said("Create a group"), description=said("Every dialect shows it at once."), tag=said("Groups"),
+              body=TeamIn, reply=Team, status=201, names={"member_ids": "people"},
               creates=True),
     ),
     authenticate=authenticate,
     render=render,
+    passwords=True,
+    examples=Path(__file__).with_name("examples.json"),
     refusal=Refusal,
     credentials=Basic(suffix=PROGRAM),
     example="/teams?size=2",

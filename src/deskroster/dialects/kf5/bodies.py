@@ -1,14 +1,46 @@
 """What clients of KF5 send: queries and bodies, as types (the choices: README.md, "Quirks")."""
 
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from deskroster.dialect.query import Paging
+from deskroster.core.table import MAX_IDS
+from deskroster.dialect.limits import (
+    CLAMPED,
+    AnyPassword,
+    Email,
+    Id,
+    Line,
+    Name,
+    PageNumber,
+    PasswordOrNone,
+    Phone,
+    Prose,
+    Url,
+    paged,
+)
 from deskroster.dialect.reading import Reference
+from deskroster.dialects.kf5.times import FORM
 
 Lang = Literal["zh_cn", "en_us"]
-Role = Literal["agent", "admin", "end_user"]
+Role = Literal["agent", "admin"]
+CUSTOMER = "end_user"  # the vendor's third role: nobody has it here
+
+PER_PAGE = 100  # the default and the most
+MAX_SHOWN = 100  # ids of `show_many`
+
+_ROLE = f"({'|'.join((*get_args(Role), CUSTOMER))})"
+Roles = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_ROLE}(,{_ROLE})*)?$"})]
+Time = Annotated[str, Meta(extra_json_schema={"pattern": f"^({FORM})$"})]
+Order = Literal["asc", "desc"]
+Listed = Annotated[str, Meta(extra_json_schema={"pattern": f"^[^,]*(,[^,]*){{0,{MAX_SHOWN - 1}}}$"})]
+
+
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: PageNumber | UnsetType = UNSET
+    per_page: Annotated[int, paged(PER_PAGE, PER_PAGE, **{CLAMPED: True})] | UnsetType = UNSET
 
 
 class UsersQuery(Paging, frozen=True):
@@ -18,19 +50,19 @@ class UsersQuery(Paging, frozen=True):
     and the end is not.
     """
 
-    role: str | UnsetType = UNSET
-    created_start: str | UnsetType = UNSET
-    created_end: str | UnsetType = UNSET
-    updated_start: str | UnsetType = UNSET
-    updated_end: str | UnsetType = UNSET
-    created_order: Literal["asc", "desc"] | UnsetType = UNSET
-    updated_order: Literal["asc", "desc"] | UnsetType = UNSET
+    role: Roles | UnsetType = UNSET
+    created_start: Time | UnsetType = UNSET
+    created_end: Time | UnsetType = UNSET
+    updated_start: Time | UnsetType = UNSET
+    updated_end: Time | UnsetType = UNSET
+    created_order: Order | UnsetType = UNSET
+    updated_order: Order | UnsetType = UNSET
 
 
 class ShowManyQuery(Paging, frozen=True, kw_only=True):
     """`ids`: at most 100, with commas between them."""
 
-    ids: str
+    ids: Listed
 
 
 class SearchQuery(Paging, frozen=True, kw_only=True):
@@ -39,17 +71,17 @@ class SearchQuery(Paging, frozen=True, kw_only=True):
     query: str
 
 
-Members = list[int | Reference]
+Members = Annotated[list[Id | Reference], Meta(extra_json_schema={"maxItems": MAX_IDS})]
 """Agents by their ids, or as they are read."""
 
 
 class GroupIn(Struct, frozen=True):
-    name: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
     agents: Members | None | UnsetType = UNSET
 
 
 class NewGroupIn(GroupIn, frozen=True, kw_only=True):
-    name: str
+    name: Name
 
 
 class GroupBody(Struct, frozen=True):
@@ -66,25 +98,28 @@ class NewGroupBody(GroupBody, frozen=True, kw_only=True):
 class UserIn(Struct, frozen=True, kw_only=True):
     """The writable fields of a user. Others that a client sends back as it read them have no effect."""
 
-    name: str | UnsetType = UNSET
-    email: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     role: Role | UnsetType = UNSET
-    password: str | None | UnsetType = UNSET
-    phone: str | None | UnsetType = UNSET
-    landline: str | None | UnsetType = UNSET
-    remark_name: str | None | UnsetType = UNSET
-    agent_display_name: str | None | UnsetType = UNSET
-    signature: str | None | UnsetType = UNSET
-    details: str | None | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    password: AnyPassword | UnsetType = UNSET
+    phone: Phone | None | UnsetType = UNSET
+    landline: Phone | None | UnsetType = UNSET
+    remark_name: Line | None | UnsetType = UNSET
+    agent_display_name: Line | None | UnsetType = UNSET
+    signature: Prose | None | UnsetType = UNSET
+    details: Prose | None | UnsetType = UNSET
+    notes: Prose | None | UnsetType = UNSET
     language: Lang | UnsetType = UNSET
     mark_star: Literal[0, 1] | UnsetType = UNSET
-    photo: str | None | UnsetType = UNSET
+    photo: Url | None | UnsetType = UNSET
 
 
 class NewUserIn(UserIn, frozen=True, kw_only=True):
-    name: str
-    email: str
+    """A new user; without a password it has none."""
+
+    name: Name
+    email: Email
+    password: PasswordOrNone | None | UnsetType = UNSET  # type: ignore[assignment]
 
 
 class UserBody(Struct, frozen=True):
@@ -92,7 +127,7 @@ class UserBody(Struct, frozen=True):
 
 
 class NewUserBody(Struct, frozen=True):
-    user: NewUserIn
+    user: Annotated[NewUserIn, Meta(extra_json_schema={"required": ["name", "email", "role"]})]
 
 
 GROUP_NAMES = {"member_ids": "agents"}

@@ -22,11 +22,10 @@ from deskroster.core.table import Page, Window
 from deskroster.desk import Desk
 from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import clamped_window
-from deskroster.dialects.kf5.bodies import GroupBody, Lang, NewUserIn, UserIn
+from deskroster.dialects.kf5.bodies import PER_PAGE, GroupBody, Lang, NewUserIn, UserIn
 from deskroster.dialects.kf5.profiles import UserField, fields_piece
 
 PREFIX = "/apiv2"
-PER_PAGE = 100  # the default and the most
 
 Status = Literal["active", "suspended", "unverified"]
 _LANGS: dict[Language, Lang] = {"zh": "zh_cn", "en": "en_us"}
@@ -51,7 +50,7 @@ def member_ids(body: GroupBody) -> list[int] | UnsetType:
 
 def agent_fields(wanted: UserIn) -> AgentFields:
     """Return the fields that a body sets but the password. Raises Invalid for a customer: only staff is kept here."""
-    if wanted.role == "end_user" or (isinstance(wanted, NewUserIn) and wanted.role is UNSET):
+    if isinstance(wanted, NewUserIn) and wanted.role is UNSET:
         raise Invalid("level", Rule.STAFF_ONLY)
     return AgentFields(
         name=wanted.name,

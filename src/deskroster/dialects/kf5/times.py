@@ -20,6 +20,7 @@ _ORDERS: dict[str, Literal["created_at", "updated_at"]] = {
 }  # fmt: skip
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2})?")
+FORM = f"{_SECONDS.pattern}|{_LOCAL.pattern}"
 _MAX_TIME = 19  # characters
 
 

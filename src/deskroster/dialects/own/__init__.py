@@ -1,6 +1,7 @@
 """Our own API: what no vendor's call can do. What it covers: README.md."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -9,6 +10,7 @@ from deskroster.dialect.credentials import Basic
 from deskroster.dialects.own.auth import NAME, SECURITY, authenticate
 from deskroster.dialects.own.problems import Refusal, refused, render
 from deskroster.dialects.own.routes import agents, fields, keys, reference
+from deskroster.texts import said
 
 __all__ = ["NAME", "Refusal", "authenticate", "dialect", "refused", "render"]
 
@@ -19,6 +21,11 @@ def dialect(others: Iterable[str]) -> Dialect:
     return Dialect(
         name=NAME,
         title="Deskroster API v1",
+        about=said(
+            "What no vendor's call can do, for who operates the installation. Every call has HTTP Basic credentials: "
+            "an agent's e-mail, and one of its keys. Unlike in the vendors' dialects, a number is no text here and "
+            "text no number. Refusals are problem details (RFC 9457)."
+        ),
         prefix="/deskroster",
         routes=tuple(replace(route, path=f"/v1{route.path}") for route in routes),
         authenticate=authenticate,
@@ -27,7 +34,7 @@ def dialect(others: Iterable[str]) -> Dialect:
         example="/v1/agents?per_page=2",
         render=render,
         refusal=Refusal,
-        refusal_media="application/problem+json",
+        examples=Path(__file__).with_name("examples.json"),
         security=SECURITY,
         requires=(("key",),),
     )

@@ -11,6 +11,7 @@ from deskroster.core.problems import Invalid, NotFound, Rule, Wanted
 from deskroster.core.records import Kind
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request
+from deskroster.dialect.limits import paged
 from deskroster.dialect.reading import Reference
 
 PAGE_SIZE, MOST_PAGE_SIZE = 20, 100
@@ -30,11 +31,14 @@ class Wire(Struct, frozen=True, rename="camel"):
     """What all of this dialect's JSON has in common: `user_info` is `userInfo` on the wire."""
 
 
+_PAGE_NUMBER = Meta(extra_json_schema={"minimum": 1, "default": 1, "format": "int64"})
+
+
 class Paging(Wire, frozen=True):
     """Which page; out of range is refused."""
 
-    page_num: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
-    page_size: Annotated[int, Meta(ge=1, le=MOST_PAGE_SIZE)] | UnsetType = UNSET
+    page_num: Annotated[int, _PAGE_NUMBER] | UnsetType = UNSET
+    page_size: Annotated[int, paged(PAGE_SIZE, MOST_PAGE_SIZE)] | UnsetType = UNSET
 
 
 class DeletionOut(Wire, frozen=True):

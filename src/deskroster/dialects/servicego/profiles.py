@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from deskroster.core import profiles, values
 from deskroster.core.problems import Conflict, Invalid, Reason, Rule
@@ -13,6 +13,7 @@ from deskroster.core.records import ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
 from deskroster.core.values import Attachments, Owner, RichText, Signature, Tag
 from deskroster.dialect import Reply, Request
+from deskroster.dialect.limits import Id
 from deskroster.dialects.servicego.envelope import DoneReply, Wire, data
 
 OBJECT: Literal["userInfo"] = "userInfo"
@@ -33,9 +34,12 @@ class ObjectQuery(Wire, frozen=True):
 class RecordQuery(ObjectQuery, frozen=True):
     """A record by its id, or by the value of a field that no other record has."""
 
-    id: int | UnsetType = UNSET
+    id: Id | UnsetType = UNSET
     unique_field_api_name: str | UnsetType = UNSET
     unique_field_value: str | UnsetType = UNSET
+
+
+Tags = Annotated[list[Tag], Meta(extra_json_schema={"maxItems": values.MAX_PARTS})]
 
 
 class ValueIn(Wire, frozen=True):
@@ -43,7 +47,7 @@ class ValueIn(Wire, frozen=True):
 
     field_api_name: str
     field_value: str | None | UnsetType = UNSET
-    tag_value_list: list[Tag] | UnsetType = UNSET
+    tag_value_list: Tags | UnsetType = UNSET
     option_name_list: list[str] | UnsetType = UNSET
     foreign_data_name: str | UnsetType = UNSET
     user_email: str | UnsetType = UNSET
@@ -62,10 +66,13 @@ class RecordBody(Wire, frozen=True):
     """Only the fields named are changed. The record is named by its id, or as in a query."""
 
     OPENAPI: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"required": ["id"]}, {"required": ["uniqueFieldApiName", "uniqueFieldValue"]}]
+        "anyOf": [
+            {"required": ["id"], "properties": {"id": {"type": "integer"}}},
+            {"required": ["uniqueFieldApiName", "uniqueFieldValue"]},
+        ]
     }
 
-    id: int | None | UnsetType = UNSET
+    id: Id | None | UnsetType = UNSET
     object_api_name: Literal["userInfo"] = OBJECT
     unique_field_api_name: str | None | UnsetType = UNSET
     unique_field_value: str | None | UnsetType = UNSET

@@ -6,13 +6,14 @@ from deskroster.core import agents, groups, reference, text
 from deskroster.core import profiles as records
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Done, new_id
-from deskroster.core.problems import Invalid, NotFound, Rule
+from deskroster.core.problems import Invalid, NotFound, Reason, Rule
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialect.query import MAX_SHOWN, REPEATED, parse_id
 from deskroster.dialect.turns import in_turns
 from deskroster.dialects.servicego import envelope, profiles, shapes
+from deskroster.texts import said
 
 
 def list_users(request: Request, desk: Desk) -> Reply:
@@ -201,47 +202,79 @@ async def _record_id(request: Request, desk: Desk, sought: profiles.Sought) -> i
 _READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
 _PROFILES = Permission.WRITE_PROFILES
 _STAFF, _GROUP = shapes.STAFF_NAMES, shapes.USER_GROUP_NAMES
+_OF_STAFF, _OF_GROUPS = said("Staff"), said("Groups")
+_OF_REFERENCE, _OF_PROFILES = said("Positions, roles, authorization sets"), said("Profile records")
 
 ROUTES = (
-    Route(method="POST", path="/v1/user", handler=create_user, needs=_AGENTS, summary="Create a member of staff",
-          body=shapes.NewStaffBody, reply=shapes.StaffReply, names=_STAFF, creates=True),
-    Route(method="PUT", path="/v1/user/{id}", handler=update_user, needs=_AGENTS, summary="Change a member of staff",
-          body=shapes.StaffBody, reply=envelope.DoneReply, names=_STAFF),
-    Route(method="GET", path="/v1/user/{id}", handler=get_user, needs=_READ, summary="Show a member of staff",
+    Route(method="POST", path="/v1/user", handler=create_user, needs=_AGENTS, summary=said("Create a member of staff"),
+          description=said("`position` and `roleList` name what there is by its id."), tag=_OF_STAFF,
+          body=shapes.NewStaffBody, reply=shapes.StaffReply, names=_STAFF, creates=True,
+          conflicts=(Reason.EMAIL_TAKEN,)),
+    Route(method="PUT", path="/v1/user/{id}", handler=update_user, needs=_AGENTS,
+          summary=said("Change a member of staff"),
+          description=said("Only the keys that are sent are changed. E-mail, password and job number cannot be. "
+                           "`jobStatus` 0 also disables."),
+          tag=_OF_STAFF, finds="agent", body=shapes.StaffBody, reply=envelope.DoneReply, names=_STAFF,
+          conflicts=(Reason.LAST_ADMINISTRATOR, Reason.HAS_LEFT)),
+    Route(method="GET", path="/v1/user/{id}", handler=get_user, needs=_READ, summary=said("Show a member of staff"),
+          description=said("With the profile record. What was never set is left out."), tag=_OF_STAFF, finds="agent",
           reply=shapes.StaffReply),
     Route(method="DELETE", path="/v1/user/{id}", handler=delete_users, needs=_AGENTS,
-          summary="Delete members of staff: one id, or several with commas between them", reply=envelope.DeletionReply),
-    Route(method="GET", path="/v1/user", handler=list_users, needs=_READ, summary="List members of staff",
+          summary=said("Delete members of staff"),
+          description=said("One id, or several with commas between them. `failMap` says why one could not be deleted."),
+          tag=_OF_STAFF, most_ids=envelope.MAX_IDS, reply=envelope.DeletionReply),
+    Route(method="GET", path="/v1/user", handler=list_users, needs=_READ, summary=said("List members of staff"),
+          description=said("A page, the newest first; with `positionId` of those with this position."), tag=_OF_STAFF,
           query=shapes.StaffQuery, reply=shapes.StaffPageReply),
-    Route(method="GET", path="/v2/user", handler=look_up_user, needs=_READ,
-          summary="Find a member of staff by id (1), e-mail (2), mobile (3) or job number (4)",
-          query=shapes.LookUpQuery, reply=shapes.StaffWithStatusReply),
-    Route(method="POST", path="/v1/userGroup", handler=create_user_group, needs=_GROUPS, summary="Create a group",
-          body=shapes.NewUserGroupBody, reply=shapes.UserGroupReply, names=_GROUP, creates=True),
+    Route(method="GET", path="/v2/user", handler=look_up_user, needs=_READ, summary=said("Find a member of staff"),
+          description=said("`value` is an id (`type=1`), an e-mail (2), a mobile (3) or a job number (4)."),
+          tag=_OF_STAFF, finds="agent", query=shapes.LookUpQuery, reply=shapes.StaffWithStatusReply),
+    Route(method="POST", path="/v1/userGroup", handler=create_user_group, needs=_GROUPS,
+          summary=said("Create a group"), description=said("`userList` names its members by their ids."),
+          tag=_OF_GROUPS, body=shapes.NewUserGroupBody, reply=shapes.UserGroupReply, names=_GROUP, creates=True),
     Route(method="PUT", path="/v1/userGroup/{id}", handler=update_user_group, needs=_GROUPS,
-          summary="Rename a group or replace its members", body=shapes.UserGroupBody, reply=envelope.DoneReply,
-          names=_GROUP),
-    Route(method="GET", path="/v1/userGroup/{id}", handler=get_user_group, needs=_READ, summary="Show a group",
+          summary=said("Change a group"), description=said("Renames it, or replaces its members: `[]` leaves it "
+                                                           "without any. Without `userList` they stay."),
+          tag=_OF_GROUPS, finds="group", body=shapes.UserGroupBody, reply=envelope.DoneReply, names=_GROUP),
+    Route(method="GET", path="/v1/userGroup/{id}", handler=get_user_group, needs=_READ, summary=said("Show a group"),
+          description=said("A group with the ids of its members."), tag=_OF_GROUPS, finds="group",
           reply=shapes.UserGroupReply),
     Route(method="DELETE", path="/v1/userGroup/{id}", handler=delete_user_groups, needs=_GROUPS,
-          summary="Delete groups, one or several; their members stay", reply=envelope.DeletionReply),
-    Route(method="GET", path="/v1/userGroup", handler=list_user_groups, needs=_READ, summary="List groups",
-          query=envelope.Paging, reply=shapes.UserGroupPageReply),
-    Route(method="GET", path="/v1/position", handler=list_positions, needs=_READ, summary="List positions",
-          query=envelope.Paging, reply=shapes.NamedPageReply),
-    Route(method="GET", path="/v1/role", handler=list_roles, needs=_READ, summary="List roles",
-          query=envelope.Paging, reply=shapes.NamedPageReply),
+          summary=said("Delete groups"),
+          description=said("One id, or several with commas between them. The members stay."), tag=_OF_GROUPS,
+          most_ids=envelope.MAX_IDS, reply=envelope.DeletionReply),
+    Route(method="GET", path="/v1/userGroup", handler=list_user_groups, needs=_READ, summary=said("List groups"),
+          description=said("A page, the newest first."), tag=_OF_GROUPS, query=envelope.Paging,
+          reply=shapes.UserGroupPageReply),
+    Route(method="GET", path="/v1/position", handler=list_positions, needs=_READ, summary=said("List positions"),
+          description=said("A page, the newest first."), tag=_OF_REFERENCE, query=envelope.Paging,
+          reply=shapes.NamedPageReply),
+    Route(method="GET", path="/v1/role", handler=list_roles, needs=_READ, summary=said("List roles"),
+          description=said("A page, the newest first."), tag=_OF_REFERENCE, query=envelope.Paging,
+          reply=shapes.NamedPageReply),
     Route(method="GET", path="/v1/authorizationSet", handler=list_authorization_sets, needs=_READ,
-          summary="List authorization sets", query=envelope.Paging, reply=shapes.NamedPageReply),
-    Route(method="GET", path="/v1/fields", handler=list_fields, needs=_READ, summary="List the profile fields",
-          query=profiles.ObjectQuery, reply=profiles.FieldsReply),
-    Route(method="GET", path="/v1/data", handler=get_record, needs=_READ, summary="Show a profile record",
-          query=profiles.RecordQuery, reply=profiles.RecordReply),
-    Route(method="POST", path="/v1/data", handler=create_record, needs=_PROFILES, summary="Create a profile record",
-          body=profiles.NewRecordBody, reply=envelope.IdReply, creates=True),
-    Route(method="PUT", path="/v1/data", handler=update_record, needs=_PROFILES, summary="Change a profile record",
-          body=profiles.RecordBody, reply=envelope.DoneReply),
+          summary=said("List authorization sets"), description=said("A page, the newest first."), tag=_OF_REFERENCE,
+          query=envelope.Paging, reply=shapes.NamedPageReply),
+    Route(method="GET", path="/v1/fields", handler=list_fields, needs=_READ, summary=said("List the profile fields"),
+          description=said("All fields that a profile record can have a value of, with their types and options."),
+          tag=_OF_PROFILES, query=profiles.ObjectQuery, reply=profiles.FieldsReply),
+    Route(method="GET", path="/v1/data", handler=get_record, needs=_READ, summary=said("Show a profile record"),
+          description=said("By `id`, or by `uniqueFieldApiName` and `uniqueFieldValue`: a field, and the value that "
+                           "one record has of it."),
+          tag=_OF_PROFILES, finds="profile_record", query=profiles.RecordQuery, reply=profiles.RecordReply,
+          conflicts=(Reason.SEVERAL,)),
+    Route(method="POST", path="/v1/data", handler=create_record, needs=_PROFILES,
+          summary=said("Create a profile record"),
+          description=said("An agent is given it by `userInfo`. A value is text, or in the form in which it is read."),
+          tag=_OF_PROFILES, body=profiles.NewRecordBody, reply=envelope.IdReply, creates=True,
+          conflicts=(Reason.SEVERAL,)),
+    Route(method="PUT", path="/v1/data", handler=update_record, needs=_PROFILES,
+          summary=said("Change a profile record"),
+          description=said('Only the fields that are named are changed; "" and null clear one.'), tag=_OF_PROFILES,
+          finds="profile_record", body=profiles.RecordBody, reply=envelope.DoneReply, conflicts=(Reason.SEVERAL,)),
     Route(method="DELETE", path="/v1/data", handler=delete_record, needs=_PROFILES,
-          summary="Delete a profile record that nothing points at", query=profiles.RecordQuery,
-          reply=envelope.DoneReply),
+          summary=said("Delete a profile record"),
+          description=said("One that no agent holds and no other record points at."), tag=_OF_PROFILES,
+          finds="profile_record", query=profiles.RecordQuery, reply=envelope.DoneReply,
+          conflicts=(Reason.IN_USE, Reason.SEVERAL)),
 )  # fmt: skip

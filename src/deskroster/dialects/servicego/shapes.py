@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,6 +15,7 @@ from deskroster.core.records import Agent, Group, Kind, PermissionSet, Position,
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page
 from deskroster.dialect import Reply, turns
+from deskroster.dialect.limits import Email, Ids, Name, Password, References, lengths
 from deskroster.dialect.reading import Reference
 from deskroster.dialects.servicego.envelope import DoneReply, Paging, PagingOut, Wire, data, page_of
 from deskroster.dialects.servicego.profiles import UserInfo, user_info_piece
@@ -53,7 +54,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class StaffQuery(Paging, frozen=True):
-    position_id: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    position_id: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | UnsetType = UNSET
 
 
 class LookUpQuery(Wire, frozen=True):
@@ -63,14 +64,17 @@ class LookUpQuery(Wire, frozen=True):
     value: str
 
 
-Realname = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_REALNAME})]
-Password = Annotated[str, Meta(extra_json_schema={"minLength": text.MIN_PASSWORD, "maxLength": text.MAX_PASSWORD})]
+Realname = Annotated[str, lengths(MAX_REALNAME, 1)]
 Mobile = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_MOBILE.pattern}$"})]
-Roles = Annotated[list[Reference], Meta(extra_json_schema={"minItems": 1})]
+Roles = Annotated[References, Meta(extra_json_schema={"minItems": 1})]
 
 
 class ProfileIn(Wire, frozen=True):
     """A profile record: `id`, or `dataId` as it is read."""
+
+    OPENAPI: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"required": [name], "properties": {name: {"type": "integer"}}} for name in ("id", "dataId")]
+    }
 
     id: int | None | UnsetType = UNSET
     data_id: int | None | UnsetType = UNSET
@@ -83,12 +87,12 @@ class StaffOptions(Wire, frozen=True, kw_only=True):
     job_status: JobStatus | None | UnsetType = UNSET
     agent_type: AgentType | None | UnsetType = UNSET
     agent_role: AgentRole | None | UnsetType = UNSET
-    user_group_list: list[int] | None | UnsetType = UNSET
+    user_group_list: Ids | None | UnsetType = UNSET
     user_info: ProfileIn | None | UnsetType = UNSET
 
 
 class NewStaffBody(StaffOptions, frozen=True, kw_only=True):
-    email: str
+    email: Email
     password: Password
     realname: Realname
     position: Reference
@@ -101,17 +105,17 @@ class StaffBody(StaffOptions, frozen=True, kw_only=True):
     realname: Realname | UnsetType = UNSET
     position: Reference | UnsetType = UNSET
     status: Status | UnsetType = UNSET
-    role_list: list[Reference] | UnsetType = UNSET
+    role_list: References | UnsetType = UNSET
 
 
 class NewUserGroupBody(Wire, frozen=True):
-    name: str
-    user_list: list[Reference] | None | UnsetType = UNSET
+    name: Name
+    user_list: References | None | UnsetType = UNSET
 
 
 class UserGroupBody(Wire, frozen=True):
-    name: str | UnsetType = UNSET
-    user_list: list[Reference] | None | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    user_list: References | None | UnsetType = UNSET
 
 
 STAFF_NAMES = {

@@ -6,16 +6,45 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from deskroster.core.records import Channels
-from deskroster.dialect.query import Paging
-from deskroster.dialect.reading import Reference
+from deskroster.dialect.limits import (
+    CLAMPED,
+    AnyPassword,
+    Email,
+    Id,
+    IdOrNone,
+    Ids,
+    JobNumber,
+    Line,
+    Name,
+    PageNumber,
+    PasswordOrNone,
+    Phone,
+    Prose,
+    References,
+    Skill,
+    Url,
+    paged,
+)
 
 REQUIRED = ("email", "password")  # of a new agent
 
+PER_PAGE, MOST_PER_PAGE = 20, 100
+
 Lang = Literal["zh-cn", "en-us"]
+PageSize = Annotated[int, paged(PER_PAGE, MOST_PER_PAGE, **{CLAMPED: True})]
+
+
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: PageNumber | UnsetType = UNSET
+    per_page: PageSize | UnsetType = UNSET
 
 
 class AgentsQuery(Paging, frozen=True):
-    with_disabled: Literal["true", "false"] | UnsetType = UNSET
+    """`with_disabled`: whether agents that are not enabled are listed too."""
+
+    with_disabled: bool | UnsetType = UNSET
 
 
 class AgentQuery(Struct, frozen=True):
@@ -24,12 +53,14 @@ class AgentQuery(Struct, frozen=True):
 
 
 class GroupBody(Struct, frozen=True):
-    name: str
+    name: Name
 
 
 class DepartmentBody(Struct, frozen=True):
-    name: str
-    parent_id: int | None = None
+    """A department; without `parent_id`, or with 0, at the top."""
+
+    name: Name
+    parent_id: IdOrNone | None = None
 
 
 class LoginBody(Struct, frozen=True):
@@ -40,16 +71,16 @@ class LoginBody(Struct, frozen=True):
 class GroupAgentsQuery(Struct, frozen=True):
     """A page has another name here than in the other lists."""
 
-    group_id: int
-    page: int | UnsetType = UNSET
-    perpage: int | UnsetType = UNSET
+    group_id: Id
+    page: PageNumber | UnsetType = UNSET
+    perpage: PageSize | UnsetType = UNSET
 
 
 class SuccessorBody(Struct, frozen=True):
     """To whom a deleted agent's work goes; recorded with the deletion."""
 
-    owner_group_id: int | None = None
-    owner_id: int | None = None
+    owner_group_id: IdOrNone | None = None
+    owner_id: IdOrNone | None = None
 
 
 class AgentIn(Struct, frozen=True, kw_only=True):
@@ -58,27 +89,33 @@ class AgentIn(Struct, frozen=True, kw_only=True):
     Groups, roles and departments are written by their ids, or in the form in which they are read.
     """
 
-    email: str | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    nick_name: str | UnsetType = UNSET
-    aliase: str | None | UnsetType = UNSET
-    cellphone: str | None | UnsetType = UNSET
-    work_id: str | None | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+    password: PasswordOrNone | UnsetType = UNSET
+    nick_name: Name | UnsetType = UNSET
+    aliase: Line | None | UnsetType = UNSET
+    cellphone: Phone | None | UnsetType = UNSET
+    work_id: JobNumber | None | UnsetType = UNSET
     profile: Channels | UnsetType = UNSET
     duty: str | None | UnsetType = UNSET
-    agent_role_ids: list[int] | None | UnsetType = UNSET
-    user_group_ids: list[int] | None | UnsetType = UNSET
-    department_ids: list[int] | None | UnsetType = UNSET
-    im_ability_value: int | UnsetType = UNSET
-    im_welcomes: str | None | UnsetType = UNSET
+    agent_role_ids: Ids | None | UnsetType = UNSET
+    user_group_ids: Ids | None | UnsetType = UNSET
+    department_ids: Ids | None | UnsetType = UNSET
+    im_ability_value: Skill | UnsetType = UNSET
+    im_welcomes: Prose | None | UnsetType = UNSET
     availability: bool | UnsetType = UNSET
-    avatar: str | None | UnsetType = UNSET
+    avatar: Url | None | UnsetType = UNSET
     lang: Lang | UnsetType = UNSET
     disable_status: Literal["enable", "disable"] | UnsetType = UNSET
-    agent_roles: list[Reference] | None | UnsetType = UNSET
-    user_groups: list[Reference] | None | UnsetType = UNSET
-    departments: list[Reference] | None | UnsetType = UNSET
+    agent_roles: References | None | UnsetType = UNSET
+    user_groups: References | None | UnsetType = UNSET
+    departments: References | None | UnsetType = UNSET
     number: Any = UNSET  # with it, `password` is that of the SIP account, as it was read
+
+
+_NEW: dict[str, Any] = {
+    "required": REQUIRED,
+    "properties": {"password": msgspec.json.schema(AnyPassword)},
+}
 
 
 class AgentBody(Struct, frozen=True):
@@ -86,7 +123,7 @@ class AgentBody(Struct, frozen=True):
 
 
 class NewAgentBody(Struct, frozen=True):
-    agent: Annotated[AgentIn, msgspec.Meta(extra_json_schema={"required": REQUIRED})]
+    agent: Annotated[AgentIn, msgspec.Meta(extra_json_schema=_NEW)]
 
 
 GROUP_NAMES = {"member_ids": "agents"}

@@ -8,13 +8,14 @@ from msgspec import UNSET, UnsetType
 from deskroster.core import agents, groups, keys, reference, text
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Done, new_id
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.problems import Invalid, Reason, Rule
 from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Login
 from deskroster.dialect import Reply, Request, Route
-from deskroster.dialect.query import REPEATED, Paging, clamped_window, parse_id
+from deskroster.dialect.query import REPEATED, clamped_window, parse_id
 from deskroster.dialects.udesk import bodies, shapes
+from deskroster.texts import said
 
 
 def list_user_groups(request: Request, desk: Desk) -> Reply | Awaitable[Reply]:
@@ -123,7 +124,7 @@ def list_agents_of_group(request: Request, desk: Desk) -> Reply:
     if sent is None or sent == REPEATED:
         raise Invalid("group_id", Rule.REQUIRED if sent is None else Rule.FORM)
     group_id = parse_id("group", sent)
-    window = clamped_window(request.query, shapes.PER_PAGE, shapes.MOST_PER_PAGE, size_name="perpage")
+    window = clamped_window(request.query, bodies.PER_PAGE, bodies.MOST_PER_PAGE, size_name="perpage")
     return shapes.agent_names(desk.roster, groups.members(desk.roster, request.caller, group_id, window))
 
 
@@ -182,36 +183,63 @@ async def _password(desk: Desk, wanted: bodies.AgentIn) -> Secret | UnsetType:
 
 _READ, _AGENTS, _GROUPS = Permission.READ_AS_ADMIN, Permission.WRITE_AGENTS, Permission.WRITE_GROUPS
 _GROUP, _AGENT = bodies.GROUP_NAMES, bodies.AGENT_NAMES
+_KEEPS_AN_ADMINISTRATOR = Reason.LAST_ADMINISTRATOR
+_OF_GROUPS, _OF_AGENTS, _OF_REFERENCE = said("Groups"), said("Agents"), said("Roles and departments")
 
 ROUTES = (
-    Route(method="GET", path="/user_groups", handler=list_user_groups, needs=_READ, summary="List groups",
-          query=Paging, reply=shapes.GroupsReply),
-    Route(method="POST", path="/user_groups", handler=create_user_group, needs=_GROUPS, summary="Create a group",
-          body=bodies.GroupBody, reply=shapes.IdReply, names=_GROUP, creates=True),
-    Route(method="PUT", path="/user_groups/{id}", handler=update_user_group, needs=_GROUPS, summary="Rename a group",
+    Route(method="GET", path="/user_groups", handler=list_user_groups, needs=_READ, summary=said("List groups"),
+          description=said("A page of the groups by ascending id, each with the ids and names of its agents."),
+          tag=_OF_GROUPS, query=bodies.Paging, reply=shapes.GroupsReply),
+    Route(method="POST", path="/user_groups", handler=create_user_group, needs=_GROUPS, summary=said("Create a group"),
+          description=said("Agents join it by their `user_group_ids`. Several groups may have one name."),
+          tag=_OF_GROUPS, body=bodies.GroupBody, reply=shapes.IdReply, names=_GROUP, creates=True),
+    Route(method="PUT", path="/user_groups/{id}", handler=update_user_group, needs=_GROUPS,
+          summary=said("Rename a group"), description=said("Its agents stay."), tag=_OF_GROUPS, finds="group",
           body=bodies.GroupBody, reply=shapes.GroupReply, names=_GROUP),
     Route(method="DELETE", path="/user_groups/{id}", handler=delete_user_group, needs=_GROUPS,
-          summary="Delete a group; its agents stay", reply=shapes.MessageReply),
+          summary=said("Delete a group"), description=said("Its agents stay. The id is never used again."),
+          tag=_OF_GROUPS, finds="group", reply=shapes.MessageReply),
     Route(method="GET", path="/user_groups/{id}/agents", handler=list_group_agents, needs=_READ,
-          summary="List the agents of a group", query=Paging, reply=shapes.GroupAgentsReply),
-    Route(method="GET", path="/agents", handler=list_agents, needs=_READ, summary="List agents",
-          query=bodies.AgentsQuery, reply=shapes.AgentsReply),
-    Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ,
-          summary="Find an agent by id or e-mail", query=bodies.AgentQuery, reply=shapes.AgentReply),
-    Route(method="POST", path="/agents", handler=create_agent, needs=_AGENTS, summary="Create an agent",
-          body=bodies.NewAgentBody, reply=shapes.AgentWrittenReply, names=_AGENT, creates=True),
-    Route(method="PUT", path="/agents/{id}", handler=update_agent, needs=_AGENTS, summary="Change an agent",
-          body=bodies.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT),
-    Route(method="DELETE", path="/agents/{id}", handler=delete_agent, needs=_AGENTS, summary="Delete an agent",
-          body=bodies.SuccessorBody, empty_body=True, reply=shapes.MessageReply),
+          summary=said("List the agents of a group"),
+          description=said("The group with a page of its agents, whole, under `user_group` and under `user_groups`."),
+          tag=_OF_GROUPS, finds="group", query=bodies.Paging, reply=shapes.GroupAgentsReply),
+    Route(method="GET", path="/agents", handler=list_agents, needs=_READ, summary=said("List agents"),
+          description=said("A page of the enabled agents by ascending id; with `with_disabled=true` of all."),
+          tag=_OF_AGENTS, query=bodies.AgentsQuery, reply=shapes.AgentsReply),
+    Route(method="GET", path="/agents/get_agent", handler=get_agent, needs=_READ, summary=said("Find an agent"),
+          description=said("By `type=id` or `type=email`; `content` is the id or the e-mail, in any letter case."),
+          tag=_OF_AGENTS, finds="agent", query=bodies.AgentQuery, reply=shapes.AgentReply),
+    Route(method="POST", path="/agents", handler=create_agent, needs=_AGENTS, summary=said("Create an agent"),
+          description=said("`email` and `password` are required. Without `nick_name` the agent is named by the part of "
+                           "the e-mail before the @; `duty` is the name of a position that there is."),
+          tag=_OF_AGENTS, body=bodies.NewAgentBody, reply=shapes.AgentWrittenReply, names=_AGENT, creates=True,
+          conflicts=(Reason.EMAIL_TAKEN,)),
+    Route(method="PUT", path="/agents/{id}", handler=update_agent, needs=_AGENTS, summary=said("Change an agent"),
+          description=said("Only the keys that are sent are changed; an agent can be sent back as it was read. "
+                           "An empty `password` changes nothing."),
+          tag=_OF_AGENTS, finds="agent", body=bodies.AgentBody, reply=shapes.AgentWrittenReply, names=_AGENT,
+          conflicts=(Reason.EMAIL_TAKEN, _KEEPS_AN_ADMINISTRATOR, Reason.HAS_LEFT)),
+    Route(method="DELETE", path="/agents/{id}", handler=delete_agent, needs=_AGENTS, summary=said("Delete an agent"),
+          description=said("To whom the agent's work goes is recorded; the body can be left out."), tag=_OF_AGENTS,
+          finds="agent", body=bodies.SuccessorBody, empty_body=True, reply=shapes.MessageReply,
+          conflicts=(Reason.ONESELF, _KEEPS_AN_ADMINISTRATOR)),
     Route(method="GET", path="/callcenter_analysis/agents_of_group", handler=list_agents_of_group, needs=_READ,
-          summary="List the names of a group's agents", query=bodies.GroupAgentsQuery, reply=shapes.AgentNamesReply),
-    Route(method="GET", path="/agent_roles", handler=list_agent_roles, needs=_READ, summary="List roles",
-          reply=shapes.RolesReply),
-    Route(method="GET", path="/departments", handler=list_departments, needs=_READ,
-          summary="List departments as a tree", reply=shapes.DepartmentsReply),
+          summary=said("List the names of a group's agents"),
+          description=said("A page of the ids and names of the agents of the group `group_id`. "
+                           "The page size is called `perpage` here."),
+          tag=_OF_GROUPS, finds="group", query=bodies.GroupAgentsQuery, reply=shapes.AgentNamesReply),
+    Route(method="GET", path="/agent_roles", handler=list_agent_roles, needs=_READ, summary=said("List roles"),
+          description=said("All roles of the company. Our own API and the command line create them."),
+          tag=_OF_REFERENCE, reply=shapes.RolesReply),
+    Route(method="GET", path="/departments", handler=list_departments, needs=_READ, summary=said("List departments"),
+          description=said("All departments, as a tree."), tag=_OF_REFERENCE, reply=shapes.DepartmentsReply),
     Route(method="POST", path="/departments", handler=create_department, needs=Permission.WRITE_REFERENCE,
-          summary="Create a department", body=bodies.DepartmentBody, reply=shapes.IdReply, creates=True),
-    Route(method="POST", path="/log_in", handler=log_in, needs=None, summary="Exchange a password for the API token",
-          body=bodies.LoginBody, reply=shapes.TokenReply),
+          summary=said("Create a department"),
+          description=said("Below `parent_id`; without it, or with 0, at the top."), tag=_OF_REFERENCE,
+          body=bodies.DepartmentBody, reply=shapes.IdReply, creates=True),
+    Route(method="POST", path="/log_in", handler=log_in, needs=None,
+          summary=said("Exchange a password for the API token"),
+          description=said("For an administrator's e-mail and login password. The call itself is not signed. "
+                           "Wrong passwords are limited."),
+          tag=said("Log in"), body=bodies.LoginBody, reply=shapes.TokenReply),
 )  # fmt: skip

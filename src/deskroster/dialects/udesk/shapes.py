@@ -15,9 +15,7 @@ from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request, turns
 from deskroster.dialect.query import clamped_window
 from deskroster.dialect.reading import Reference
-from deskroster.dialects.udesk.bodies import AgentIn, Lang
-
-PER_PAGE, MOST_PER_PAGE = 20, 100
+from deskroster.dialects.udesk.bodies import MOST_PER_PAGE, PER_PAGE, AgentIn, Lang
 
 _LANGS: dict[Language, Lang] = {"zh": "zh-cn", "en": "en-us"}
 _LANGUAGES: dict[Lang, Language] = {"zh-cn": "zh", "en-us": "en"}

@@ -3,6 +3,7 @@
 from deskroster.core import agents, profiles, text
 from deskroster.core.access import Permission
 from deskroster.core.agents import AgentFields
+from deskroster.core.problems import Reason
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
 from deskroster.dialects.own import shapes
@@ -16,6 +17,7 @@ from deskroster.dialects.own.shapes.agents import (
     agent_piece,
 )
 from deskroster.dialects.own.shapes.profiles import ProfileOut, ProfilePatch, profile
+from deskroster.texts import said
 
 
 def list_agents(request: Request, desk: Desk) -> Reply:
@@ -64,17 +66,30 @@ async def _write(request: Request, id: int, wanted: AgentFields, now: int) -> Re
     )
 
 
+_TAG = said("Agents")
+
 ROUTES = (
-    Route(method="GET", path="/agents", handler=list_agents, needs=Permission.READ, summary="List agents",
+    Route(method="GET", path="/agents", handler=list_agents, needs=Permission.READ, summary=said("List agents"),
+          description=said("A page by ascending id; with `email` the agent who has it, in any letter case."), tag=_TAG,
           query=AgentsQuery, reply=AgentList),
-    Route(method="GET", path="/agents/{id}", handler=get_agent, needs=Permission.READ, summary="Show an agent",
-          reply=AgentOut),
+    Route(method="GET", path="/agents/{id}", handler=get_agent, needs=Permission.READ, summary=said("Show an agent"),
+          description=said("As all dialects know the agent."), tag=_TAG, finds="agent", reply=AgentOut),
     Route(method="PATCH", path="/agents/{id}", handler=update_agent, needs=Permission.WRITE_AGENTS,
-          summary="Set an agent's level, or what no vendor's call sets", body=AgentPatch, reply=AgentOut),
+          summary=said("Change an agent"),
+          description=said("The level, and what no vendor's call sets: permission sets, the number shown to customers, "
+                           "the SIP account. Only the keys that are sent are changed."),
+          tag=_TAG, finds="agent", body=AgentPatch, reply=AgentOut, conflicts=(Reason.LAST_ADMINISTRATOR,)),
     Route(method="GET", path="/agents/{id}/profile", handler=get_profile, needs=Permission.READ,
-          summary="Show the values of an agent's profile", reply=ProfileOut),
+          summary=said("Show the values of an agent's profile"),
+          description=said("By the API names of the fields, in forms in which they can be written again."), tag=_TAG,
+          finds="agent", reply=ProfileOut),
     Route(method="PATCH", path="/agents/{id}/profile", handler=update_profile, needs=Permission.WRITE_PROFILES,
-          summary="Change values of an agent's profile", body=ProfilePatch, reply=ProfileOut),
+          summary=said("Change values of an agent's profile"),
+          description=said("Only the values that are named are changed; null clears one. An agent without a profile "
+                           "record gets one."),
+          tag=_TAG, finds="agent", body=ProfilePatch, reply=ProfileOut),
     Route(method="PUT", path="/agents/{id}/password", handler=set_password, needs=Permission.WRITE_AGENTS,
-          summary="Set an agent's login password", body=PasswordBody, reply=AgentOut),
+          summary=said("Set an agent's login password"),
+          description=said("The password before is no longer valid. No call returns a password."), tag=_TAG,
+          finds="agent", body=PasswordBody, reply=AgentOut),
 )  # fmt: skip

@@ -3,12 +3,13 @@
 from deskroster.core import profiles
 from deskroster.core.access import Permission
 from deskroster.core.changes import Done, new_id
+from deskroster.core.problems import Reason
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
-from deskroster.dialect.query import Paging
 from deskroster.dialects.own import shapes
 from deskroster.dialects.own.shapes.fields import FieldBody, FieldList, FieldOut, FieldPatch, field_piece
+from deskroster.texts import said
 
 
 def list_profile_fields(request: Request, desk: Desk) -> Reply:
@@ -54,15 +55,22 @@ async def delete_profile_field(request: Request, desk: Desk) -> Reply:
     )
 
 
-_WRITE = Permission.WRITE_REFERENCE
+_WRITE, _TAG = Permission.WRITE_REFERENCE, said("Profile fields")
 
 ROUTES = (
     Route(method="GET", path="/profile-fields", handler=list_profile_fields, needs=Permission.READ,
-          summary="List profile fields", query=Paging, reply=FieldList),
+          summary=said("List profile fields"), description=said("A page by ascending id; the first is the main field."),
+          tag=_TAG, query=shapes.Paging, reply=FieldList),
     Route(method="POST", path="/profile-fields", handler=create_profile_field, needs=_WRITE,
-          summary="Add a profile field", body=FieldBody, reply=FieldOut, status=201, creates=True),
+          summary=said("Add a profile field"),
+          description=said("`single_listbox`, `multi_listbox` and `cascade` need `options`; an option of a cascade is "
+                           "`parent,child`."),
+          tag=_TAG, body=FieldBody, reply=FieldOut, status=201, creates=True,
+          conflicts=(Reason.NAME_TAKEN, Reason.RECORDS_EXIST)),
     Route(method="PATCH", path="/profile-fields/{id}", handler=rename_profile_field, needs=_WRITE,
-          summary="Rename a profile field", body=FieldPatch, reply=FieldOut),
+          summary=said("Rename a profile field"), description=said("Its label. The API name and the type stay."),
+          tag=_TAG, finds="profile_field", body=FieldPatch, reply=FieldOut),
     Route(method="DELETE", path="/profile-fields/{id}", handler=delete_profile_field, needs=_WRITE,
-          summary="Remove a profile field that no record has a value of", reply=shapes.Nothing),
+          summary=said("Remove a profile field"), description=said("One that no record has a value of."), tag=_TAG,
+          finds="profile_field", reply=shapes.Nothing, conflicts=(Reason.IN_USE,)),
 )  # fmt: skip

@@ -2,6 +2,10 @@
 
 import uuid
 from collections.abc import Collection
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
 
 from deskroster.core import keys, moments
 from deskroster.core.access import Caller, Permission
@@ -11,9 +15,9 @@ from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
 from deskroster.dialect import Reply, Request, Route
-from deskroster.dialect.query import Paging
 from deskroster.dialects.own import shapes
 from deskroster.dialects.own.shapes.keys import KeyBody, KeyList, KeyOut, NewKey, key_out, new_key
+from deskroster.texts import said
 
 
 def list_keys(request: Request, desk: Desk) -> Reply:
@@ -35,6 +39,14 @@ def _end(sent: str | None) -> int | None:
         return None if sent is None else moments.parsed(sent)
     except ValueError:
         raise Invalid("expires_at", Rule.FORM) from None
+
+
+def _of(known: Collection[str]) -> Any:
+    """Return the type of a list of dialects, as OpenAPI shows it."""
+    return list[Annotated[str, Meta(extra_json_schema={"enum": sorted(known)})]]
+
+
+_TAG = said("Keys")
 
 
 def routes(known: Collection[str]) -> tuple[Route, ...]:
@@ -60,12 +72,18 @@ def routes(known: Collection[str]) -> tuple[Route, ...]:
 
         return await request.submit(verb, shape)
 
+    # The keys of a body name dialects that are known here alone.
+    documented = msgspec.defstruct("KeyBody", [("dialects", _of(known), [])], bases=(KeyBody,), frozen=True)
     return (
         Route(method="GET", path="/keys", handler=list_keys, needs=Permission.WRITE_KEYS,
-              summary="List keys, without their secrets", query=Paging, reply=KeyList),
+              summary=said("List keys"), description=said("A page by ascending id, without the secrets."), tag=_TAG,
+              query=shapes.Paging, reply=KeyList),
         Route(method="POST", path="/keys", handler=create_key, needs=Permission.WRITE_KEYS,
-              summary="Give an agent a key; its secret is shown this once", body=KeyBody, reply=NewKey, status=201,
-              creates=True),
+              summary=said("Give an agent a key"),
+              description=said("Its secret, the API token, is in this answer only. Without `dialects` the key is good "
+                               "for all, without `expires_at` it does not expire."),
+              tag=_TAG, body=documented, reply=NewKey, status=201, creates=True),
         Route(method="DELETE", path="/keys/{id}", handler=revoke_key, needs=Permission.WRITE_KEYS,
-              summary="Revoke a key; it stays listed", reply=KeyOut),
+              summary=said("Revoke a key"), description=said("At once, in every process. It stays listed."), tag=_TAG,
+              finds="key", reply=KeyOut),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from deskroster.core import moments
 from deskroster.core.pieces import Encoder
@@ -11,11 +11,19 @@ from deskroster.core.records import Kind
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
 from deskroster.dialect import PageReply, Reply, Request
+from deskroster.dialect.limits import CLAMPED, PageNumber, paged
 from deskroster.dialect.query import clamped_window
 
 PER_PAGE, MOST_PER_PAGE = 100, 1_000
 
 encode = msgspec.json.Encoder().encode
+
+
+class Paging(Struct, frozen=True):
+    """Which page; out of range is clamped."""
+
+    page: PageNumber | UnsetType = UNSET
+    per_page: Annotated[int, paged(PER_PAGE, MOST_PER_PAGE, **{CLAMPED: True})] | UnsetType = UNSET
 
 
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]

@@ -5,8 +5,8 @@ from msgspec import UNSET, Struct, UnsetType
 from deskroster.core.agents import AgentFields
 from deskroster.core.records import Agent, Level, Secret, State
 from deskroster.core.roster import Roster
-from deskroster.dialect.query import Paging
-from deskroster.dialects.own.shapes import Moment, encode, moment
+from deskroster.dialect.limits import Ids, Password, Phone
+from deskroster.dialects.own.shapes import Moment, Paging, encode, moment
 
 
 class AgentsQuery(Paging, frozen=True):
@@ -19,14 +19,14 @@ class AgentPatch(Struct, frozen=True):
     """What can be set here: the level, and what no vendor's call sets."""
 
     level: Level | UnsetType = UNSET
-    permission_set_ids: list[int] | UnsetType = UNSET
-    callout_number: str | UnsetType = UNSET
-    sip_number: str | UnsetType = UNSET
+    permission_set_ids: Ids | UnsetType = UNSET
+    callout_number: Phone | UnsetType = UNSET
+    sip_number: Phone | UnsetType = UNSET
     sip_password: str | None | UnsetType = UNSET
 
 
 class PasswordBody(Struct, frozen=True):
-    password: str
+    password: Password
 
 
 class AgentOut(Struct, frozen=True, kw_only=True):

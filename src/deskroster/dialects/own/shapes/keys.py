@@ -7,14 +7,15 @@ from msgspec.structs import asdict
 
 from deskroster.core.records import Access, Key
 from deskroster.desk import Desk
+from deskroster.dialect.limits import Id, Name
 from deskroster.dialects.own.shapes import Moment, moment
 
 
 class KeyBody(Struct, frozen=True):
     """A key for an agent. Without dialects it is good for all; without an end it has none."""
 
-    agent_id: int
-    name: str
+    agent_id: Id
+    name: Name
     access: Access = "write"
     dialects: list[str] = []
     expires_at: Moment | None = None

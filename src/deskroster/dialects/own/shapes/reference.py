@@ -8,28 +8,29 @@ from deskroster.core.pieces import Encoder
 from deskroster.core.records import Department, PermissionSet, Position, Role
 from deskroster.core.reference import Reference
 from deskroster.core.roster import Roster
+from deskroster.dialect.limits import Id, Name, Prose
 from deskroster.dialects.own.shapes import encode
 
 
 class NameBody(Struct, frozen=True):
-    name: str
+    name: Name
 
 
 class RoleBody(Struct, frozen=True):
-    name: str
-    description: str = ""
+    name: Name
+    description: Prose = ""
 
 
 class DepartmentBody(Struct, frozen=True):
     """A department, below `parent_id` or at the top."""
 
-    name: str
-    parent_id: int | None = None
+    name: Name
+    parent_id: Id | None = None
 
 
 class RolePatch(Struct, frozen=True):
-    name: str | UnsetType = UNSET
-    description: str | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    description: Prose | UnsetType = UNSET
 
 
 class RoleOut(Struct, frozen=True):
