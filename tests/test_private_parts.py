@@ -119,6 +119,7 @@ CALLED_BY_THEM = {
 
 NOT_PRIVATE = {
     "os._exit",  # documented
+    "spending._replace",  # a named tuple's
     "RequestResponseCycle.default_headers",  # the name is also the server state's, which is the one used
     "ServerState.connections",  # a limit of ours
 }

@@ -154,8 +154,8 @@ def test_what_was_done_is_told_in_chinese(in_chinese, arguments):
 @pytest.mark.parametrize("group", GROUPS[1:])
 def test_the_headings_of_a_table_are_chinese_and_its_columns_stand_below_one_another(in_chinese, monkeypatch, group):
     initialized(in_chinese)
-    monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setattr("deskroster.cli.console.out._force_terminal", True)
+    for name, value in {"_force_terminal": True, "_width": 400, "_height": 50}.items():
+        monkeypatch.setattr(f"deskroster.cli.console.out.{name}", value)
     in_chinese("field", "add", "hired_on", "入职日期")
 
     shown = in_chinese(group, "list")
