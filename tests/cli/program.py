@@ -40,6 +40,7 @@ class CommandLine:
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         self._patch.setattr(sys, "argv", ["deskroster", *arguments])
+        self._patch.setattr(sys.modules["__main__"], "__package__", "")  # `python -m pytest` is not the program's name
         self._patch.setattr(sys, "stdin", io.StringIO(stdin))
         with pytest.raises(SystemExit) as ended:
             main()
