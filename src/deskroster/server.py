@@ -21,7 +21,7 @@ from deskroster.admin import AdminApp
 from deskroster.app import App
 from deskroster.guards import Guard
 from deskroster.settings import Limits, Settings
-from deskroster.texts import Text
+from deskroster.texts import verbatim
 
 _METRICS_CONNECTIONS = 32  # at an address for metrics only
 _OTHER_DESCRIPTORS = 128  # file descriptors for everything but connections
@@ -193,7 +193,7 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key)
     except OSError as error:  # SSLError is a subclass
-        raise BadCertificate(Text(error.strerror or str(error))) from None
+        raise BadCertificate(verbatim(error.strerror or str(error))) from None
     return context
 
 

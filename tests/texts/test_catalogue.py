@@ -36,6 +36,7 @@ SHOWN = {
     "Text",
 }
 SEVERAL = {"Refused", "print_result"}
+WORDING = {SOURCE / "deskroster/texts/__init__.py", SOURCE / "deskroster/cli/translation.py"}
 MAY_STAY = {"ID", "PostgreSQL", "deskroster {version}", "[Errno {number}] {why}", "--allowed-host {error}"}
 """What is the same in Chinese."""
 
@@ -106,6 +107,11 @@ def test_every_text_that_reaches_a_person_is_marked():
     assert [] == [found for path in sorted(SOURCE.rglob("*.py")) for found in unmarked(path)]
 
 
+def test_what_others_word_is_a_value_and_no_message():
+    """So that brackets in it are no markup: `verbatim` makes a text of it."""
+    assert [] == [found for path in sorted(SOURCE.rglob("*.py")) if path not in WORDING for found in unworded(path)]
+
+
 # ── controls ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -127,6 +133,13 @@ def test_control_a_text_that_is_not_marked_is_noticed(tmp_path, planted):
     (tmp_path / "planted.py").write_text(planted)
 
     assert 1 == len(list(unmarked(tmp_path / "planted.py")))
+
+
+@pytest.mark.parametrize("planted", ["Text(str(error))", 'Refused(code, Text(f"{folder} exists"))'])
+def test_control_what_others_word_is_noticed_as_a_message(tmp_path, planted):
+    (tmp_path / "planted.py").write_text(planted)
+
+    assert 1 == len(list(unworded(tmp_path / "planted.py")))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +199,14 @@ def unmarked(path: Path) -> Iterator[str]:
             bad = False
         if bad:
             yield f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def unworded(path: Path) -> Iterator[str]:
+    """Yield each `Text` whose message is no literal."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name("Text"), args=[message, *_]) if not isinstance(message, ast.Constant):
+                yield f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 
 def has_words(node: ast.expr) -> bool:

@@ -23,7 +23,7 @@ from deskroster.ledger.engines import ERRORS, NoRoom
 from deskroster.ledger.files.paths import as_text, from_text, shown
 from deskroster.ledger.migrations import HEAD
 from deskroster.ledger.upkeep.check import What
-from deskroster.texts import Text, Value, foreign, joined, said
+from deskroster.texts import Text, Value, foreign, joined, said, verbatim
 
 _EARLIEST_TIME = 1_700_000_000  # Unix seconds (November 2023): an earlier clock has not been set
 _CLOCK_TOLERANCE = 60  # seconds that a file may be newer than the clock
@@ -196,4 +196,4 @@ def _clock(data: Path, now: float) -> tuple[bool, Text]:
     newest = max((path.stat().st_mtime for path in data.iterdir()), default=now)
     if newest > now + _CLOCK_TOLERANCE:
         return False, said("it is {seconds:.0f} s behind the files of this folder", seconds=newest - now)
-    return True, Text(moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))
+    return True, verbatim(moments.utc(int(now)).strftime("%Y-%m-%d %H:%M:%S UTC"))

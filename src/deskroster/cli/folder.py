@@ -20,7 +20,7 @@ from deskroster.core.records import Language
 from deskroster.ledger import FolderInUse, advice
 from deskroster.settings import Settings
 from deskroster.telemetry import Telemetry
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import foreign, said, verbatim
 
 OUR_OWN = "/deskroster/v1"
 OPEN_TIMEOUT = 5.0  # seconds to wait while a server starts or stops, or another command uses the folder
@@ -130,8 +130,8 @@ class Folder:
         if response.is_success:
             return answer
         if answer["type"].endswith(":damaged"):
-            raise Refused(Exit.DAMAGED, Text(answer["detail"]), advice(self._data))
+            raise Refused(Exit.DAMAGED, verbatim(answer["detail"]), advice(self._data))
         code = _CODES.get(response.status_code, Exit.REFUSED)
         if answer["type"].endswith(":outcome-unknown"):
             code = Exit.UNKNOWN
-        raise Refused(code, Text(answer["detail"]))
+        raise Refused(code, verbatim(answer["detail"]))

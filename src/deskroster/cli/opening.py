@@ -10,7 +10,7 @@ from deskroster.app import App
 from deskroster.cli.console import Exit, Refused
 from deskroster.ledger import Damaged, DiskFailed, Failed, InDoubt, NewerData, WrongKey, advice, location
 from deskroster.ledger.files.paths import in_shell, shown
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import Text, foreign, said, verbatim
 
 KEY_HINT = said("The key is the file `key` in the folder, or the variable DESKROSTER_KEY.")
 
@@ -80,7 +80,7 @@ def reading(file: Path) -> Iterator[None]:
         raise Refused(Exit.NOT_FOUND, said("there is no file {file}", file=shown(file))) from None
     except OSError as error:
         raise Refused(
-            Exit.REFUSED, said("{file}: {why}", file=shown(file), why=Text(error.strerror or str(error)))
+            Exit.REFUSED, said("{file}: {why}", file=shown(file), why=verbatim(error.strerror or str(error)))
         ) from None
 
 

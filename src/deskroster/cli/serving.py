@@ -31,7 +31,7 @@ from deskroster.settings import Settings
 from deskroster.telemetry import STDERR, SharedCounts, Telemetry
 from deskroster.telemetry.lines import Lines, to_descriptor
 from deskroster.telemetry.stderr import logged
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import foreign, said, verbatim
 
 STDOUT = 1  # the descriptor
 METRICS = "metrics"  # a folder in the data folder, through which workers of version 0.1 shared their counters
@@ -322,7 +322,7 @@ def _refusing_listen_errors(settings: Settings) -> Iterator[None]:
             "cannot listen on {host}, port {port}: {why}",
             host=error.host,
             port=error.port,
-            why=Text(error.strerror or str(error)),
+            why=verbatim(error.strerror or str(error)),
         )
         raise Refused(Exit.REFUSED, why) from None
     except server.BadCertificate as error:

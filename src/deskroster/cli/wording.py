@@ -6,7 +6,7 @@ from typing import cast
 from deskroster.cli.console import Exit, Refused, language
 from deskroster.core.problems import Busy, Conflict, NotFound, Problem, Refusal, Unknown
 from deskroster.dialect import words
-from deskroster.texts import Text, said
+from deskroster.texts import Text, said, verbatim
 
 _CODES: dict[type[Refusal], Exit] = {
     NotFound: Exit.NOT_FOUND,
@@ -21,7 +21,7 @@ def listed(names: Iterable[str]) -> Text:
     first, *rest = names
     match rest:
         case []:
-            return Text(first)
+            return verbatim(first)
         case [last]:
             return said("{first} and {last}", first=first, last=last)
         case _:
@@ -30,4 +30,4 @@ def listed(names: Iterable[str]) -> Text:
 
 def in_words(problem: Refusal) -> Refused:
     """Return a problem as Refused: its sentence, and its exit code."""
-    return Refused(_CODES.get(type(problem), Exit.REFUSED), Text(words.of(language(), cast(Problem, problem))))
+    return Refused(_CODES.get(type(problem), Exit.REFUSED), verbatim(words.of(language(), cast(Problem, problem))))

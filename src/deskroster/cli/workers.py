@@ -16,7 +16,7 @@ import msgspec
 from deskroster.cli.console import Exit, Refused, print_error
 from deskroster.telemetry import STDERR
 from deskroster.telemetry.lines import write_within
-from deskroster.texts import Text, said
+from deskroster.texts import said, verbatim
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _STDOUT = 1
@@ -131,7 +131,7 @@ class Workers:
                 said(
                     "{count} workers cannot be started: {why}",
                     count=self._count,
-                    why=Text(error.strerror or str(error)),
+                    why=verbatim(error.strerror or str(error)),
                 ),
             ) from None
         return readers

@@ -16,7 +16,7 @@ from deskroster.ledger.files.folder_lock import FolderInUse, lock
 from deskroster.ledger.files.forms import NewerData
 from deskroster.ledger.files.paths import shown
 from deskroster.ledger.migrations import HEAD, OLDEST, migrate
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import foreign, said, verbatim
 
 NEXT_KEY = vault.FILE + ".next"
 _LOCK_TIMEOUT, _RETRY_SECONDS = 5.0, 0.05  # seconds to wait for the lock of a folder, and between two tries
@@ -162,7 +162,7 @@ def check_in_charge(engine: Engine) -> None:
 
 def _check_quickly(engine: Engine) -> None:
     for error in engine.read_now(lambda db: list(db.faults(1, quickly=True))):
-        raise Damaged(said("the database is broken: {error}", error=Text(error)))
+        raise Damaged(said("the database is broken: {error}", error=verbatim(error)))
 
 
 def finish_key_change(folder: Path, fingerprint: str | None) -> None:

@@ -55,17 +55,22 @@ def joined(parts: Iterable[Value], between: str) -> Text:
     return Text(between.join(f"{{{name}}}" for name in values), values)
 
 
+def verbatim(words: str) -> Text:
+    """Return what is not ours to word: a value, and translated only where it is what the system says most often."""
+    return Text(words) if words in _KNOWN else joined([words], "")
+
+
 def foreign(error: BaseException) -> Text:
     """Return what an error says. Of one that is not ours only what the system says is translated (strerror)."""
     first = error.args[0] if error.args else ""
     if isinstance(first, Text):
         return first
     if isinstance(error, OSError) and error.strerror and error.errno is not None:
-        why = Text(error.strerror)
+        why = verbatim(error.strerror)
         if error.filename is None:
             return said("[Errno {number}] {why}", number=error.errno, why=why)
         return said("[Errno {number}] {why}: {file}", number=error.errno, why=why, file=repr(error.filename))
-    return Text(str(error).strip())
+    return verbatim(str(error).strip())
 
 
 def translated(language: Language, message: str) -> str:
@@ -104,3 +109,4 @@ SYSTEM = (
     said("file is not a database"), said("unable to open database file"),
 )  # fmt: skip
 """What the C library and SQLite say most often where something fails."""
+_KNOWN = frozenset(text.message for text in SYSTEM)

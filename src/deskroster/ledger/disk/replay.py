@@ -13,7 +13,7 @@ from deskroster.ledger.disk.reading import SELECT_LINKS, SELECT_RECORDS, links_o
 from deskroster.ledger.disk.tables import STORED
 from deskroster.ledger.disk.writing import PLANS, Row, sql
 from deskroster.ledger.engines import Db
-from deskroster.texts import Text, said
+from deskroster.texts import Text, said, verbatim
 
 
 class Replay:
@@ -58,7 +58,7 @@ class Replay:
                     or any(getattr(record, field) != links[field].get(id, ()) for field in stored.links)
                     or secrets.get((kind, id), set()) != _secrets(record)
                 ):
-                    yield Text(f"{kind} {id}")
+                    yield verbatim(f"{kind} {id}")
         yield from (said("{kind} {id} is missing", kind=kind, id=id) for kind, id in self._records)
         for member in db.execute(SELECT_LINKS[tables.memberships], (company_id,)):
             if member not in self._members:

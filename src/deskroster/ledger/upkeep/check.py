@@ -21,7 +21,7 @@ from deskroster.ledger.disk.vault import Vault, WrongKey, address_of
 from deskroster.ledger.disk.writing import sql
 from deskroster.ledger.engines import BadTables, Db, DiskFailed, Engine, Failed, Gone
 from deskroster.ledger.files.forms import NewerData
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import Text, foreign, said, verbatim
 
 What = Literal[
     "integrity", "foreign_key", "version", "newer", "log", "roster", "key", "checksum", "secret", "orphan",
@@ -138,7 +138,7 @@ def _collect(db: Db, what: What, company_id: int, find: Callable[[], Iterable[Fi
 
 def _integrity(db: Db) -> Iterator[Finding]:
     for text in db.faults(MAX_FINDINGS):
-        yield Finding("integrity", 0, Text(text))
+        yield Finding("integrity", 0, verbatim(text))
 
 
 def _version(db: Db) -> Iterator[Finding]:

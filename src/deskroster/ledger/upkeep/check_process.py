@@ -16,7 +16,7 @@ from deskroster.ledger.engines import COPY_TIMEOUT, BadTables, DiskFailed, Faile
 from deskroster.ledger.files.paths import as_text, from_text
 from deskroster.ledger.upkeep import check
 from deskroster.ledger.upkeep.check import Finding
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import foreign, said, verbatim
 
 SMALL_COPY = 4 << 20  # bytes; for a smaller copy a child process is not worth its start
 _NICE = 10  # so that requests come first
@@ -49,7 +49,7 @@ async def findings(file: Path, key_vault: Vault) -> list[Finding]:
     except msgspec.DecodeError:
         reason = errors.decode(errors="replace")[-500:].strip()
         raise Failed(
-            said("the check has ended without a result: {reason}", reason=Text(reason or str(process.returncode)))
+            said("the check has ended without a result: {reason}", reason=verbatim(reason or str(process.returncode)))
         ) from None
 
 

@@ -33,7 +33,7 @@ from deskroster.ledger.engines.sqlite.nonce_file import Nonces
 from deskroster.ledger.engines.sqlite.worker import JobFuture, Worker
 from deskroster.ledger.files.folder_lock import lock
 from deskroster.ledger.files.paths import shown
-from deskroster.texts import Text, foreign, said
+from deskroster.texts import Text, foreign, said, verbatim
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class SQLite:
 
     @property
     def where(self) -> Text:
-        return Text(shown(self.path))
+        return verbatim(shown(self.path))
 
     def serve(self, clock: Clock) -> None:
         """Open the file of nonces. Raises NoncesLost, NewerData."""
