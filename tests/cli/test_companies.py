@@ -122,6 +122,23 @@ def test_a_time_zone_is_one_of_the_world(command, zone):
     assert "time_zone" in refused.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("field", "add", "hired-on", "入职日期"), "api_name has the wrong format: a letter followed"),
+        (("field", "add", "area", "地区", "--type", "cascade", "--option", "华东"), "an option such as PARENT,CHILD"),
+        (("field", "add", "education", "学历", "--type", "multi_listbox", "--option", "a,b"), "without a comma"),
+        (("company", "set", "acme", "--label", "A_B"), "lower-case letters and digits with hyphens between them"),
+        (("company", "set", "acme", "--cors-origin", "example"), "an origin such as https://"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_format_is_told_the_format(command, arguments, wanted):
+    refused = command(*arguments)
+
+    assert 1 == refused.code
+    assert wanted in " ".join(refused.err.split())
+
+
 def test_a_company_that_is_not_there_is_not_found(command):
     assert 3 == command("company", "set", "gamma", "--name", "Gamma").code
 

@@ -11,7 +11,7 @@ from deskroster.core import agents, keys, reference, text
 from deskroster.core.access import OPERATOR, Caller, Permission
 from deskroster.core.agents import AgentFields
 from deskroster.core.changes import Change, changed
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.problems import Invalid, Rule, Wanted
 from deskroster.core.records import AnyRecord, Company, Language, Secret, SignatureForm
 from deskroster.core.roster import Roster
 
@@ -103,7 +103,7 @@ def first_records(company: Company, steps: Iterable[Step]) -> list[AnyRecord]:
 def _checked(fields: CompanyFields) -> dict[str, Any]:
     wanted: dict[str, Any] = {name: value for name, value in asdict(fields).items() if value is not UNSET}
     if fields.label is not UNSET and not _LABEL.fullmatch(fields.label):
-        raise Invalid("label", Rule.FORM)
+        raise Invalid("label", Rule.FORM, wanted=Wanted.LABEL)
     if fields.name is not UNSET:
         wanted["name"] = text.name("name", fields.name)
     if fields.signature_forms is not UNSET:
@@ -123,7 +123,7 @@ def _origins(sent: Iterable[str]) -> tuple[str, ...]:
     for one in sent:
         origin = _ORIGIN.fullmatch(text.trimmed(one, MAX_ORIGIN).lower())
         if origin is None or len(one) > MAX_ORIGIN:
-            raise Invalid("cors_origins", Rule.FORM)
+            raise Invalid("cors_origins", Rule.FORM, wanted=Wanted.ORIGIN)
         scheme, host, port = origin.groups()
         origins.add(f"{scheme}://{host}{'' if port == _DEFAULT_PORTS[scheme] else port or ''}")
     if len(origins) > MAX_ORIGINS:

@@ -27,7 +27,7 @@ class Rule(Enum):
 
 
 class Wanted(Enum):
-    """Of which JSON type a value has to be."""
+    """What a value has to be: its JSON type, or its form."""
 
     INTEGER = auto()
     TEXT = auto()
@@ -38,6 +38,17 @@ class Wanted(Enum):
     TEXTS = auto()
     OBJECTS = auto()
     REFERENCES = auto()
+    DATE = auto()
+    DATE_TIME = auto()
+    DECIMAL = auto()
+    PHONE = auto()
+    ID = auto()
+    MOMENT = auto()
+    API_NAME = auto()
+    OPTION_OF_TWO = auto()
+    OPTION = auto()
+    LABEL = auto()
+    ORIGIN = auto()
 
 
 class Reason(Enum):
@@ -81,7 +92,8 @@ class NotFound(Refusal):
 class Invalid(Refusal):
     """A value breaks a rule.
 
-    `field` is the core's name of it; `limit` what the rule counts against; `wanted` what a wrong TYPE should be.
+    `field` is the core's name of it; `limit` what the rule counts against; `wanted` what it should be where its TYPE or
+    FORM is wrong.
     """
 
     def __init__(self, field: str, rule: Rule, limit: int | None = None, wanted: Wanted | None = None) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from deskroster.core import text, values
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Change, changed, created, deleted
-from deskroster.core.problems import Conflict, Invalid, NotFound, Reason, Rule
+from deskroster.core.problems import Conflict, Invalid, NotFound, Reason, Rule, Wanted
 from deskroster.core.records import FieldType, ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
 from deskroster.core.table import Page, Window
@@ -20,7 +20,7 @@ MAX_OPTIONS = 1_000  # of one field
 WITH_OPTIONS: frozenset[FieldType] = frozenset({"single_listbox", "multi_listbox", "cascade"})
 
 
-Wanted = Mapping[str, str | Value]
+Sent = Mapping[str, str | Value]
 """Values by API name: text as it is sent, or a value as it is stored."""
 
 _STEP = 1_000  # records that a search looks at before others have their turn
@@ -43,7 +43,7 @@ def create_field(
     if len(roster.profile_fields) >= MAX_FIELDS:
         raise Invalid("profile_fields", Rule.TOO_MANY, MAX_FIELDS)
     if not API_NAME.fullmatch(api_name):
-        raise Invalid("api_name", Rule.FORM)
+        raise Invalid("api_name", Rule.FORM, wanted=Wanted.API_NAME)
     if api_name in roster.by_api_name:
         raise Conflict(Reason.NAME_TAKEN, "api_name")
     if required and type in values.STRUCTURED:
@@ -77,13 +77,13 @@ def delete_field(roster: Roster, caller: Caller, id: int) -> list[Change]:
     return [deleted(field)]
 
 
-def create(roster: Roster, caller: Caller, wanted: Wanted) -> list[Change]:
+def create(roster: Roster, caller: Caller, wanted: Sent) -> list[Change]:
     """Create a record with these values. Raises Forbidden or Invalid."""
     caller.must(Permission.WRITE_PROFILES)
     return [created(_new(roster, wanted))]
 
 
-def update(roster: Roster, caller: Caller, id: int, wanted: Wanted) -> list[Change]:
+def update(roster: Roster, caller: Caller, id: int, wanted: Sent) -> list[Change]:
     """Change the named values; an empty one clears. Raises Forbidden, NotFound or Invalid."""
     caller.must(Permission.WRITE_PROFILES)
     record = roster.profile_records.find(id)
@@ -184,18 +184,18 @@ def _options(type: FieldType, options: Iterable[str]) -> tuple[str, ...]:
         raise Invalid("options", Rule.REQUIRED)
     if type not in WITH_OPTIONS and names:
         raise Invalid("options", Rule.INAPPLICABLE)
-    commas = 1 if type == "cascade" else 0
+    commas, wanted = (1, Wanted.OPTION_OF_TWO) if type == "cascade" else (0, Wanted.OPTION)
     if any(name.count(",") != commas for name in names):
-        raise Invalid("options", Rule.FORM)
+        raise Invalid("options", Rule.FORM, wanted=wanted)
     return names
 
 
-def structured(roster: Roster, sent: Mapping[str, Any]) -> Wanted:
+def structured(roster: Roster, sent: Mapping[str, Any]) -> Sent:
     """Return values in the forms in which they are read as they are stored. Raises Invalid."""
     return {name: values.structured(roster, _field(roster, name), value) for name, value in sent.items()}
 
 
-def _new(roster: Roster, wanted: Wanted) -> ProfileRecord:
+def _new(roster: Roster, wanted: Sent) -> ProfileRecord:
     record = ProfileRecord(id=roster.next_id("profile_record"))
     return replace(record, **_merged(roster, record, wanted))
 
@@ -208,7 +208,7 @@ def _field(roster: Roster, api_name: str) -> ProfileField:
     return roster.profile_fields[field_id]
 
 
-def _merged(roster: Roster, record: ProfileRecord, wanted: Wanted) -> dict[str, tuple[tuple[int, str], ...]]:
+def _merged(roster: Roster, record: ProfileRecord, wanted: Sent) -> dict[str, tuple[tuple[int, str], ...]]:
     """Return the fields of a record with these values. Raises Invalid."""
     texts, attached, parts = dict(record.values), dict(record.attached), 0
     for api_name, given in wanted.items():

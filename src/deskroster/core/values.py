@@ -105,7 +105,7 @@ def structured(roster: Roster, field: ProfileField, value: Any) -> Value:
             return _stored(Owner(owner.owner_type, text.name(name, owner.owner_name)))
         case "signature":
             signed = _object(name, value, Signature)
-            time = _timed(name, signed.time, _DATE_TIME, "%Y-%m-%d %H:%M:%S")
+            time = _timed(name, signed.time, _DATE_TIME, "%Y-%m-%d %H:%M:%S", Wanted.DATE_TIME)
             return _stored(Signature(_address(name, signed.url), time))
         case "attachment":
             attachments = _attachments(name, _object(name, value, Attachments).attachment_list)
@@ -186,13 +186,15 @@ def canonical(roster: Roster, field: ProfileField, value: str) -> str:
         case "multi_line" | "rich_text":
             return text.text(name, value)
         case "date":
-            return _timed(name, value, _DATE, "%Y-%m-%d")
+            return _timed(name, value, _DATE, "%Y-%m-%d", Wanted.DATE)
         case "date_time":
-            return _timed(name, value, _DATE_TIME, "%Y-%m-%d %H:%M:%S")
+            return _timed(name, value, _DATE_TIME, "%Y-%m-%d %H:%M:%S", Wanted.DATE_TIME)
         case "numeric" | "percent":
-            return _formed(name, value, _DECIMAL)
+            return _formed(name, value, _DECIMAL, Wanted.DECIMAL)
         case "telephone":
-            return _each(value, lambda part: _formed(name, text.without_marks(part, text.MAX_PHONE), _PHONE))
+            return _each(
+                value, lambda part: _formed(name, text.without_marks(part, text.MAX_PHONE), _PHONE, Wanted.PHONE)
+            )
         case "email":
             return _each(value, lambda part: text.email(name, part))
         case "single_listbox" | "cascade":
@@ -201,7 +203,7 @@ def canonical(roster: Roster, field: ProfileField, value: str) -> str:
             return _each(value, lambda part: _option(field, part))
         case "lookup":
             if not (len(value) < 20 and value.isascii() and value.isdigit() and value[0] != "0"):
-                raise Invalid(name, Rule.FORM)
+                raise Invalid(name, Rule.FORM, wanted=Wanted.ID)
             if int(value) not in roster.profile_records:
                 raise Invalid(name, Rule.UNKNOWN)
             return value
@@ -224,18 +226,18 @@ def _option(field: ProfileField, value: str) -> str:
     return value
 
 
-def _formed(name: str, value: str, form: re.Pattern[str]) -> str:
+def _formed(name: str, value: str, form: re.Pattern[str], wanted: Wanted) -> str:
     if not form.fullmatch(value):
-        raise Invalid(name, Rule.FORM)
+        raise Invalid(name, Rule.FORM, wanted=wanted)
     return value
 
 
-def _timed(name: str, value: str, form: re.Pattern[str], layout: str) -> str:
-    _formed(name, value, form)
+def _timed(name: str, value: str, form: re.Pattern[str], layout: str, wanted: Wanted) -> str:
+    _formed(name, value, form, wanted)
     try:
         datetime.strptime(value, layout)
     except ValueError:
-        raise Invalid(name, Rule.FORM) from None
+        raise Invalid(name, Rule.FORM, wanted=wanted) from None
     return value
 
 

@@ -72,6 +72,23 @@ _WANTED: dict[Wanted, _Both] = {
     Wanted.TEXTS: ("文本数组", "an array of texts"),
     Wanted.OBJECTS: ("对象数组", "an array of objects"),
     Wanted.REFERENCES: ("含 id 的对象数组", "an array of objects with an id"),
+    Wanted.DATE: ("日期 YYYY-MM-DD", "a date YYYY-MM-DD"),
+    Wanted.DATE_TIME: ("时间 YYYY-MM-DD HH:MM:SS", "a time YYYY-MM-DD HH:MM:SS"),
+    Wanted.DECIMAL: ("数字", "a number"),
+    Wanted.PHONE: ("电话号码", "a phone number"),
+    Wanted.ID: ("id", "an id"),
+    Wanted.MOMENT: ("时间, 如 2027-01-31T00:00:00Z", "a time such as 2027-01-31T00:00:00Z"),
+    Wanted.API_NAME: (
+        "英文字母开头, 后接字母、数字和下划线 (最多 64 个字符)",
+        "a letter followed by letters, digits and underscores (64 characters at most)",
+    ),
+    Wanted.OPTION: ("不含逗号的选项", "an option without a comma"),
+    Wanted.OPTION_OF_TWO: ("“上级,下级”形式的选项", "an option such as PARENT,CHILD"),
+    Wanted.LABEL: (
+        "小写英文字母和数字, 中间可有连字符 (最多 63 个字符)",
+        "lower-case letters and digits with hyphens between them (63 characters at most)",
+    ),
+    Wanted.ORIGIN: ("源, 如 https://app.example.com", "an origin such as https://app.example.com"),
 }
 _REASONS: dict[Reason, _Both] = {
     Reason.EMAIL_TAKEN: ("邮箱已被使用", "the e-mail is already in use"),

@@ -10,7 +10,7 @@ from msgspec import Meta
 from deskroster.core import keys, moments
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Done, new_id
-from deskroster.core.problems import Invalid, Rule
+from deskroster.core.problems import Invalid, Rule, Wanted
 from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk
@@ -38,7 +38,7 @@ def _end(sent: str | None) -> int | None:
     try:
         return None if sent is None else moments.parsed(sent)
     except ValueError:
-        raise Invalid("expires_at", Rule.FORM) from None
+        raise Invalid("expires_at", Rule.FORM, wanted=Wanted.MOMENT) from None
 
 
 def _of(known: Collection[str]) -> Any:
