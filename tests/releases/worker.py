@@ -90,7 +90,7 @@ async def serve(given: dict[str, Any]) -> None:
             await store.refresh(ledger)
             _say(_state(ledger.roster))
         elif what == "check":
-            _say([list(finding) for finding in await store.check()])
+            _say([[kind, company, str(what)] for kind, company, what in await store.check()])
     await store.close()
 
 
