@@ -105,6 +105,29 @@ def test_every_dialect_is_read_below_the_prefix(behind, dialect, below):
     check(dialect.name, answer, "ok")
 
 
+REFUSED = {
+    "a method that is none": ("BREW", "", 405),
+    "a query that is too long": ("GET", f"?{'x' * 9_000}", 414),
+    "a target with a fragment": ("GET", "#x", 400),
+}
+
+
+@PATHS
+@pytest.mark.parametrize(("method", "more", "status"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_what_is_refused_before_it_is_routed_has_the_shape_of_its_dialect(behind, dialect, method, more, status, below):
+    path = f"{dialect.prefix}{lists(dialect.name).partition(dialect.prefix)[2]}{more}"
+
+    answers = [
+        behind.request(method, "/", headers=PREFIX, extensions={"target": target.encode()})
+        for target in (below + path, path)
+    ]
+
+    assert [status] * 2 == [answer.status_code for answer in answers]
+    assert answers[0].json() == answers[1].json()
+    assert "bad request" not in answers[0].text
+
+
 @PATHS
 def test_the_addresses_of_kf5_have_the_prefix(behind, below):
     headers = {**credentials("/token"), **PREFIX}

@@ -19,7 +19,7 @@ from deskroster.dialect import api_docs
 from deskroster.dialect.app import DialectApp
 from deskroster.dialect.hosts import Hosts, is_address
 from deskroster.dialect.identification import Credentials
-from deskroster.dialect.paths import canonical
+from deskroster.dialect.paths import below, canonical
 from deskroster.dialect.problems import Rejection, TooLarge, TooSlow
 from deskroster.dialect.request import Headers, Receive, Reply, Scope, Send
 from deskroster.dialects import DIALECTS
@@ -97,9 +97,12 @@ class App:
         dialect = self._dialects.get(_path(scope)[1:].partition(b"/")[0])
         return None if dialect is None else dialect.at_once(scope)
 
-    def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy) -> Reply:
-        """Word what was refused before a request reached this app, as the dialect does whose path it is."""
-        path = canonical(path)
+    def refusal(self, method: str, path: bytes, headers: Headers, problem: Rejection | Busy, root: str = "") -> Reply:
+        """Word what was refused before a request reached this app, as the dialect does whose path it is.
+
+        `root`: the path below which a proxy shows this server.
+        """
+        path = below(canonical(path), root)
         dialect = self._dialects.get(path[1:].partition(b"/")[0])
         if dialect is not None:
             return dialect.refusal(method, path, headers, problem)
@@ -157,8 +160,8 @@ def _path(scope: Scope) -> bytes:
     path, root = sent, scope.get("root_path")
     if b"//" in path or path.endswith(b"/") or not path.isascii():
         path = canonical(path)
-    if root and (path + b"/").startswith(root.encode() + b"/"):
-        path = path[len(root) :] or b"/"
+    if root:
+        path = below(path, root)
     if path is not sent:
         scope["raw_path"], scope["path"] = path, unquote(path.decode())
     return path

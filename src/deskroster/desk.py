@@ -1,7 +1,7 @@
 """Desk: what a dialect is handed for one company. Desks: finds a company and loads it on first use."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from hmac import compare_digest
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -210,6 +210,11 @@ class Desks:
     def origins(self) -> set[str]:
         """Return whose pages may call some company from a browser."""
         return {origin for company in self._listed.all() for origin in company.cors_origins}
+
+    def origins_of(self, host: str) -> Collection[str]:
+        """Return whose pages may call the company that a host names, or the only one, from a browser."""
+        company = self._named(host)
+        return company.cors_origins if company else ()
 
     async def of_host(self, host: str) -> Desk | None:
         """Return the company that a host names, as `find` does; from now on it is `at_hand` for everybody."""

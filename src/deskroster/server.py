@@ -19,7 +19,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from deskroster.admin import AdminApp
 from deskroster.app import App
+from deskroster.dialect.request import Headers, Reply
 from deskroster.guards import Guard
+from deskroster.guards.refusal import Fault, Refuse
 from deskroster.settings import Limits, Settings
 from deskroster.texts import verbatim
 
@@ -53,7 +55,7 @@ async def run(
         others.append((_metrics_server(app, settings), metrics_socket))
     proxies = _Proxies(settings.trusted_proxies)
     at_once = None if settings.trusted_proxies else app.at_once  # only the app reads the forwarded headers of proxies
-    guard = Guard(_within_descriptors(settings.limits), app.refusal, proxies.trust, tls, at_once)
+    guard = Guard(_within_descriptors(settings.limits), proxies.refusing(app), proxies.trust, tls, at_once)
     asgi = cast("ASGI3Application", app)
     public = _Public(
         _config(_BehindProxy(asgi, proxies) if settings.trusted_proxies else asgi, settings, http=guard.protocol),
@@ -81,7 +83,7 @@ def _stop(servers: "list[tuple[_Server, socket.socket]]") -> None:
 
 def _metrics_server(app: App, settings: Settings) -> "_Server":
     limits = replace(settings.limits, connections=_METRICS_CONNECTIONS, connections_per_address=_METRICS_CONNECTIONS)
-    guard = Guard(limits, app.refusal, lambda address: False)
+    guard = Guard(limits, _Proxies(()).refusing(app), lambda address: False)
     return _Server(_config(cast("ASGI3Application", app.metrics_alone()), settings, http=guard.protocol))
 
 
@@ -147,6 +149,27 @@ class _Proxies:
         except ValueError:
             return False
 
+    def read(self, headers: Headers, client: str) -> tuple[Headers, str]:
+        """Return the headers of a request with the host that a trusted proxy names, and the path it shows us below."""
+        if not self.trust(client):
+            return headers, ""
+        prefixes = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-prefix"]
+        root = prefixes[0] if len(prefixes) == 1 and _PREFIX.fullmatch(prefixes[0]) else ""
+        hosts = [value for name, value in headers if name == b"x-forwarded-host"]
+        if hosts:
+            others = [(name, value) for name, value in headers if name != b"host"]
+            headers = [(b"host", hosts[-1].rpartition(b",")[2].strip()), *others]
+        return headers, root
+
+    def refusing(self, app: App) -> Refuse:
+        """Return what words a refusal for a guard, as the app does for the request that a proxy has passed on."""
+
+        def refuse(method: str, path: bytes, headers: Headers, fault: Fault, client: str) -> Reply:
+            headers, root = self.read(headers, client)
+            return app.refusal(method, path, headers, fault, root)
+
+        return refuse
+
 
 class _BehindProxy:
     """Applies the forwarded headers of trusted proxies, and ignores those of other clients."""
@@ -156,14 +179,10 @@ class _BehindProxy:
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if scope["type"] == "http" and scope["client"] is not None and self._proxies.trust(scope["client"][0]):
-            prefixes = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
-            if len(prefixes) == 1 and _PREFIX.fullmatch(prefixes[0]):
-                scope["root_path"] = prefixes[0]
-            hosts = [value for name, value in scope["headers"] if name == b"x-forwarded-host"]
-            if hosts:
-                others = [(name, value) for name, value in scope["headers"] if name != b"host"]
-                scope["headers"] = [(b"host", hosts[-1].rpartition(b",")[2].strip()), *others]
+        if scope["type"] == "http" and scope["client"] is not None:
+            scope["headers"], root = self._proxies.read(scope["headers"], scope["client"][0])
+            if root:
+                scope["root_path"] = root
         await self._app(scope, receive, send)
 
 

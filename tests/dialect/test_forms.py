@@ -118,6 +118,14 @@ def test_a_body_that_is_encoded_is_refused_and_its_encoding_named(quiet_desk, di
 
 
 @pytest.mark.parametrize("dialect", OF_DIALECT)
+def test_each_encoding_that_is_named_counts(quiet_desk, dialect):
+    client, named = getattr(quiet_desk, dialect.name), CONTRACTS[dialect.name].named
+    twice = [("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+
+    assert "gzip" in str(check(dialect.name, client.post(named.creates, json=named.body("x"), headers=twice), "media"))
+
+
+@pytest.mark.parametrize("dialect", OF_DIALECT)
 def test_an_encoding_that_is_none_or_of_a_body_that_nobody_reads_is_ignored(desk, dialect):
     named, client = CONTRACTS[dialect.name].named, getattr(desk, dialect.name)
     for encoding in ("identity", "Identity", " identity "):

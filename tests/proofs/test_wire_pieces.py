@@ -35,6 +35,7 @@ def _of(call: Call) -> list[bytes]:
 
 
 REQUESTS = [request for call in calls(StillClock(NOW)) for request in _of(call)]
+RAW_TARGET, _, RAW_CHUNKS = REQUESTS[6:9]
 LAST = [  # after which the server hangs up
     REQUESTS[0].replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
     b"GET /apiv2/groups.json HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
@@ -60,6 +61,16 @@ def test_requests_that_come_in_pieces_are_answered_as_those_that_come_whole(quie
 
 def test_requests_that_come_byte_by_byte_get_the_same_answers(quiet_desk):
     assert heard(quiet_desk, [STREAM]) == heard(quiet_desk, cut(STREAM, range(len(STREAM))))
+
+
+@pytest.mark.parametrize("further", [0, 1, 2, 3], ids="and {} bytes later".format)
+def test_a_raw_target_after_chunks_is_read_wherever_they_are_cut(quiet_desk, further):
+    stream = RAW_CHUNKS + RAW_TARGET
+    whole = heard(quiet_desk, [stream])
+
+    assert 2 == len(re.findall(rb"HTTP/1\.1 \d{3} ", whole))
+    for at in range(len(stream)):
+        assert whole == heard(quiet_desk, cut(stream, [at, at + further])), (stream[:at], stream[at:])
 
 
 def test_control_a_server_that_takes_each_packet_for_a_whole_request_is_noticed(quiet_desk, monkeypatch):

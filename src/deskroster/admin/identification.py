@@ -18,7 +18,7 @@ class Operator:
     async def company(self, request: Request) -> Desk:
         return await self._find(request)
 
-    def origins(self, desk: Desk | None) -> Collection[str]:
+    def origins(self, request: Request) -> Collection[str]:
         return ()  # no browser opens the socket
 
     async def identify(self, request: Request, desk: Desk | None) -> Desk:

@@ -85,7 +85,8 @@ def create(roster: Roster, caller: Caller, fields: AgentFields, at: int) -> list
     if fields.position_id is UNSET or fields.position_id is None:
         fields = replace(fields, position_id=reference.default_position_id(roster))
     agent = Agent(id=roster.next_id("agent"), name="", email="", created_at=at, updated_at=at)
-    return [created(_with(roster, agent, _given(fields)))]
+    given = _given(fields)
+    return [created(_with(roster, agent, given, "state" in given))]
 
 
 def update(roster: Roster, caller: Caller, id: int, fields: AgentFields, at: int) -> list[Change]:
@@ -94,7 +95,7 @@ def update(roster: Roster, caller: Caller, id: int, fields: AgentFields, at: int
     before = roster.agents.find(id)
     given = _given(fields)
     edited = {name: value for name, value in given.items() if not _unchanged(value, getattr(before, name))}
-    after = _with(roster, before, edited)
+    after = _with(roster, before, edited, "state" in given)
     if after == before:
         return []
     keep_an_administrator(roster, before, after)
@@ -270,8 +271,11 @@ def _given(fields: AgentFields) -> dict[str, Any]:
     return {name: value for name, value in asdict(fields).items() if value is not UNSET}
 
 
-def _with(roster: Roster, agent: Agent, wanted: Mapping[str, Any]) -> Agent:
-    """Return the agent with these fields, each checked. Raises Invalid or Conflict."""
+def _with(roster: Roster, agent: Agent, wanted: Mapping[str, Any], state_given: bool) -> Agent:
+    """Return the agent with these fields, each checked. Raises Invalid or Conflict.
+
+    `state_given`: whether a state was asked for, if only the one that it has. Without one, who leaves is disabled.
+    """
     checked = {name: _CHECKS[name](name, value) if name in _CHECKS else value for name, value in wanted.items()}
     for name, kind in _ID_LISTS.items():
         if name in wanted:
@@ -288,7 +292,7 @@ def _with(roster: Roster, agent: Agent, wanted: Mapping[str, Any]) -> Agent:
     if after.employed is False:
         if wanted.get("state") == "enabled":
             raise Conflict(Reason.HAS_LEFT, "state")
-        if after.state == "enabled" or ("employed" in wanted and "state" not in wanted):
+        if after.state == "enabled" or ("employed" in wanted and not state_given):
             after = replace(after, state="disabled")
     return after
 

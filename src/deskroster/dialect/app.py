@@ -5,18 +5,20 @@ then the route's own code. The first to object has the word.
 """
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from time import perf_counter
 from typing import cast
 
 import msgspec
 
-from deskroster.core.problems import Busy, Forbidden, Problem, Refusal
+from deskroster.core.problems import Busy, Problem, Refusal
 from deskroster.desk import Desk, Desks, Keyed
 from deskroster.dialect import FORM, Dialect, Handler, query
 from deskroster.dialect.browsers import READS, asked_by_preflight, may_write, preflight, readable
 from deskroster.dialect.identification import Identification
 from deskroster.dialect.problems import (
     AnyRejection,
+    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -105,7 +107,7 @@ class DialectApp:
             if request.nonce is not None and isinstance(error, (TooMany, Busy)):
                 await self._release(request, request.nonce)
             reply = self._worded(request, error)
-        if request.desk is not None and (origins := self._identification.origins(request.desk)):
+        if origins := self._identification.origins(request):
             reply = readable(request, reply, origins)
         self._telemetry.answered(self._dialect.name, request.method, request.path, reply.status, perf_counter() - began)
         request.reply = reply
@@ -113,8 +115,8 @@ class DialectApp:
     async def _judge(self, request: Request, receive: Receive) -> Reply:
         """Judge a request in the one order that there is, and return what its route answers. Raises what it refuses."""
         identification = self._identification
-        if (asked := asked_by_preflight(request)) is not None and await self._allows(request, asked):
-            return preflight(request, self._methods(request))
+        if request.method == "OPTIONS" and (allowed := await self._preflight(request)) is not None:
+            return allowed
         route, request.parameters = self._router.match(request.method, request.path[self._prefix :])
         request.route = route
         desk = request.desk = await identification.company(request)
@@ -130,8 +132,8 @@ class DialectApp:
             await desk.fresh()
         else:
             desk = await identification.identify(request, desk)
-            if request.method not in READS and not may_write(request, identification.origins(desk)):
-                raise Forbidden  # an origin of another company
+            if request.method not in READS and not may_write(request, identification.origins(request)):
+                raise ForeignPage  # of an origin of another company
             limit = desk.roster.company.calls_per_minute if self._dialect.counted else 0
             if limit and (seconds := await desk.count_call(limit)):
                 raise TooMany(seconds)
@@ -144,32 +146,30 @@ class DialectApp:
         return reply if isinstance(reply, Reply) else await reply
 
     async def _check_page(self, request: Request, desk: Desk | None) -> None:
-        """Raise Forbidden for a write that a page of a stranger has caused, before credentials are looked at."""
-        if may_write(request, self._identification.origins(desk)):
+        """Raise ForeignPage for a write that a page of a stranger has caused, before credentials are looked at."""
+        if may_write(request, self._identification.origins(request)):
             return
         if desk is not None:
             await desk.fresh()  # another process may have named the origin just now
-        if not may_write(request, self._identification.origins(desk)):
-            raise Forbidden
+        if not may_write(request, self._identification.origins(request)):
+            raise ForeignPage
 
-    async def _allows(self, request: Request, method: str) -> bool:
-        """Tell whether a page may make a call that a preflight asks for."""
-        try:
-            request.route, _ = self._router.match(method, request.path[self._prefix :])
+    async def _preflight(self, request: Request) -> Reply | None:
+        """Return the answer to a preflight of a named origin; None for any other request.
+
+        It is so for every path and method: the call itself is refused, and then the page can read why.
+        """
+        asked, path = asked_by_preflight(request), request.path[self._prefix :]
+        if asked is None:
+            return None
+        with suppress(Rejection, Busy):
+            request.route, _ = self._router.match(asked, path)
             desk = await self._identification.company(request)
-        except (Rejection, Busy):
-            return False
-        if desk is not None:
-            await desk.fresh()
-        return request.header(b"origin") in self._identification.origins(desk)
-
-    def _methods(self, request: Request) -> str:
-        """Return the methods that the path of a request has."""
-        try:
-            self._router.match("", request.path[self._prefix :])
-        except MethodNotAllowed as refused:
-            return refused.allow
-        raise AssertionError
+            if desk is not None:
+                await desk.fresh()
+        if request.header(b"origin") in self._identification.origins(request):
+            return preflight(self._router.methods(path) or asked)
+        return None
 
     async def _release(self, request: Request, nonce: str) -> None:
         """Let a request that was surely not carried out be sent again as it is."""
@@ -195,7 +195,9 @@ class DialectApp:
                 problem = Malformed("HTTP")  # it is not the method
             except Rejection as judged:
                 problem = judged
-        return self._render(request, cast("Problem | AnyRejection", problem))
+        reply = self._render(request, cast("Problem | AnyRejection", problem))
+        origins = self._identification.origins(request)
+        return readable(request, reply, origins) if origins else reply
 
     def _worded(self, request: Request, error: Exception) -> Reply:
         """Word a refusal. What is none has failed: it is logged."""
@@ -247,9 +249,10 @@ class DialectApp:
 
     def _check_media(self, request: Request) -> None:
         """Raise MediaType for a body that is encoded, or of a type that this dialect does not read."""
-        readable, encoding = self._dialect.media, (request.header(b"content-encoding") or "identity").strip().lower()
-        if encoding != "identity":
-            raise MediaType(readable, encoding=encoding[:MAX_SHOWN])
+        readable = self._dialect.media
+        for encoding in request.header_values(b"content-encoding"):
+            if encoding.strip().lower() not in ("", "identity"):
+                raise MediaType(readable, encoding=encoding.strip().lower()[:MAX_SHOWN])
         if request.media not in readable:
             raise MediaType(readable)
         if request.media == FORM and request.body.lstrip()[:1] in (b"{", b"["):

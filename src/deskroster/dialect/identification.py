@@ -21,8 +21,8 @@ class Identification(Protocol):
         None where its credentials name the company; never for a route that needs none.
         """
 
-    def origins(self, desk: Desk | None) -> Collection[str]:
-        """Return whose pages may call a company from a browser; of any company where the credentials name it."""
+    def origins(self, request: Request) -> Collection[str]:
+        """Return whose pages may call the company of a request; any company's where only its credentials name it."""
 
     async def identify(self, request: Request, desk: Desk | None) -> Desk:
         """Find out who asks for a company. Set `desk`, `identity` and `caller` of the request, and return the desk.
@@ -55,8 +55,12 @@ class Credentials:
             return None
         return known(await self._desks.of_host(request.host))
 
-    def origins(self, desk: Desk | None) -> Collection[str]:
-        return self._desks.origins() if desk is None else desk.roster.company.cors_origins
+    def origins(self, request: Request) -> Collection[str]:
+        if request.desk is not None:
+            return request.desk.roster.company.cors_origins
+        if self._account is not None and self._desks.only is None:
+            return self._desks.origins()
+        return self._desks.origins_of(request.header(b"host") or "")
 
     async def identify(self, request: Request, desk: Desk | None) -> Desk:
         if desk is None:

@@ -14,6 +14,11 @@ def canonical(path: bytes) -> bytes:
     return path if path.isascii() else quoted(path)
 
 
+def below(path: bytes, root: str) -> bytes:
+    """Return a path without the one below which a proxy shows this server, where it begins with that."""
+    return path[len(root) :] or b"/" if (path + b"/").startswith(root.encode() + b"/") else path
+
+
 def quoted(target: bytes) -> bytes:
     """Return a part of a target with its bytes above 0x7F percent-encoded."""
     return _HIGH.sub(_encoded, target)

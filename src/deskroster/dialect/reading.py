@@ -16,7 +16,7 @@ from deskroster.core.problems import Invalid, Rule, Wanted
 
 T = TypeVar("T")
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_INTEGER = re.compile(r"([+-]?)(?=[0-9])0*+([0-9]{0,19})")
 _LEAST, _MOST = -(2**63), 2**63 - 1
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 
@@ -134,9 +134,10 @@ class _Reader:
 
 
 def _integer(value: Any) -> int | None:
-    if type(value) is str and _INTEGER.fullmatch(value) and _LEAST <= int(value) <= _MOST:
-        return int(value)
-    return None
+    if type(value) is not str or (digits := _INTEGER.fullmatch(value)) is None:
+        return None
+    number = int(f"{digits[1]}{digits[2] or 0}")
+    return number if _LEAST <= number <= _MOST else None
 
 
 def _text(value: Any) -> str | None:

@@ -103,6 +103,11 @@ class Request:
                 return value.decode("latin-1")
         return None
 
+    def header_values(self, name: bytes) -> list[str]:
+        """Return all values of a header by its lower-case name."""
+        headers: Headers = self.scope["headers"]
+        return [value.decode("latin-1") for key, value in headers if key == name]
+
     def cache_key(self, signature: Collection[str]) -> Hashable:
         """Return the key of the answer in the cache: all that it may depend on beside the roster.
 

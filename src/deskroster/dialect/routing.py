@@ -64,6 +64,16 @@ class Router:
             raise MethodNotAllowed(_allowed(node.methods))
         return route, parameters
 
+    def methods(self, path: str) -> str:
+        """Return the methods that a path has, with commas between them; empty where there is no such path."""
+        try:
+            self.match("", path)
+        except MethodNotAllowed as refused:
+            return refused.allow
+        except UnknownPath:
+            pass
+        return ""
+
 
 def _allowed(methods: _Methods) -> str:
     return ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))

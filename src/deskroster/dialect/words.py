@@ -20,6 +20,7 @@ from deskroster.core.records import Kind, Language
 from deskroster.dialect.problems import (
     AnyRejection,
     BadHost,
+    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -188,6 +189,11 @@ def _plain(
     | UnknownCompany | TooSlow | Malformed | TooMany,
 ) -> _Both:  # fmt: skip
     match problem:
+        case ForeignPage():
+            return (
+                "该来源的页面不能写入, 允许的来源由 company set --cors-origin 指定",
+                "pages of this origin may not write: company set --cors-origin names those that may",
+            )
         case Forbidden():
             return "没有权限", "not allowed"
         case Unauthenticated():

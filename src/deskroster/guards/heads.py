@@ -20,6 +20,13 @@ def request_line(data: bytes) -> tuple[str, bytes]:
     return ("GET", b"/") if line is None else (line[1].decode("ascii"), line[2].partition(b"?")[0])
 
 
+def fields(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a packet that need not be HTTP, as ASGI has them: those that came whole."""
+    lines = data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]
+    pairs = (line.partition(b":") for line in lines if b":" in line)
+    return [(name.lower(), value.strip(b" \t")) for name, _, value in pairs]
+
+
 def path_of(url: bytes) -> bytes:
     """Return the path of a target, which may name a host before it."""
     path = url if url[0] == _SLASH else url[url.find(b"/", url.find(b"://") + 3) :]

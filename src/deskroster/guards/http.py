@@ -276,7 +276,8 @@ class Guarded(HttpToolsProtocol):
         if self._progress.stage != "body" or self._withdraw():
             scope: Any = self.scope  # None before the first byte, when there is no `url` either
             headers, url = scope["headers"] if scope else (), getattr(self, "url", b"")
-            self._closing.final_response = self._refusal.of_request(fault, self.parser, url, headers, data)
+            client = self.client[0] if self.client else ""
+            self._closing.final_response = self._refusal.of_request(fault, self.parser, url, headers, data, client)
         if not self._dispatch.unanswered():
             self._finish()
 

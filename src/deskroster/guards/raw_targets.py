@@ -11,7 +11,11 @@ from deskroster.dialect.paths import quoted
 from deskroster.guards.progress import Progress
 
 _LINE_ENDED = re.compile(rb"[ \t]HTTP/[0-9.]+\r?\n[^\n]*\Z")
-_CRLF_CRLF = 4  # bytes; the end of a chunked body may be cut within it
+_MAY_END = re.compile(rb"(?:\A\n|(?:\A|(?<=\n))\r\n)(?=[^\n]*(?:[\x80-\xff]|\Z))")
+"""Where a chunked body may end, before a line that is to be encoded or has not come whole: after an empty line.
+
+The packet before may have had a part of that.
+"""
 
 
 class RawTargets:
@@ -49,7 +53,8 @@ class RawTargets:
     def _end_in_body(self, data: bytes, at: int, length: int | None) -> int:
         if length is not None:
             return at + max(1, length - self._progress.body_bytes)
-        return _after(b"\n", data, at) if at < _CRLF_CRLF else _after(b"\r\n\r\n", data, at)
+        end = _MAY_END.search(data, at)
+        return end.end() if end else len(data)
 
 
 def _after(sought: bytes, data: bytes, at: int) -> int:

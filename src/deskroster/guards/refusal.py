@@ -13,8 +13,8 @@ from deskroster.guards import heads
 from deskroster.guards.encoding import final_response
 
 Fault = Rejection | Busy
-Refuse = Callable[[str, bytes, Headers, Fault], Reply]
-"""Words a fault for a method, a path and headers, each as far as it was received."""
+Refuse = Callable[[str, bytes, Headers, Fault, str], Reply]
+"""Words a fault for a method, a path and headers, each as far as it was received, and the address of the client."""
 
 
 class ParserStopped(Exception):
@@ -41,12 +41,14 @@ class Refusal:
 
     def of_connection(self) -> bytes:
         """Return the answer to a connection that is one too many, before it has sent anything."""
-        return final_response(self._refuse("GET", b"/", (), Busy()))
+        return final_response(self._refuse("GET", b"/", (), Busy(), ""))
 
-    def of_request(self, fault: Fault, parser: HttpRequestParser, url: bytes, headers: Headers, data: bytes) -> bytes:
+    def of_request(
+        self, fault: Fault, parser: HttpRequestParser, url: bytes, headers: Headers, data: bytes, client: str
+    ) -> bytes:
         """Return the answer to the request that is being received; before its target was parsed, `data` is searched."""
         if url:
             method, path = parser.get_method().decode("ascii"), heads.path_of(url)
         else:
-            method, path = heads.request_line(data)
-        return final_response(self._refuse(method, path, headers, fault), without_body=method == "HEAD")
+            (method, path), headers = heads.request_line(data), heads.fields(data)
+        return final_response(self._refuse(method, path, headers, fault, client), without_body=method == "HEAD")

@@ -368,6 +368,8 @@ def test_what_another_dialect_wrote_is_shown_as_it_is(desk):
     [
         ("role=agent,admin", [1, 2, 3, 4, 5, 6]), ("role[]=agent&role[]=admin", [1, 2, 3, 4, 5, 6]),
         ("role[]=admin", [1, 6]), ("role%5B%5D=admin", [1, 6]), ("role[]=end_user", []),
+        ("role[0]=admin", [1, 6]),
+        ("role%5B3%5D=agent&role[]=admin", [1, 2, 3, 4, 5, 6]), ("role=agent&role[]=admin", [1, 2, 3, 4, 5, 6]),
         ("role=end_user,admin", [1, 6]),
     ],
 )  # fmt: skip

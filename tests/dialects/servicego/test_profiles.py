@@ -375,6 +375,13 @@ def test_an_id_that_is_not_0_wins_over_a_value(desk):
         assert 200 == desk.servicego.put("/v1/data", json=body | {"id": id}).status_code, expected
 
 
+@pytest.mark.parametrize("value", ["", "%20"])
+def test_an_empty_value_is_told_by_the_name_of_its_parameter(quiet_desk, value):
+    query = f"objectApiName=userInfo&uniqueFieldApiName=bio&uniqueFieldValue={value}"
+
+    assert "uniqueFieldValue cannot be empty" == quiet_desk.servicego.get(f"/v1/data?{query}").json()["message"]
+
+
 @pytest.mark.parametrize("query", ["uniqueFieldApiName=bio", "uniqueFieldValue=x", "id=0",
                                    "uniqueFieldApiName=bio&uniqueFieldApiName=bio&uniqueFieldValue=x"])  # fmt: skip
 def test_a_record_that_is_named_by_half_is_400(quiet_desk, query):

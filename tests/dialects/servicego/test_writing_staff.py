@@ -114,6 +114,18 @@ def test_a_new_agent_has_a_role_and_a_change_may_take_the_last(desk):
     assert [] == desk.servicego.get("/v1/user/2").json()["data"]["roleList"]
 
 
+@pytest.mark.parametrize("before", [1, 2, 3])
+def test_the_same_request_twice_leaves_the_same_state(desk, before):
+    """Leaving disables, unless the request asks for a review: also where that is what the agent is in."""
+    for body, state in (({"jobStatus": 0}, 2), ({"jobStatus": 0, "status": 1}, 2), ({"jobStatus": 0, "status": 3}, 3)):
+        desk.servicego.put("/v1/user/2", json={"jobStatus": 1})
+        desk.servicego.put("/v1/user/2", json={"status": before})
+        for _ in range(2):
+            assert 200 == desk.servicego.put("/v1/user/2", json=body).status_code
+            shown = desk.servicego.get("/v2/user?type=1&value=2").json()["data"]
+            assert (0, state) == (shown["jobStatus"], shown["status"])
+
+
 def test_leaving_wins_over_enabling_in_one_request(desk):
     for body in ({"jobStatus": 0, "status": 1}, {"jobStatus": "0", "status": "1", "realname": "离职"}):
         assert 200 == desk.servicego.put("/v1/user/2", json=body).status_code

@@ -220,7 +220,15 @@ def test_agents_are_listed_without_the_disabled_unless_asked(quiet_desk):
         return [one["id"] for one in quiet_desk.udesk.get(f"/agents{query}").json()["agents"]]
 
     assert [1, 2, 6] == ids("") == ids("?with_disabled=false")
-    assert [1, 2, 3, 4, 5, 6] == ids("?with_disabled=true")
+    assert [1, 2, 6] == ids("?with_disabled=0") == ids("?with_disabled=")
+    assert [1, 2, 3, 4, 5, 6] == ids("?with_disabled=true") == ids("?with_disabled=TRUE") == ids("?with_disabled=1")
+
+
+@pytest.mark.parametrize("query", ["with_disabled=yes", "with_disabled=true&with_disabled=true"])
+def test_what_is_no_boolean_is_refused_and_not_ignored(quiet_desk, query):
+    refusal = check("udesk", quiet_desk.udesk.get(f"/agents?{query}"), "invalid")
+
+    assert "With disabled is of the wrong type: a boolean is wanted" in refusal["exception"]
 
 
 @pytest.mark.parametrize(("email", "name"), [("zhang.san@udesk.cn", "zhang.san"), (" A+b@Udesk.cn\r\n", "A+b")])
@@ -228,6 +236,13 @@ def test_a_new_agent_without_a_name_has_that_of_its_email(desk, email, name):
     made = desk.udesk.post("/agents", json={"agent": {"email": email, "password": "p"}}).json()["agent"]
 
     assert (name, email.strip()) == (made["nick_name"], made["email"])
+
+
+@pytest.mark.parametrize("email", ["", "a\u0001b@udesk.cn", "x" * 300 + "@udesk.cn", "@udesk.cn"])
+def test_where_the_email_is_wrong_no_name_is_blamed(quiet_desk, email):
+    refused = quiet_desk.udesk.post("/agents", json={"agent": {"email": email, "password": "p"}})
+
+    assert "Email" in check("udesk", refused, "invalid")["exception"]
 
 
 @pytest.mark.parametrize("name", [None, "", " "])

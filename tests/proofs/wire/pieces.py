@@ -3,12 +3,16 @@
 import asyncio
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
 from uvicorn.server import ServerState
 
+from deskroster.app import App
+from deskroster.dialect.request import Headers, Reply
 from deskroster.guards import Guard
+from deskroster.guards.refusal import Fault
 from deskroster.settings import Limits
 from tests.in_process import InProcess
 
@@ -58,12 +62,17 @@ def cut(stream: bytes, places: Iterable[int]) -> Iterator[bytes]:
             begin = place
 
 
+def refuse(app: App, method: str, path: bytes, headers: Headers, fault: Fault, client: str) -> Reply:
+    """Word a refusal as the server does that trusts no proxy."""
+    return app.refusal(method, path, headers, fault)
+
+
 def heard(desk: InProcess, pieces: Iterable[bytes]) -> bytes:
     """Return what is said to pieces that come one after the other, but for its date."""
 
     async def talk() -> bytes:
         app, ears = desk.app, Ears()
-        guard = Guard(Limits(), app.refusal, lambda address: False, None, app.at_once)
+        guard = Guard(Limits(), partial(refuse, app), lambda address: False, None, app.at_once)
         config = uvicorn.Config(
             cast(Any, app), http=guard.protocol, ws="none", lifespan="off", interface="asgi3", access_log=False,
             log_config=None, proxy_headers=False,

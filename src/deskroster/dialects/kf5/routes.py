@@ -1,5 +1,6 @@
 """The calls of KF5 apiv2: the vendor's page "Groups 客服组接口", and its users."""
 
+import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -151,12 +152,15 @@ def _read_user(request: Request, wanted: type[T]) -> T:
     return request.read(wanted)
 
 
+_ROLE = re.compile(r"role(\[[0-9]*\])?")  # as text, or as PHP has a list
+
+
 def _levels(request: Request) -> frozenset[Level] | None:
     """Return the levels that `role` lists; None is all. There are no users of the role `end_user`. Raises Invalid."""
-    sent = request.query.get("role", request.query.get("role[]"))
-    if not sent:
+    sent = [value for name, value in request.query.items() if _ROLE.fullmatch(name)]
+    roles = [role for value in sent if value for role in value.split(",")]
+    if not roles:
         return None
-    roles = sent.split(",")
     if not {*LEVELS, bodies.CUSTOMER}.issuperset(roles):
         raise Invalid("role", Rule.CHOICE)
     return frozenset(level for level in LEVELS if level in roles)

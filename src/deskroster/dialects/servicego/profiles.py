@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from deskroster.core import profiles, values
+from deskroster.core import profiles, text, values
 from deskroster.core.problems import Conflict, Invalid, Reason, Rule
 from deskroster.core.records import ProfileField, ProfileRecord
 from deskroster.core.roster import Roster
@@ -101,8 +101,8 @@ def sought(id: int | None, field: str | None | UnsetType, value: str | None | Un
     if not field and not value:
         raise Invalid("id", Rule.REQUIRED)
     for name, given in (("uniqueFieldApiName", field), ("uniqueFieldValue", value)):
-        if not given:
-            raise Invalid(name, Rule.EMPTY if given == "" else Rule.REQUIRED)
+        if not given or not text.trimmed(given, text.MAX_TEXT):
+            raise Invalid(name, Rule.REQUIRED if given in (None, UNSET) else Rule.EMPTY)
     return Sought(None, str(field), str(value))
 
 

@@ -65,7 +65,7 @@ class LookUpQuery(Wire, frozen=True):
 
 
 Realname = Annotated[str, lengths(MAX_REALNAME, 1)]
-Mobile = Annotated[str, Meta(extra_json_schema={"pattern": f"^{_MOBILE.pattern}$"})]
+Mobile = Annotated[str, Meta(extra_json_schema={"pattern": f"^({_MOBILE.pattern})?$"})]
 Roles = Annotated[References, Meta(extra_json_schema={"minItems": 1})]
 
 
@@ -100,7 +100,10 @@ class NewStaffBody(StaffOptions, frozen=True, kw_only=True):
 
 
 class StaffBody(StaffOptions, frozen=True, kw_only=True):
-    """E-mail, password and job number are not among the fields that the vendor's page lets one change."""
+    """E-mail, password and job number are not among the fields that the vendor's page lets one change.
+
+    What is sent as it is shown is left alone, a mobile or a name too that another dialect has written in another form.
+    """
 
     realname: Realname | UnsetType = UNSET
     position: Reference | UnsetType = UNSET

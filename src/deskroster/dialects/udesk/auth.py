@@ -32,7 +32,9 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
         raise Unauthenticated(Doubt.NONCE_MISSING)
     if version not in (None, "v2"):
         raise Unauthenticated(Doubt.WRONG, known="v2" if request.explains else "")
-    if email is None or sign is None or len(nonce or "") > MAX_NONCE:
+    if email is None or sign is None:
+        raise Unauthenticated(Doubt.WRONG, missing=("email",) * (email is None) + ("sign",) * (sign is None))
+    if len(nonce or "") > MAX_NONCE:
         raise Unauthenticated(Doubt.WRONG)
     form = _FORMS.get((version, len(sign)))
     rest = f"{timestamp}&{nonce}&{version}" if version else f"{timestamp}"

@@ -20,6 +20,7 @@ from deskroster.dialect import Reply, Request, words
 from deskroster.dialect.problems import (
     AnyRejection,
     BadHost,
+    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -63,7 +64,8 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
         case Conflict():
             return _unknown(200, f"Validation failed: {words.of('en', problem)}")
         case Forbidden():
-            return _refuse(200, 2015, "not an administrator")
+            why = _sentence(request, problem) if isinstance(problem, ForeignPage) else None
+            return _refuse(200, 2015, "not an administrator", why)
         case Unauthenticated():
             return _unauthenticated(request, problem)
         case UnknownCompany():

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from deskroster.core import agents, groups, keys, reference, text
 from deskroster.core.access import Caller, Permission
 from deskroster.core.changes import Done, new_id
-from deskroster.core.problems import Invalid, Reason, Rule
+from deskroster.core.problems import Invalid, Reason, Rule, Wanted
 from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Login
@@ -54,10 +54,21 @@ async def delete_user_group(request: Request, desk: Desk) -> Reply:
     )
 
 
+_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
+
+
 def list_agents(request: Request, desk: Desk) -> Reply:
-    everyone = request.query.get("with_disabled", "").lower() == "true"
+    everyone = _flag(request, "with_disabled")
     page = agents.find(desk.roster, request.caller, shapes.window(request), enabled=not everyone)
     return shapes.agents_page(desk.roster, page)
+
+
+def _flag(request: Request, name: str) -> bool:
+    """Return a boolean of the query; false where it is absent or empty. Raises Invalid."""
+    flag = _FLAGS.get(request.query.get(name, "").lower())
+    if flag is None:
+        raise Invalid(name, Rule.TYPE, wanted=Wanted.BOOLEAN)
+    return flag
 
 
 def get_agent(request: Request, desk: Desk) -> Reply:

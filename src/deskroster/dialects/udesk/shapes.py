@@ -61,7 +61,7 @@ def _text(value: str | None | UnsetType) -> str | UnsetType:
 def _name(wanted: AgentIn, before: Agent | None) -> str | UnsetType:
     """Return the name that a body sets; a new agent without one has the part of the e-mail before the @."""
     if before is None and wanted.nick_name is UNSET and isinstance(wanted.email, str):
-        return wanted.email.partition("@")[0] or wanted.email
+        return text.email("email", wanted.email).partition("@")[0]
     return wanted.nick_name
 
 
