@@ -114,7 +114,14 @@ class Conflict(Refusal):
 
 
 class Forbidden(Refusal):
-    """The caller is authenticated and has no permission."""
+    """The caller is authenticated and has no permission.
+
+    Or a browser makes the call, for a page of an origin that the company has not named (`foreign_page`).
+    """
+
+    def __init__(self, *, foreign_page: bool = False) -> None:
+        super().__init__(foreign_page)
+        self.foreign_page = foreign_page
 
 
 class Skew(NamedTuple):

@@ -11,14 +11,13 @@ from typing import cast
 
 import msgspec
 
-from deskroster.core.problems import Busy, Problem, Refusal
+from deskroster.core.problems import Busy, Forbidden, Problem, Refusal
 from deskroster.desk import Desk, Desks, Keyed
 from deskroster.dialect import FORM, Dialect, Handler, query
 from deskroster.dialect.browsers import READS, asked_by_preflight, may_write, preflight, readable
 from deskroster.dialect.identification import Identification
 from deskroster.dialect.problems import (
     AnyRejection,
-    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -133,7 +132,7 @@ class DialectApp:
         else:
             desk = await identification.identify(request, desk)
             if request.method not in READS and not may_write(request, identification.origins(request)):
-                raise ForeignPage  # of an origin of another company
+                raise Forbidden(foreign_page=True)  # of an origin of another company
             limit = desk.roster.company.calls_per_minute if self._dialect.counted else 0
             if limit and (seconds := await desk.count_call(limit)):
                 raise TooMany(seconds)
@@ -146,13 +145,13 @@ class DialectApp:
         return reply if isinstance(reply, Reply) else await reply
 
     async def _check_page(self, request: Request, desk: Desk | None) -> None:
-        """Raise ForeignPage for a write that a page of a stranger has caused, before credentials are looked at."""
+        """Raise Forbidden for a write that a page of a stranger has caused, before credentials are looked at."""
         if may_write(request, self._identification.origins(request)):
             return
         if desk is not None:
             await desk.fresh()  # another process may have named the origin just now
         if not may_write(request, self._identification.origins(request)):
-            raise ForeignPage
+            raise Forbidden(foreign_page=True)
 
     async def _preflight(self, request: Request) -> Reply | None:
         """Return the answer to a preflight of a named origin; None for any other request.

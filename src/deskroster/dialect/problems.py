@@ -2,15 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from deskroster.core.problems import Forbidden
-
 
 class Rejection(Exception):
     """What every such refusal is."""
-
-
-class ForeignPage(Forbidden):
-    """A page of an origin that the company has not named wants to write."""
 
 
 class UnknownPath(Rejection):

@@ -20,7 +20,6 @@ from deskroster.core.records import Kind, Language
 from deskroster.dialect.problems import (
     AnyRejection,
     BadHost,
-    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -189,7 +188,7 @@ def _plain(
     | UnknownCompany | TooSlow | Malformed | TooMany,
 ) -> _Both:  # fmt: skip
     match problem:
-        case ForeignPage():
+        case Forbidden(foreign_page=True):
             return (
                 "该来源的页面不能写入, 允许的来源由 company set --cors-origin 指定",
                 "pages of this origin may not write: company set --cors-origin names those that may",

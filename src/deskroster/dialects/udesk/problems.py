@@ -20,7 +20,6 @@ from deskroster.dialect import Reply, Request, words
 from deskroster.dialect.problems import (
     AnyRejection,
     BadHost,
-    ForeignPage,
     Incident,
     Malformed,
     MediaType,
@@ -63,9 +62,10 @@ def render(request: Request, problem: Problem | AnyRejection) -> Reply:
             return _unknown(200, "Validation failed: Email has already been taken")
         case Conflict():
             return _unknown(200, f"Validation failed: {words.of('en', problem)}")
+        case Forbidden(foreign_page=True):
+            return _refuse(200, 2015, "not an administrator", _sentence(request, problem))
         case Forbidden():
-            why = _sentence(request, problem) if isinstance(problem, ForeignPage) else None
-            return _refuse(200, 2015, "not an administrator", why)
+            return _refuse(200, 2015, "not an administrator")
         case Unauthenticated():
             return _unauthenticated(request, problem)
         case UnknownCompany():
