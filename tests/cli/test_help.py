@@ -1,5 +1,6 @@
 """What `--help` shows."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -19,24 +20,26 @@ def commands(group, *path: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (*path, name), command.help
 
 
+EXAMPLES = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 COMMANDS = [pytest.param(path, told, id=" ".join(path)) for path, told in commands(typer.main.get_command(app))]
 
 
 @pytest.mark.parametrize(("path", "told"), COMMANDS)
-def test_the_examples_of_a_command_stand_in_a_line_each(nowhere, monkeypatch, path, told):
-    examples = [line.strip() for line in told.splitlines() if line.strip().startswith("deskroster ")]
-    monkeypatch.setenv("COLUMNS", "250")
+def test_the_examples_of_a_command_can_be_pasted_from_a_terminal_of_80_columns(nowhere, monkeypatch, path, told):
+    """So a line that goes on ends with a backslash."""
+    examples = [line.strip() for line in "".join(EXAMPLES.findall(told)).splitlines()]
+    monkeypatch.setenv("COLUMNS", "80")
 
     shown = nowhere(*path, "--help")
 
     assert 0 == shown.code
     assert examples
-    assert examples == [line.strip() for line in shown.out.splitlines() if line.strip().startswith("deskroster ")]
+    assert set(examples) <= {line.strip() for line in shown.out.splitlines()}
 
 
 @pytest.mark.parametrize("path", [(), *(path for path, _ in commands(typer.main.get_command(app)))], ids=" ".join)
-def test_a_flag_is_shown_without_a_value(nowhere, path):
+def test_a_value_is_named_as_in_a_manual_and_not_by_its_type_in_python(nowhere, path):
     shown = nowhere(*path, "--help").out
 
     assert "--help" in shown
-    assert "<bool>" not in shown
+    assert [] == re.findall(r"<(?:bool|str|path|int|float|list\[\w+\])[ >]", shown)

@@ -141,6 +141,15 @@ def test_a_page_asks_for_credentials_and_says_where_a_browser_signs(quiet_desk, 
     assert ("The page signs each call" in page) == bool(dialect.signature)
 
 
+def test_the_enter_key_sends_the_call_and_does_not_cancel_it(quiet_desk):
+    """It presses the first button of a form that submits it (HTML, section 4.10.21.2)."""
+    page = quiet_desk.plain().get(f"/docs/{DIALECTS[0].name}").text
+    form = page.partition('<form method="dialog">')[2].partition("</form>")[0]
+    submitting = [button for button in re.findall(r"<button[^>]*>", form) if 'type="button"' not in button]
+
+    assert ['<button value="send" class="first">'] == submitting
+
+
 def test_the_script_keeps_credentials_in_the_tab_alone(quiet_desk):
     script = quiet_desk.plain().get("/docs/page/reference.js").text
 

@@ -27,13 +27,14 @@ app = typer.Typer(no_args_is_help=True, help="The agents of a company: list, sho
 
 @app.command("list")
 def list_agents(data: Data, company: Company = None, json: Json = False) -> None:
-    """List the agents, by id.
+    r"""List the agents, by id.
 
     For example:
 
     ```sh
     deskroster agent list --data ./data
-    deskroster agent list --data ./data --json | jq '.[] | select(.level == "admin") | .email'
+    deskroster agent list --data ./data --json \
+      | jq '.[] | select(.level == "admin") | .email'
     ```
     """
     columns = {
@@ -102,13 +103,14 @@ def set_sip_account(
     company: Company = None,
     json: Json = False,
 ) -> None:
-    """Set an agent's SIP account, which no vendor's call sets.
+    r"""Set an agent's SIP account, which no vendor's call sets.
 
     For example:
 
     ```sh
     deskroster agent sip li.na@example.com --number 6003 --data ./data
-    deskroster agent sip li.na@example.com --password --data ./data < sip-password.txt
+    deskroster agent sip li.na@example.com --password \
+      --data ./data < sip-password.txt
     ```
     """
     if number is None and not password:
@@ -176,7 +178,7 @@ def profile(
     company: Company = None,
     json: Json = False,
 ) -> None:
-    """Show the values of an agent's profile, or set some of them.
+    r"""Show the values of an agent's profile, or set some of them.
 
     VALUE is text, or JSON for what text cannot say: the tags of phones and e-mails, owners, signatures, attachments.
     An agent without a profile record gets one.
@@ -186,7 +188,8 @@ def profile(
     ```sh
     deskroster agent profile li.na@example.com --data ./data
     deskroster agent profile li.na@example.com hired_on=2024-03-01 --data ./data
-    deskroster agent profile li.na@example.com 'phones=[{"tagName":"家庭","tagValue":"13800138000"}]' --data ./data
+    deskroster agent profile li.na@example.com \
+      'phones=[{"tagName":"家庭","tagValue":"13800138000"}]' --data ./data
     ```
     """
     with Folder(data, company) as folder:

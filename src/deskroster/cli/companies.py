@@ -107,7 +107,7 @@ def add_company(
     time_zone: TimeZone = None,
     json: Json = False,
 ) -> None:
-    """Add a company.
+    r"""Add a company.
 
     LABEL is the first label of the host name by which clients reach it: acme of acme.example.com. It starts, as with
     init, with an administrator, one position and one role; password and token are shown this once.
@@ -117,7 +117,8 @@ def add_company(
     For example:
 
     ```sh
-    deskroster company add acme --name "Acme Ltd" --email admin@acme.com --data ./data
+    deskroster company add acme --name "Acme Ltd" --email admin@acme.com \
+      --data ./data
     ```
     """
     administrator = {"email": email, "name": admin_name, "password": read_password() if ask_password else None}
@@ -149,16 +150,19 @@ def set_company(
     cors_origin: Origins = None,
     json: Json = False,
 ) -> None:
-    """Change a company's settings; what is not named stays as it is.
+    r"""Change a company's settings; what is not named stays as it is.
 
     For example:
 
     ```sh
-    deskroster company set acme --time-zone Europe/London --language en --data ./data
-    deskroster company set acme --signature-form A --signature-form B --data ./data
+    deskroster company set acme --time-zone Europe/London --language en \
+      --data ./data
+    deskroster company set acme --signature-form A --signature-form B \
+      --data ./data
     deskroster company set acme --calls-per-minute 60 --data ./data
     deskroster company set acme --default-position 2 --data ./data
-    deskroster company set acme --cors-origin https://desk.example.com --data ./data
+    deskroster company set acme --cors-origin https://desk.example.com \
+      --data ./data
     ```
     """
     settings = _settings(

@@ -59,7 +59,7 @@ def add_field(
     company: Company = None,
     json: Json = False,
 ) -> None:
-    """Add a profile field.
+    r"""Add a profile field.
 
     API_NAME is what programs call it (a letter, then letters, digits and underscores); LABEL is what people read. The
     first field is the main one: its value names a record.
@@ -68,7 +68,8 @@ def add_field(
 
     ```sh
     deskroster field add hired_on 入职日期 --type date --data ./data
-    deskroster field add education 学历 --type single_listbox --option 本科 --option 硕士 --data ./data
+    deskroster field add education 学历 --type single_listbox --option 本科 \
+      --option 硕士 --data ./data
     ```
     """
     if type not in TYPES:

@@ -49,7 +49,7 @@ def init(
     database: Database = None,
     json: Json = False,
 ) -> None:
-    """Create an installation in a new folder, with its first company.
+    r"""Create an installation in a new folder, with its first company.
 
     The company starts with an administrator, one position and one role (id 1 each). The administrator's password and
     token are shown only once. The folder holds the installation key (the file `key`): whoever has it can read every
@@ -62,9 +62,12 @@ def init(
     For example:
 
     ```sh
-    deskroster init --data ./data --label acme --name "Acme Ltd" --email admin@acme.com
-    deskroster init --data ./data --label acme --name Acme --email admin@acme.com --ask-password < password.txt
-    deskroster init --data ./data --label acme --name Acme --email admin@acme.com --database postgresql://db1,db2/acme
+    deskroster init --data ./data --label acme --name "Acme Ltd" \
+      --email admin@acme.com
+    deskroster init --data ./data --label acme --name Acme \
+      --email admin@acme.com --ask-password < password.txt
+    deskroster init --data ./data --label acme --name Acme \
+      --email admin@acme.com --database postgresql://db1,db2/acme
     ```
     """
     password = read_password() if ask_password else None

@@ -61,7 +61,7 @@ def create_key(
     company: Company = None,
     json: Json = False,
 ) -> None:
-    """Give an agent a key, and show its secret this once.
+    r"""Give an agent a key, and show its secret this once.
 
     The secret is the token of each vendor's API at the same time. A key can do what its agent may, and never more:
     some of these APIs are for administrators only.
@@ -69,8 +69,10 @@ def create_key(
     For example:
 
     ```sh
-    deskroster key create admin@example.com --name "nightly import" --data ./data
-    deskroster key create 1 --name reports --access read --dialect own --expires 90d --data ./data
+    deskroster key create admin@example.com --name "nightly import" \
+      --data ./data
+    deskroster key create 1 --name reports --access read --dialect own \
+      --expires 90d --data ./data
     ```
     """
     for unknown in set(dialect or ()) - set(NAMES):

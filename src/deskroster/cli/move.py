@@ -24,7 +24,7 @@ To = Annotated[
 
 
 def move(data: Data, to: To, json: Json = False) -> None:
-    """Move an installation from SQLite in its folder to PostgreSQL, or back, with its whole history.
+    r"""Move an installation from SQLite in its folder to PostgreSQL, or back, with its whole history.
 
     Stop every server of the installation first. Everything is copied in one transaction and every record is compared
     on both sides. Only then is the source marked as moved, and the target noted in the folder: at no moment can both be
@@ -37,7 +37,8 @@ def move(data: Data, to: To, json: Json = False) -> None:
     For example:
 
     ```sh
-    deskroster move --data ./data --to postgresql://deskroster@db1,db2,db3/deskroster
+    deskroster move --data ./data \
+      --to postgresql://deskroster@db1,db2,db3/deskroster
     deskroster move --data ./data --to sqlite
     ```
     """

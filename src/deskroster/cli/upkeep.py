@@ -72,7 +72,7 @@ def restore_backup(
     check_only: Annotated[bool, typer.Option("--check", help="Only verify the backup; --data is not touched.")] = False,
     json: Json = False,
 ) -> None:
-    """Restore a backup into a folder that is new or holds nothing but the key.
+    r"""Restore a backup into a folder that is new or holds nothing but the key.
 
     The backup is read and verified in full first. It needs the installation key: the file `key` in the new folder,
     --key-file, or DESKROSTER_KEY.
@@ -80,7 +80,8 @@ def restore_backup(
     For example:
 
     ```sh
-    deskroster restore /backups/deskroster-2026-07-01 --data ./restored --key-file ./key-copy
+    deskroster restore /backups/deskroster-2026-07-01 --data ./restored \
+      --key-file ./key-copy
     deskroster restore /backups/deskroster-2026-07-01 --data ./data --check
     ```
     """

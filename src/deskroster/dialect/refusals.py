@@ -5,7 +5,7 @@ What a route needs, reads, names and creates says by which of the two closed set
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from deskroster.core.access import Permission
 from deskroster.core.problems import (
@@ -36,6 +36,7 @@ from deskroster.dialect.problems import (
     TooSlow,
     UnknownCompany,
 )
+from deskroster.texts import said
 
 NOBODY = 999_999  # the id of a record that there is not
 _SECONDS = 30  # to wait, in the example
@@ -50,6 +51,14 @@ _DOUBTS = {
     "nonce": (Doubt.NONCE_MISSING, Doubt.NONCE_USED),
 }
 """What can be wrong with a parameter of a signature."""
+_TOLD = {
+    Doubt.MISSING: said("no credentials"),
+    Doubt.WRONG: said("the credentials are wrong"),
+    Doubt.TIMESTAMP: said("the timestamp is malformed"),
+    Doubt.SKEW: said("the timestamp is too far from the server's clock"),
+    Doubt.NONCE_MISSING: said("the nonce is empty"),
+    Doubt.NONCE_USED: said("the nonce has been used"),
+}
 
 
 class Refused(NamedTuple):
@@ -70,9 +79,14 @@ def of(
     problems += [*_of_values(query, body), *_of_the_roster(route), *_of_the_server(route)]
     for name, problem in problems:
         reply = dialect.render(request, problem)
-        meaning = words.of(language, problem)
+        meaning = _meaning(problem, language)
         found.setdefault(reply.status, {}).setdefault(reply.body, Refused(name, meaning, reply))
     return {status: list(found[status].values()) for status in sorted(found)}
+
+
+def _meaning(problem: Problem | AnyRejection, language: Language) -> str:
+    told = _TOLD.get(problem.doubt) if isinstance(problem, Unauthenticated) else None
+    return words.of(language, cast("Problem", problem)) if told is None else told.of(language)
 
 
 _Named = tuple[str, Problem | AnyRejection]

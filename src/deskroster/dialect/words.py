@@ -131,6 +131,8 @@ def of(language: Language, problem: Problem | AnyRejection) -> str:
             return _pick((f"{_KINDS[kind][0]}不存在", f"no such {_KINDS[kind][1]}"), language)
         case Invalid(field=field):
             return f"{field} {of_rule(language, problem)}"
+        case Conflict(reason=Reason.NAME_TAKEN, field="label"):
+            return _pick(("标签已被使用", "the label is already in use"), language)
         case Conflict(reason=reason):
             return _pick(_REASONS[reason], language)
         case Incident(id=id):

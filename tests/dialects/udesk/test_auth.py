@@ -95,6 +95,18 @@ def test_on_a_get_nothing_is_looked_for_in_a_body(desk):
     assert (2059, "missing: email, timestamp, sign") == (refusal["code"], refusal["exception"])
 
 
+@pytest.mark.parametrize(
+    ("lacking", "code"),
+    [(("sign",), 2059), (("email",), 2059), (("timestamp",), 20621), (("timestamp", "sign"), 20621)],
+)
+def test_a_signature_that_is_not_whole_is_told_what_is_missing(desk, lacking, code):
+    sent = {name: value for name, value in parameters(desk).items() if name not in lacking}
+
+    refusal = check("udesk", desk.plain().get("/open_api_v1/user_groups", params=sent), "unauth")
+
+    assert (code, f"missing: {', '.join(lacking)}") == (refusal["code"], refusal["exception"])
+
+
 @pytest.mark.parametrize("accepted", [("A",), ("B",), ("C",), ("A", "B")])
 def test_a_company_accepts_the_forms_that_it_wants(desk, accepted):
     desk.operate(lambda roster, caller: company.update(roster, caller, CompanyFields(signature_forms=accepted)))

@@ -22,6 +22,7 @@ function ask() {
   const dialog = byId("ask");
   for (const name of FIELDS) byId(`asked-${name}`).value = held()[name];
   dialog.returnValue = "";
+  byId("cancel").onclick = () => dialog.close();
   dialog.showModal();
   return new Promise((answered) => {
     dialog.addEventListener(

@@ -9,6 +9,7 @@ from deskroster.dialect.query import REPEATED
 from deskroster.dialect.signing import check_time, signer
 
 PARAMETERS = ("email", "timestamp", "sign", "nonce", "sign_version")
+_NEEDED = PARAMETERS[:3]  # by every form
 MAX_NONCE = 255  # characters
 
 _FORMS: dict[tuple[str | None, int], SignatureForm] = {("v2", 64): "A", ("v2", 40): "B", (None, 40): "C"}
@@ -24,9 +25,12 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     if request.route.body is not None and None in parameters:
         email, timestamp, sign, nonce, version = parameters = [_parameter(request, name) for name in PARAMETERS]
     if parameters == [None] * len(PARAMETERS):
-        raise Unauthenticated(Doubt.WRONG, missing=("email", "timestamp", "sign"))
+        raise Unauthenticated(Doubt.WRONG, missing=_NEEDED)
     if REPEATED in parameters:
         raise Unauthenticated(Doubt.WRONG)
+    if timestamp is None:
+        missing = [name for name, value in zip(_NEEDED, (email, timestamp, sign), strict=True) if value is None]
+        raise Unauthenticated(Doubt.TIMESTAMP, missing=tuple(missing))
     check_time(timestamp, now, request.explains)
     if version == "v2" and not nonce:
         raise Unauthenticated(Doubt.NONCE_MISSING)
