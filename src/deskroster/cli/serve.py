@@ -100,7 +100,7 @@ def serve(
     workers: Processes = 1,
     json: Json = False,
 ) -> None:
-    r"""Serve the companies of a data folder.
+    """Serve the companies of a data folder.
 
     On SIGTERM or Ctrl-C it accepts no further request, finishes those in flight (30 s at most), and exits. Logs are
     JSON lines on standard error. /live and /ready are for health checks. /metrics (Prometheus) is for this machine
@@ -115,12 +115,9 @@ def serve(
     For example:
 
     ```sh
-    deskroster serve --data /var/lib/deskroster --host 0.0.0.0 --port 443 \
-      --tls-cert chain.pem --tls-key key.pem
-    deskroster serve --data /var/lib/deskroster --trusted-proxy 10.0.0.0/8 \
-      --allowed-host "*.desk.example.com"
-    deskroster serve --data /var/lib/deskroster \
-      --database postgresql://db1,db2,db3/deskroster --workers 4
+    deskroster serve --data ./data --tls-cert chain.pem --tls-key key.pem
+    deskroster serve --data ./data --trusted-proxy 10.0.0.0/8
+    deskroster serve --data ./data --database postgresql://db/desk --workers 4
     ```
     """
     _check(data, database, workers, tls_cert, tls_key)
