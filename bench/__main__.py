@@ -47,6 +47,6 @@ def run(
 
 
 if __name__ == "__main__":
-    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    bench = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     bench.command()(run)
     bench()

@@ -54,7 +54,7 @@ class Login(Struct, frozen=True, gc=False):
 Proof = Signed | Login
 
 
-class Admitted(NamedTuple):
+class Admitted(Struct, frozen=True, gc=False):
     """Who asks, and the nonce that the request has spent, if it has one."""
 
     identity: Identity

@@ -14,7 +14,7 @@ import msgspec
 from deskroster.core.problems import Busy, Forbidden, Problem, Refusal
 from deskroster.desk import Desk, Desks, Keyed
 from deskroster.dialect import FORM, Dialect, Handler, query
-from deskroster.dialect.browsers import READS, asked_by_preflight, may_write, preflight, readable
+from deskroster.dialect.browsers import asked_by_preflight, is_write_of_page, may_write, preflight, readable
 from deskroster.dialect.identification import Identification
 from deskroster.dialect.problems import (
     AnyRejection,
@@ -120,7 +120,8 @@ class DialectApp:
         request.route = route
         desk = request.desk = await identification.company(request)
         request.query = query.parse(request.scope["query_string"])
-        if request.method not in READS:
+        write_of_page = is_write_of_page(request)
+        if write_of_page:
             await self._check_page(request, desk)
         if route.body is not None:
             await self._receive_body(request, receive)
@@ -131,7 +132,7 @@ class DialectApp:
             await desk.fresh()
         else:
             desk = await identification.identify(request, desk)
-            if request.method not in READS and not may_write(request, identification.origins(request)):
+            if write_of_page and not may_write(request, identification.origins(request)):
                 raise Forbidden(foreign_page=True)  # of an origin of another company
             limit = desk.roster.company.calls_per_minute if self._dialect.counted else 0
             if limit and (seconds := await desk.count_call(limit)):

@@ -8,17 +8,24 @@ from collections.abc import Collection
 
 from msgspec.structs import replace
 
-from deskroster.dialect.request import Reply, Request
+from deskroster.dialect.request import Headers, Reply, Request
 
-READS = frozenset(("GET", "HEAD", "OPTIONS"))
+_READS = frozenset(("GET", "HEAD", "OPTIONS"))
+_OF_BROWSERS = frozenset((b"origin", b"sec-fetch-site"))
 # Headers that a page may send, and those that it may read.
 _ALLOWED = "Authorization, Content-Type, Accept-Language, Idempotency-Key, If-Match, If-Plan, Deskroster-As-Of"
 _EXPOSED = "Location, ETag, Retry-After, Deskroster-As-Of"
 _MAX_AGE = "600"  # seconds that a browser remembers the answer to a preflight
 
 
+def is_write_of_page(request: Request) -> bool:
+    """Tell whether a browser sent a write: only then `may_write` has to be asked."""
+    headers: Headers = request.scope["headers"]
+    return request.method not in _READS and not _OF_BROWSERS.isdisjoint([name for name, _ in headers])
+
+
 def may_write(request: Request, origins: Collection[str]) -> bool:
-    """Tell whether a write comes from a program, from a page of this server, or from one of the named origins."""
+    """Tell whether a write comes from a page of this server, from one of the named origins, or from no browser."""
     sent, sites = request.header_values(b"origin"), request.header_values(b"sec-fetch-site")
     if len(sent) > 1 or len(sites) > 1:  # no browser sends several
         return False

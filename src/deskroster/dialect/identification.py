@@ -97,6 +97,6 @@ def known(desk: Desk | None) -> Desk:
 
 def _admit(request: Request, desk: Desk, admitted: Admitted) -> Desk:
     """Set whose request it is, and what they may. Raises Unauthenticated if the identity no longer stands."""
-    request.desk, (request.identity, request.nonce) = desk, admitted
+    request.desk, request.identity, request.nonce = desk, admitted.identity, admitted.nonce
     request.caller = desk.caller(admitted.identity)
     return desk

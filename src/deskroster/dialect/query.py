@@ -26,15 +26,14 @@ def parse(raw: bytes) -> dict[str, str]:
     returned, with commas between them.
     """
     try:
-        text = raw.decode()
-        return _parsed(text, encoded="%" in text or "+" in text)
+        return _parsed(raw.decode())
     except UnicodeDecodeError:
         raise Malformed("query") from None
 
 
-def _parsed(text: str, *, encoded: bool) -> dict[str, str]:
+def _parsed(text: str) -> dict[str, str]:
     query: dict[str, str] = {}
-    plus_stays = _PLUS_STAYS
+    plus_stays, encoded = _PLUS_STAYS, "%" in text or "+" in text
     if encoded and (kind := _TYPE.search(text)):
         plus_stays = plus_stays | {_HOLDS_AN_EMAIL.get(kind[1], "email")}
     for part in text.split("&"):

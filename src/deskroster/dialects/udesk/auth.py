@@ -24,13 +24,12 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     email, timestamp, sign, nonce, version = parameters = list(map(request.query.get, PARAMETERS))
     if request.route.body is not None and None in parameters:
         email, timestamp, sign, nonce, version = parameters = [_parameter(request, name) for name in PARAMETERS]
-    if parameters == [None] * len(PARAMETERS):
-        raise Unauthenticated(Doubt.WRONG, missing=_NEEDED)
     if REPEATED in parameters:
         raise Unauthenticated(Doubt.WRONG)
     if timestamp is None:
-        missing = [name for name, value in zip(_NEEDED, (email, timestamp, sign), strict=True) if value is None]
-        raise Unauthenticated(Doubt.TIMESTAMP, missing=tuple(missing))
+        missing = tuple(name for name in _NEEDED if parameters[PARAMETERS.index(name)] is None)
+        unsigned = parameters == [None] * len(PARAMETERS)
+        raise Unauthenticated(Doubt.WRONG if unsigned else Doubt.TIMESTAMP, missing=missing)
     check_time(timestamp, now, request.explains)
     if version == "v2" and not nonce:
         raise Unauthenticated(Doubt.NONCE_MISSING)
