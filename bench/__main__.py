@@ -22,7 +22,9 @@ def run(
         list[str] | None,
         typer.Option("--only", metavar="NAME", help=f"One of {', '.join(ROWS)}. Several times, if need be."),
     ] = None,
-    folder: Annotated[Path, typer.Option("--folder", help="Where data is written: on the disk that counts.")] = WORK,
+    folder: Annotated[
+        Path, typer.Option("--folder", metavar="DIR", help="Where data is written: on the disk that counts.")
+    ] = WORK,
     write: Annotated[bool, typer.Option("--write", help="Put the figures into docs/.")] = False,
 ) -> None:
     """Measure Deskroster side by side with what it could have been."""
