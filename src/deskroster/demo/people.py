@@ -186,7 +186,7 @@ def values_of(person: Person, lead: Person | None, records: int) -> dict[str, An
 
 def _papers_of(person: Person) -> dict[str, Any]:
     """Return the values that have files behind them, which stand elsewhere."""
-    files = f"https://files.{DOMAIN}/{person.local}"
+    files = f"https://{DOMAIN}/files/{person.local}"
     contract = {"name": "合同.pdf", "docAddress": f"{files}/contract.pdf", "size": 48_213 + person.id}
     chapter = {"name": "排班表.xlsx", "docAddress": f"{files}/shifts.xlsx", "size": 9_120 + person.id}
     return {
