@@ -27,16 +27,15 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     if REPEATED in parameters:
         raise Unauthenticated(Doubt.WRONG)
     if timestamp is None:
-        missing = tuple(name for name in _NEEDED if parameters[PARAMETERS.index(name)] is None)
         unsigned = parameters == [None] * len(PARAMETERS)
-        raise Unauthenticated(Doubt.WRONG if unsigned else Doubt.TIMESTAMP, missing=missing)
+        raise Unauthenticated(Doubt.WRONG if unsigned else Doubt.TIMESTAMP, missing=_missing(parameters))
     check_time(timestamp, now, request.explains)
     if version == "v2" and not nonce:
         raise Unauthenticated(Doubt.NONCE_MISSING)
     if version not in (None, "v2"):
         raise Unauthenticated(Doubt.WRONG, known="v2" if request.explains else "")
     if email is None or sign is None:
-        raise Unauthenticated(Doubt.WRONG, missing=("email",) * (email is None) + ("sign",) * (sign is None))
+        raise Unauthenticated(Doubt.WRONG, missing=_missing(parameters))
     if len(nonce or "") > MAX_NONCE:
         raise Unauthenticated(Doubt.WRONG)
     form = _FORMS.get((version, len(sign)))
@@ -45,6 +44,10 @@ def authenticate(request: Request, roster: Roster, now: int) -> Proof:
     if identity is None or form not in roster.company.signature_forms:
         raise Unauthenticated(Doubt.WRONG, f"form {form or '?'}: {email}&****&{rest}" if request.explains else "")
     return Signed(identity, nonce if version else None, form)
+
+
+def _missing(parameters: list[str | None]) -> tuple[str, ...]:
+    return tuple(name for name, value in zip(_NEEDED, parameters, strict=False) if value is None)
 
 
 def _parameter(request: Request, name: str) -> str | None:
