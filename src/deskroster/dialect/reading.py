@@ -144,7 +144,8 @@ def _text(value: Any) -> str | None:
     return str(value) if type(value) is int else None
 
 
-def _boolean(value: Any) -> bool | None:
+def boolean(value: Any) -> bool | None:
+    """Return the boolean that a scalar stands for; None if it stands for none."""
     return (
         _BOOLEANS.get(value) if type(value) is str else bool(value) if type(value) is int and value in (0, 1) else None
     )
@@ -154,7 +155,7 @@ _INTEGER_TYPE = inspect.IntType()
 _SCALARS: dict[type[inspect.Type], tuple[type, Callable[[Any], Any]]] = {
     inspect.IntType: (int, _integer),
     inspect.StrType: (str, _text),
-    inspect.BoolType: (bool, _boolean),
+    inspect.BoolType: (bool, boolean),
 }
 """Which type JSON has for a scalar, and how another value is read as one; None where it is none."""
 _SINGLE: dict[type[inspect.Type], Wanted] = {

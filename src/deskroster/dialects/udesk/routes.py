@@ -12,7 +12,7 @@ from deskroster.core.problems import Invalid, Reason, Rule, Wanted
 from deskroster.core.records import Secret
 from deskroster.core.roster import Roster
 from deskroster.desk import Desk, Login
-from deskroster.dialect import Reply, Request, Route
+from deskroster.dialect import Reply, Request, Route, reading
 from deskroster.dialect.query import REPEATED, clamped_window, parse_id
 from deskroster.dialects.udesk import bodies, shapes
 from deskroster.texts import said
@@ -54,9 +54,6 @@ async def delete_user_group(request: Request, desk: Desk) -> Reply:
     )
 
 
-_FLAGS = {"true": True, "1": True, "false": False, "0": False, "": False}
-
-
 def list_agents(request: Request, desk: Desk) -> Reply:
     everyone = _flag(request, "with_disabled")
     page = agents.find(desk.roster, request.caller, shapes.window(request), enabled=not everyone)
@@ -65,7 +62,7 @@ def list_agents(request: Request, desk: Desk) -> Reply:
 
 def _flag(request: Request, name: str) -> bool:
     """Return a boolean of the query; false where it is absent or empty. Raises Invalid."""
-    flag = _FLAGS.get(request.query.get(name, "").lower())
+    flag = reading.boolean(request.query.get(name, "").lower() or "false")
     if flag is None:
         raise Invalid(name, Rule.TYPE, wanted=Wanted.BOOLEAN)
     return flag
