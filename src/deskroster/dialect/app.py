@@ -14,7 +14,7 @@ import msgspec
 from deskroster.core.problems import Busy, Forbidden, Problem, Refusal
 from deskroster.desk import Desk, Desks, Keyed
 from deskroster.dialect import FORM, Dialect, Handler, query
-from deskroster.dialect.browsers import asked_by_preflight, is_write_of_page, may_write, preflight, readable
+from deskroster.dialect.browsers import is_write_of_page, may_write, preflight, readable
 from deskroster.dialect.identification import Identification
 from deskroster.dialect.problems import (
     AnyRejection,
@@ -155,19 +155,20 @@ class DialectApp:
             raise Forbidden(foreign_page=True)
 
     async def _preflight(self, request: Request) -> Reply | None:
-        """Return the answer to a preflight of a named origin; None for any other request.
+        """Return the answer to a preflight of a named origin; None for any other OPTIONS.
 
         It is so for every path and method: the call itself is refused, and then the page can read why.
         """
-        asked, path = asked_by_preflight(request), request.path[self._prefix :]
-        if asked is None:
+        origin, asked = request.header(b"origin"), request.header(b"access-control-request-method")
+        if origin is None or asked is None:
             return None
+        path = request.path[self._prefix :]
         with suppress(Rejection, Busy):
             request.route, _ = self._router.match(asked, path)
             desk = await self._identification.company(request)
             if desk is not None:
                 await desk.fresh()
-        if request.header(b"origin") in self._identification.origins(request):
+        if origin in self._identification.origins(request):
             return preflight(self._router.methods(path) or asked)
         return None
 

@@ -38,13 +38,6 @@ def may_write(request: Request, origins: Collection[str]) -> bool:
     return not sent or sent[0] == f"{request.scope['scheme']}://{request.host}".lower()
 
 
-def asked_by_preflight(request: Request) -> str | None:
-    """Return the method that a preflight asks for; None for a request that is none."""
-    if request.method != "OPTIONS" or request.header(b"origin") is None:
-        return None
-    return request.header(b"access-control-request-method")
-
-
 def preflight(methods: str) -> Reply:
     """Return the answer to a preflight, which is then made `readable` for the page."""
     headers = (
