@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import psycopg
@@ -236,6 +237,25 @@ def test_who_closes_does_not_wait_for_a_long_job(databases, database, impatient)
     assert in_time(made.close) is None
     waiting.join(SECONDS)
     assert not waiting.is_alive()
+
+
+def test_who_waits_for_a_job_while_its_worker_closes_gets_its_result(databases, database, impatient, monkeypatch):
+    made, begun, end, shut_down = LockHolder(Primary(databases.url(database))), threading.Event(), threading.Event(), []
+
+    def job(session):
+        begun.set()
+        return end.wait(SECONDS)
+
+    monkeypatch.setattr(made, "_shut_down", lambda: shut_down.append(threading.current_thread().name))
+    with ThreadPoolExecutor(1, "waiting") as waiting, ThreadPoolExecutor(1, "closing") as closing:
+        result = waiting.submit(made.run_now, job)
+        assert begun.wait(SECONDS)
+        closed = closing.submit(made.close)
+        asyncio.run(until(lambda: result.done() or (not made._watcher.is_alive() and shut_down.count("waiting_0") > 9)))
+        end.set()
+
+        assert result.result(SECONDS)
+        assert closed.result(SECONDS) is None
 
 
 # ── locks ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -40,7 +40,7 @@ class LockHolder(ConnectionWorker):
         super().__init__(primary, self._take_lock)
         self._exclusive = False
         self._without_read_timeout = False  # whether the running job has no read timeout
-        self._stopped, self._stop = os.pipe()  # never written to: `close` closes the write end, which wakes the thread
+        self._stopped, self._stop = os.pipe()  # never written to: `close` closes the write end, which wakes the watcher
         self._watcher = Thread(target=self._watch, name="advisory-lock", daemon=True)
         try:
             self.run_now(lambda session: None)
@@ -68,6 +68,7 @@ class LockHolder(ConnectionWorker):
         return self._block_for(self._thread.submit(self._run_job, without_read_timeout))
 
     def close(self) -> None:
+        self._closing = True
         self._stop_watching()
         super().close()
 
@@ -80,16 +81,18 @@ class LockHolder(ConnectionWorker):
     def _watch(self) -> None:
         """Reconnect whenever the session is lost, with backoff, and run a query on it from time to time."""
         backoff, pinged = _MIN_BACKOFF, time.monotonic()
-        while not self._is_closing(0.0):
-            if not self._wait_until_lost(CHECK_SECONDS) and time.monotonic() - pinged < KEEPALIVE_SECONDS:
+        while True:
+            lost = self._wait_until_lost(CHECK_SECONDS)
+            if self._closing:
+                return
+            if not lost and time.monotonic() - pinged < KEEPALIVE_SECONDS:
                 continue
             pinged = time.monotonic()
             try:
                 self._ping()
                 backoff = _MIN_BACKOFF
             except Exception:  # noqa: BLE001 - retry, whatever it was
-                if self._is_closing(backoff):
-                    return
+                select.select([self._stopped], [], [], backoff)
                 backoff = min(2 * backoff, _MAX_BACKOFF)
 
     def _ping(self) -> None:
@@ -102,15 +105,11 @@ class LockHolder(ConnectionWorker):
         Nothing else applies it to this connection: there may be no event loop.
         """
         while not wait([running], timeout=CHECK_SECONDS).done:
-            if self._is_closing(0.0):
+            if self._closing:
                 self._shut_down()
             elif not self._without_read_timeout:
                 self.check_read_timeout(READ_TIMEOUT)
         return running.result()
-
-    def _is_closing(self, seconds: float) -> bool:
-        """Tell whether `close` was called; wait for it up to `seconds`."""
-        return bool(select.select([self._stopped], [], [], seconds)[0])
 
     def _wait_until_lost(self, seconds: float) -> bool:
         """Wait up to `seconds` for the idle session to end; tell whether it has."""
